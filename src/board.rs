@@ -1,8 +1,9 @@
-//! The read model: actors publish their status here, the control server reads it, and nobody else.
+//! The board holds what the actors publish: their status, events and counters. The control server and the daemon read
+//! it. It leaves sending anything to the actors to `control`'s orders.
 //!
-//! A reader never waits for an actor, so that a stuck one still shows. What happens is told here, too: a reader who is too
-//! slow for it loses events and learns how many, and no actor waits for one. Deliberately absent: any way back; actors
-//! never read the board.
+//! A reader never waits for an actor, so that a stuck actor still shows. The board also distributes events. A reader
+//! that is too slow loses the oldest events and learns how many; actors never wait for a reader. Deliberately absent:
+//! any way back; actors never read the board.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,10 +23,11 @@ use crate::domain::status::{
 };
 use crate::metrics::Metrics;
 
-/// So many events are kept for a reader who is behind: some for each of a thousand campaigns that act in one moment.
+/// The number of events that are kept for a slow reader. A thousand campaigns that act at the same moment have room for
+/// a few events each.
 const EVENTS_KEPT: usize = 4096;
 
-/// What is published now.
+/// The published state.
 #[derive(Debug, Default)]
 struct Published {
     sequence: u64,
@@ -35,9 +37,10 @@ struct Published {
     database: DatabaseStatus,
     failing: Failing,
     campaigns: BTreeMap<CampaignId, Arc<CampaignStatus>>,
-    insights: BTreeMap<CampaignId, Arc<Snapshot>>,
-    rests: BTreeMap<CampaignId, ActorBackoff>,
-    /// Since when an actor is missing that completes a tick: one that dies of its first tick does not end that.
+    snapshots: BTreeMap<CampaignId, Arc<Snapshot>>,
+    backoffs: BTreeMap<CampaignId, ActorBackoff>,
+    /// For each campaign, the time (UTC) since which it has had no actor that completed a tick. An actor that dies in
+    /// its first tick does not end this.
     tickless_since: BTreeMap<CampaignId, DateTime<Utc>>,
 }
 
@@ -51,24 +54,24 @@ pub struct Board {
 }
 
 impl Board {
-    /// An empty board of a program that started at `started_at`.
+    /// Creates an empty board for a program that started at `started_at`.
     #[must_use]
     pub fn new(started_at: DateTime<Utc>) -> Self {
         let events = broadcast::Sender::new(EVENTS_KEPT);
-        // Nobody leads before that is known.
+        // Until the role is known, this supervisor does not lead.
         let leadership = LeadershipStatus { role: Role::Standby, ..LeadershipStatus::default() };
         let published = Published { leadership, ..Published::default() };
         Self { published: watch::Sender::new(published), events, started_at, metrics: Metrics::default() }
     }
 
-    /// What is counted as it happens.
+    /// Returns the metrics that are counted as events occur.
     #[must_use]
     pub const fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// Publishes one campaign that nobody guards. What was seen and done last is kept, with its times, of one whose generator
-    /// is disabled: nobody looks any more.
+    /// Publishes one campaign that is not guarded. If its generator is disabled, the last observations and the last
+    /// action are kept, with their times, since the campaign is no longer read.
     pub fn publish_campaign(&self, mut status: CampaignStatus) {
         self.publish(|published| {
             let is_same = |before: &&Arc<CampaignStatus>| before.trafficstar_id == status.trafficstar_id;
@@ -78,40 +81,41 @@ impl Board {
                 status.action.clone_from(&before.action);
                 status = status.judged();
             }
-            published.insights.remove(&status.id);
-            published.rests.remove(&status.id);
+            published.snapshots.remove(&status.id);
+            published.backoffs.remove(&status.id);
             published.tickless_since.remove(&status.id);
             published.campaigns.insert(status.id, Arc::new(status));
         });
     }
 
-    /// Publishes one campaign with what its actor knows beside the status.
+    /// Publishes one guarded campaign, with the snapshot of its actor's machine.
     pub fn publish_guarded(&self, status: CampaignStatus, snapshot: Snapshot) {
         self.publish(|published| {
-            published.rests.remove(&status.id);
+            published.backoffs.remove(&status.id);
             if status.actor.as_ref().is_some_and(|actor| actor.last_tick_at.is_some()) {
                 published.tickless_since.remove(&status.id);
             }
-            published.insights.insert(status.id, Arc::new(snapshot));
+            published.snapshots.insert(status.id, Arc::new(snapshot));
             published.campaigns.insert(status.id, Arc::new(status));
         });
     }
 
-    /// The key of a guarded campaign's newest journal entry, if it has one.
+    /// Returns the id of a guarded campaign's newest journal entry, if it has one.
     #[must_use]
     pub fn journal_id(&self, id: CampaignId) -> Option<i64> {
-        self.published.borrow().insights.get(&id).and_then(|snapshot| snapshot.journal_id)
+        self.published.borrow().snapshots.get(&id).and_then(|snapshot| snapshot.journal_id)
     }
 
-    /// A campaign has no actor until then. Since when is kept until one completes a tick.
-    pub fn publish_backoff(&self, id: CampaignId, rest: ActorBackoff) {
+    /// Publishes that a campaign has no actor until its backoff ends. The beginning is kept until an actor completes a
+    /// tick.
+    pub fn publish_backoff(&self, id: CampaignId, backoff: ActorBackoff) {
         self.publish(|published| {
-            let since = *published.tickless_since.entry(id).or_insert(rest.since);
-            published.rests.insert(id, ActorBackoff { since, ..rest });
+            let since = *published.tickless_since.entry(id).or_insert(backoff.since);
+            published.backoffs.insert(id, ActorBackoff { since, ..backoff });
         });
     }
 
-    /// Changes what is said of a campaign's actor, for one that cannot speak for itself any more.
+    /// Changes the published status of a campaign's actor, for an actor that can no longer publish it itself.
     pub fn amend_actor(&self, id: CampaignId, amend: impl FnOnce(&mut ActorStatus)) {
         self.publish(|published| {
             if let Some(actor) =
@@ -122,17 +126,17 @@ impl Board {
         });
     }
 
-    /// Forgets the campaigns of which `keep` says no: their rows are gone.
+    /// Removes the campaigns for which `keep` returns false, because their rows were deleted.
     pub fn retain_campaigns(&self, keep: impl Fn(CampaignId) -> bool) {
         self.publish(|published| {
             published.campaigns.retain(|id, _| keep(*id));
-            published.insights.retain(|id, _| keep(*id));
-            published.rests.retain(|id, _| keep(*id));
+            published.snapshots.retain(|id, _| keep(*id));
+            published.backoffs.retain(|id, _| keep(*id));
             published.tickless_since.retain(|id, _| keep(*id));
         });
     }
 
-    /// Publishes who leads, as it is at `now`, and tells it where this supervisor's role is another one than before.
+    /// Publishes who leads at `now`. Publishes an event, too, if this supervisor's role has changed.
     pub fn publish_leadership(&self, now: DateTime<Utc>, status: LeadershipStatus) {
         let before = self.published.borrow().leadership.clone();
         if before == status {
@@ -140,27 +144,28 @@ impl Board {
         }
         let (role, epoch) = (status.role, status.epoch);
         self.publish(|published| {
-            let failing = role == Role::CutOff || status.nobody_leads.is_some();
+            let failing = role == Role::CutOff || status.no_leader.is_some();
             published.failing.lease_since = since(published.failing.lease_since, failing, now);
             published.leadership = status;
         });
         if before.role != role {
-            self.tell(OperatorEvent::leadership(now, role, epoch));
+            self.publish_event(OperatorEvent::leadership(now, role, epoch));
         }
     }
 
-    /// Who leads, as last published.
+    /// Returns who leads, as last published.
     #[must_use]
     pub fn leadership(&self) -> LeadershipStatus {
         self.published.borrow().leadership.clone()
     }
 
-    /// Publishes the supervisor.
+    /// Publishes the supervisor's status.
     pub fn publish_supervisor(&self, status: SupervisorStatus) {
         self.publish(|published| published.supervisor = status);
     }
 
-    /// Publishes the client of TrafficStars' API, as it is at `now`, and whether statuses cannot be read.
+    /// Publishes the status of the client of TrafficStars' API at `now`. `reads` is the failure if statuses cannot be
+    /// read.
     pub fn publish_trafficstar(&self, now: DateTime<Utc>, status: RemoteClientStatus, reads: Option<ReadFailure>) {
         self.publish(|published| {
             let failing = &mut published.failing;
@@ -175,7 +180,7 @@ impl Board {
         });
     }
 
-    /// Publishes the database, as it is at `now`.
+    /// Publishes the database's status at `now`.
     pub fn publish_database(&self, now: DateTime<Utc>, status: DatabaseStatus) {
         self.publish(|published| {
             let failing = &mut published.failing;
@@ -184,42 +189,44 @@ impl Board {
         });
     }
 
-    /// Takes note of what looks like another program on the account, and tells it where that is news.
+    /// Records a sign of another program on the account. Logs and publishes an event if such a program is now believed
+    /// to work on the account and was not before.
     pub fn publish_sign(&self, now: DateTime<Utc>, sign: Sign) {
-        let mut news = None;
-        self.publish(|published| news = published.failing.signs.note(now, sign));
-        if let Some(another) = news {
+        let mut first_sign = None;
+        self.publish(|published| first_sign = published.failing.signs.note(now, sign));
+        if let Some(another) = first_sign {
             tracing::warn!("{another}");
-            self.tell(OperatorEvent::another_guard(now, &another));
+            self.publish_event(OperatorEvent::another_guard(now, &another));
         }
     }
 
-    /// Tells what happened to those who listen. Publish first what it is about: who hears of it finds it in the dump.
-    pub fn tell(&self, event: OperatorEvent) {
-        // Within the publication, so that the ids rise in the order of the events.
+    /// Sends an event to all listeners. Publish the state that it is about first: a listener then finds that state in
+    /// the dump.
+    pub fn publish_event(&self, event: OperatorEvent) {
+        // The event is sent within the publication, so that the ids rise in the order of the events.
         self.publish(|published| {
-            // Nobody may listen.
+            // An error means that there is no listener.
             let _ = self.events.send(Arc::new(OperatorEvent { id: Some(published.sequence), ..event }));
         });
     }
 
-    /// What happens from now on.
+    /// Returns a receiver of all events from now on.
     #[must_use]
     pub fn listen(&self) -> broadcast::Receiver<Arc<OperatorEvent>> {
         self.events.subscribe()
     }
 
-    /// Everything, as of now.
+    /// Returns the dump at `now`.
     #[must_use]
     pub fn dump(&self, now: DateTime<Utc>) -> Dump {
         let (dump, campaigns) = self.dump_and_campaigns(now);
         Dump { campaigns: campaigns.into_iter().map(Arc::unwrap_or_clone).collect(), ..dump }
     }
 
-    /// The same, with the campaigns beside it, which nobody has copied.
+    /// Like [`Board::dump`], but returns the campaigns beside the dump, without copying them.
     #[must_use]
     pub fn dump_and_campaigns(&self, now: DateTime<Utc>) -> (Dump, Vec<Arc<CampaignStatus>>) {
-        // Only pointers are cloned under the lock: publishers do not wait for 10,000 campaigns to be copied.
+        // Only pointers are cloned under the lock, so that publishers do not wait until 10,000 campaigns are copied.
         let (sequence, leadership, supervisor, trafficstar, database, campaigns) = {
             let published = self.published.borrow();
             let campaigns: Vec<_> = published.campaigns.values().cloned().collect();
@@ -250,30 +257,30 @@ impl Board {
         (dump, campaigns)
     }
 
-    /// One campaign, as of now.
+    /// Returns one campaign's status, as last published.
     #[must_use]
     pub fn campaign(&self, id: CampaignId) -> Option<Arc<CampaignStatus>> {
         self.published.borrow().campaigns.get(&id).cloned()
     }
 
-    /// Why one campaign is (not) running, and what happens next, as of now.
+    /// Explains at `now` why one campaign is or is not running, and what happens next.
     #[must_use]
     pub fn explain(&self, id: CampaignId, now: DateTime<Utc>) -> Option<Explanation> {
-        let (leadership, status, snapshot, rest, another_guard, trafficstar) = {
+        let (leadership, status, snapshot, backoff, another_guard, trafficstar) = {
             let published = self.published.borrow();
             let status = published.campaigns.get(&id).cloned()?;
-            let (snapshot, rest) = (published.insights.get(&id).cloned(), published.rests.get(&id).copied());
+            let (snapshot, backoff) = (published.snapshots.get(&id).cloned(), published.backoffs.get(&id).copied());
             let another_guard = published.failing.signs.another_guard(now);
-            (published.leadership.clone(), status, snapshot, rest, another_guard, published.trafficstar.clone())
+            (published.leadership.clone(), status, snapshot, backoff, another_guard, published.trafficstar.clone())
         };
         if leadership.role == Role::Standby && snapshot.is_none() {
             return Some(explain_from_standby(now, &status, leadership.leader.as_ref()));
         }
         let line = another_guard.map(|another| format!("Degraded: {another}."));
-        Some(explain(now, &status, snapshot.as_deref(), rest, &trafficstar).with_attention(line))
+        Some(explain(now, &status, snapshot.as_deref(), backoff, &trafficstar).with_attention(line))
     }
 
-    /// Whether every promise can be kept, as of now.
+    /// Returns the health at `now`: whether every promise can be kept, and the reasons if not.
     #[must_use]
     pub fn health(&self, now: DateTime<Utc>) -> Health {
         let (campaigns, left_unguarded, leadership, database, trafficstar, failing) = {
@@ -282,7 +289,7 @@ impl Board {
             let left_unguarded: Vec<_> =
                 left.filter(|status| status.unguarded && status.is_used_up()).map(Arc::clone).collect();
             let campaigns: Vec<_> = published
-                .insights
+                .snapshots
                 .iter()
                 .filter_map(|(id, snapshot)| {
                     let status = published.campaigns.get(id)?;
@@ -324,7 +331,7 @@ impl Board {
 }
 
 #[cfg(test)]
-mod live_tests {
+mod event_tests {
     use tokio::sync::broadcast::error::TryRecvError;
 
     use super::*;
@@ -336,20 +343,20 @@ mod live_tests {
     }
 
     #[test]
-    fn events_are_numbered_by_the_dumps_sequence() {
+    fn an_events_id_is_the_dumps_sequence_number() {
         let board = Board::new(noon());
         let mut listener = board.listen();
         board.publish_database(noon(), DatabaseStatus::default());
         let before = board.dump(noon()).sequence;
-        board.tell(OperatorEvent::recovery(noon(), Part::Database));
-        board.tell(OperatorEvent::error(noon(), Part::Database, "locked"));
+        board.publish_event(OperatorEvent::recovery(noon(), Part::Database));
+        board.publish_event(OperatorEvent::error(noon(), Part::Database, "locked"));
         let ids = [listener.try_recv(), listener.try_recv()].map(|event| event.unwrap().id);
         assert_eq!(ids, [Some(before + 1), Some(before + 2)]);
         assert_eq!(board.dump(noon()).sequence, before + 2);
     }
 
     #[test]
-    fn a_change_of_role_is_told_once_and_a_leader_elsewhere_not_at_all() {
+    fn a_change_of_this_supervisors_role_is_one_event_and_a_change_of_another_leader_is_none() {
         let board = Board::new(noon());
         let mut listener = board.listen();
         let status = |role, epoch| LeadershipStatus { role, epoch: Some(Epoch(epoch)), ..LeadershipStatus::default() };
@@ -365,18 +372,18 @@ mod live_tests {
         for (role, epoch) in roles {
             board.publish_leadership(noon(), status(role, epoch));
         }
-        let told = std::iter::from_fn(|| listener.try_recv().ok()).map(|event| event.kind.clone());
+        let received = std::iter::from_fn(|| listener.try_recv().ok()).map(|event| event.kind.clone());
         let wanted = [(Role::Leader, 3), (Role::CutOff, 3), (Role::Leader, 3), (Role::Standby, 4)];
         let wanted = wanted.map(|(role, epoch)| EventKind::Leadership { role, epoch: Some(Epoch(epoch)) });
-        assert_eq!(told.collect::<Vec<_>>(), wanted);
+        assert_eq!(received.collect::<Vec<_>>(), wanted);
     }
 
     #[test]
-    fn a_slow_listener_loses_the_oldest_events_and_learns_how_many_and_holds_nobody_up() {
+    fn a_slow_listener_loses_the_oldest_events_learns_how_many_and_delays_no_other_listener() {
         let board = Board::new(noon());
         let (mut slow, mut late) = (board.listen(), None);
         for number in 0..EVENTS_KEPT + 7 {
-            board.tell(OperatorEvent::recovery(noon(), Part::Database));
+            board.publish_event(OperatorEvent::recovery(noon(), Part::Database));
             if number == EVENTS_KEPT {
                 late = Some(board.listen());
             }
@@ -387,9 +394,10 @@ mod live_tests {
     }
 }
 
-/// Since when it has been so: `now`, where it was not before.
-fn since(known: Option<DateTime<Utc>>, is_so: bool, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    is_so.then(|| known.unwrap_or(now))
+/// Returns since when a condition holds: the known beginning, or `now` if it holds for the first time. `None` if it
+/// does not hold.
+fn since(known: Option<DateTime<Utc>>, holds: bool, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    holds.then(|| known.unwrap_or(now))
 }
 
 #[cfg(test)]
@@ -407,7 +415,7 @@ mod tests {
         DateTime::UNIX_EPOCH + Duration::hours(12) + Duration::seconds(seconds)
     }
 
-    /// An actor's first publication.
+    /// Publishes a campaign as a new actor does.
     fn publish(board: &Board, now: DateTime<Utc>) {
         let status = serde_json::json!({
             "id": 1, "name": "Autumn", "trafficstar_id": 995_224, "state": "idle", "since": now,
@@ -426,21 +434,21 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_actor_is_explained_since_its_death_until_another_speaks() {
+    fn a_dead_actor_is_explained_since_its_death_until_a_new_actor_publishes() {
         let board = Board::new(at(0));
         publish(&board, at(0));
         board.amend_actor(CampaignId(1), |actor| actor.status = Liveness::Restarting);
         board.publish_backoff(CampaignId(1), ActorBackoff { since: at(5), until: at(6) });
         board.publish_backoff(CampaignId(1), ActorBackoff { since: at(6), until: at(8) });
         let explanation = board.explain(CampaignId(1), at(7)).unwrap();
-        assert!(explanation.summary.starts_with("Nobody guards it since 12:00:05"), "{}", explanation.summary);
+        assert!(explanation.summary.starts_with("It is not guarded since 12:00:05"), "{}", explanation.summary);
         assert_eq!(explanation.next.at, Some(at(8)));
         publish(&board, at(8));
         assert!(summary(&board, at(9)).starts_with("It has not been read yet"), "{}", summary(&board, at(9)));
     }
 
     #[test]
-    fn a_failing_database_is_failing_since_its_first_failure_in_a_row() {
+    fn a_failing_database_fails_since_the_first_failure_in_a_row() {
         let board = Board::new(at(0));
         let report = |seconds: i64, failure: Option<&str>| {
             let last_error = failure.map(str::to_owned);

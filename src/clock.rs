@@ -1,5 +1,5 @@
-//! Where the time is read; whoever decides is handed it. The few others who read it, to date what a request or a log line
-//! tells, stand in `tests/house`.
+//! This room reads the time. Code that decides gets the time as an argument; what follows from it, this room leaves to
+//! that code. `tests/house` lists the few other files that may read the clock, to date requests and log lines.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,35 +7,36 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-/// How long the machine has been up, its sleep included: what a lease is measured by. No wall clock would do, since it can
-/// be set, and `Instant` would not, since on Linux it stands still while the machine sleeps.
+/// Returns how long the machine has been up, including the time that it slept. Leases are measured with it. A wall
+/// clock is unsuitable, since it can be set; `Instant` is unsuitable, since on Linux it stops while the machine sleeps.
 #[must_use]
 pub fn since_boot() -> Duration {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    const NEVER_STILL: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+    const BOOT_CLOCK: rustix::time::ClockId = rustix::time::ClockId::Boottime;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    const NEVER_STILL: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
-    let now = rustix::time::clock_gettime(NEVER_STILL);
+    const BOOT_CLOCK: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
+    let now = rustix::time::clock_gettime(BOOT_CLOCK);
     Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
-/// Tells the time. The wall clock, unless whoever embeds the program brings another.
+/// A source of the time: the wall clock, or another one that the program's embedder provides.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>);
 
 impl Clock {
-    /// The machine's wall clock. Day ends and midnights are wall-clock times, so no monotonic clock would do.
+    /// Returns the machine's wall clock. A monotonic clock is unsuitable, since day ends and midnights are wall-clock
+    /// times.
     #[must_use]
     pub fn system() -> Self {
         Self::new(Utc::now)
     }
 
-    /// A clock that asks `now`.
+    /// Returns a clock that calls `now` for the time.
     pub fn new(now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
-    /// The present time.
+    /// Returns the present time (UTC).
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         (self.0)()

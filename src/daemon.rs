@@ -1,5 +1,8 @@
-//! The composition root: the only file that sees everything. Opens what there is to open, starts the actors, serves the
-//! control socket, and stops all of it in order.
+//! The daemon connects all parts of the program. It opens the database and the control socket, starts the actors, takes
+//! part in the election of a leader, and stops everything in order. It leaves guarding campaigns to `actors`, and
+//! answering clients to `control`.
+//!
+//! It also has the commands that work without a running supervisor: `check`, `account` and `pause-all --direct`.
 
 pub mod account;
 mod admin;
@@ -8,7 +11,7 @@ pub mod check;
 pub mod direct;
 mod election;
 mod order_router;
-pub mod process;
+pub mod os_limits;
 mod retention;
 mod roles;
 mod signals;
@@ -24,7 +27,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use self::admin::Admin;
-use self::announce::{announce, tell_of_campaigns, watch_health};
+use self::announce::{announce, report_campaigns, watch_health};
 use self::election::{Election, HeldLease, Look};
 use self::order_router::OrderRouter;
 use self::roles::{Guarding, RoleContext, StandingBy};
@@ -43,29 +46,29 @@ use crate::trafficstar::client::Limits;
 use crate::trafficstar::date::SeenClock;
 use crate::trafficstar::http::ClientError;
 
-/// How many commands may wait for the supervisor; a client whose command finds no room waits.
+/// The number of orders that may wait for the supervisor. A client whose order finds no room waits.
 const WAITING_ORDERS: usize = 64;
 
-/// Why the daemon could not start, or had to end.
+/// The reason for which the daemon could not start, or had to end.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// The database.
-    #[error("the database is not usable")]
+    /// The database cannot be used.
+    #[error("the database cannot be used")]
     Store(#[from] StoreError),
-    /// The file of the lock was removed or replaced by hand.
+    /// Somebody removed or replaced the lock file while the daemon ran.
     #[error(
-        "the lock file beside the database was removed or replaced, so that another supervisor may guard the campaigns: this \
-         one sends nothing more and ends. Start it again, unless another one runs; leave the file where it is"
+        "the lock file beside the database was removed or replaced, so another supervisor may guard the campaigns: this \
+         one sends nothing more and ends. Start it again, unless another one runs, and leave the lock file in place"
     )]
     LockLost,
-    /// The control socket.
-    #[error("the control socket is not usable")]
+    /// The control socket cannot be used.
+    #[error("the control socket cannot be used")]
     Socket(#[from] SocketError),
-    /// The TrafficStar client.
+    /// The TrafficStar client could not be set up.
     #[error("the TrafficStar client could not be set up")]
     Client(#[from] ClientError),
-    /// The signals that end the program could not be listened for.
-    #[error("the signals of the operating system cannot be heard")]
+    /// The program could not register for the signals that end it.
+    #[error("the program cannot register for the signals of the operating system (SIGTERM, SIGINT, SIGHUP)")]
     Signals(#[source] std::io::Error),
     /// The control server's thread could not be started.
     #[error("the control server could not be started")]
@@ -73,12 +76,12 @@ pub enum RunError {
     /// The thread of the actors could not be started.
     #[error("the thread of the actors could not be started")]
     ActorThread(#[source] std::io::Error),
-    /// An actor that all others need has died: a defect. Whoever watches over the process should start it anew.
-    #[error("the {0} actor died, and nothing can be guarded without it: the program ends, start it again")]
+    /// An actor that all others need has died, because of a defect. The service manager should start the program again.
+    #[error("the {0} actor died (a panic), and nothing can be guarded without it. The program ends: start it again")]
     ActorDied(&'static str),
 }
 
-/// The database of a config. Nothing is opened before its first operation.
+/// Returns the database of a config. It is opened at its first operation.
 #[must_use]
 pub fn store_of(config: &Config) -> Store {
     let url = config.database.url.clone();
@@ -91,18 +94,18 @@ pub fn store_of(config: &Config) -> Store {
 /// Runs the daemon until a signal or an operator ends it.
 ///
 /// # Errors
-/// It could not start, or an actor that all others need died.
+/// The daemon could not start, an actor that all others need died, or the lock was lost.
 pub fn run(config: &Config, api_key: SecretString, log: LogControl) -> Result<(), RunError> {
-    process::take_all_files();
+    os_limits::take_all_files();
     let stop = signals::stop(log.clone())?;
     System::new().block_on(serve(config, api_key, Some(log), stop))
 }
 
-/// Runs the daemon within an actix system until `stop` resolves or an operator orders its end, then finishes what is on
-/// its way. SIGHUP makes it read its config anew. Without `log` its log lines are the caller's business.
+/// Runs the daemon within an actix system until `stop` resolves or an operator orders its end. Then it waits for
+/// requests in flight. SIGHUP makes it read its config again. Without `log` the caller has to set up logging.
 ///
 /// # Errors
-/// It could not start, or an actor that all others need died.
+/// The daemon could not start, an actor that all others need died, or the lock was lost.
 pub async fn serve(
     config: &Config,
     api_key: SecretString,
@@ -112,7 +115,7 @@ pub async fn serve(
     let clock = Clock::system();
     let hang_up = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
     let store = store_of(config);
-    // The lock first: whoever does not get it must not touch the other one's socket.
+    // The lock comes first: without it, this process must not touch the socket of the supervisor that has the lock.
     let lock = store.lock().await?.map(Arc::new);
     let (socket, socket_file) = Socket::open(&config.control.socket, config.control.mode).await?;
     for migration in store.upgrade().await? {
@@ -122,43 +125,46 @@ pub async fn serve(
     let router = OrderRouter::new(config.generator.clone());
     let (orders, waiting_orders) = mpsc::channel(WAITING_ORDERS);
     actix::spawn(router.clone().route(waiting_orders, board.clone()));
-    let (operations, waiting_operations) = mpsc::channel(WAITING_ORDERS);
-    let operator = Admin::new(config.clone(), log, router.clone());
+    let (admin_orders, waiting_admin_orders) = mpsc::channel(WAITING_ORDERS);
+    let admin = Admin::new(config.clone(), log, router.clone());
     let end = async {
         tokio::select! {
             () = stop => {}
-            () = operator.serve(waiting_operations, hang_up) => {}
+            () = admin.serve(waiting_admin_orders, hang_up) => {}
         }
     };
     let health = actix::spawn(watch_health(board.clone(), clock.clone()));
-    let shared = Shared { board: board.clone(), clock: clock.clone(), orders, operations };
-    let mut life = Daemon {
-        leadership: Election::new(&store, lock.clone(), board.clone(), clock.clone()),
-        around: RoleContext { config: config.clone(), api_key, board, clock },
+    let shared = Shared { board: board.clone(), clock: clock.clone(), orders, admin_orders };
+    let mut daemon = Daemon {
+        election: Election::new(&store, lock.clone(), board.clone(), clock.clone()),
+        context: RoleContext { config: config.clone(), api_key, board, clock },
         store,
         router,
-        door: ControlEndpoint { closed: Some((socket, shared)), open: None },
+        control: ControlEndpoint { closed: Some((socket, shared)), open: None },
     };
-    let ended = life.live(std::pin::pin!(end)).await;
+    let ended = daemon.run(std::pin::pin!(end)).await;
     health.abort();
-    if let Some(server) = life.door.open {
+    if let Some(server) = daemon.control.open {
         server.stop().await;
     }
     tracing::info!("stopped");
-    // The file goes last: where it is gone, the database's lock is free, and another supervisor can start.
+    // The socket's file is removed last. When it is gone, the database's lock is free, and another supervisor can
+    // start.
     drop(lock);
     drop(socket_file);
     ended
 }
 
-/// The control server, before and after it is there.
+/// The control server. It starts after the first sync, so that its first answers are complete.
 struct ControlEndpoint {
+    /// The socket and the state with which the server starts; `None` once it has started.
     closed: Option<(Socket, Shared)>,
+    /// The server; `None` until it has started.
     open: Option<ControlServer>,
 }
 
 impl ControlEndpoint {
-    /// Opens it, unless that was done before.
+    /// Starts the server, unless it runs already.
     fn open(&mut self) -> Result<(), RunError> {
         if let Some((socket, shared)) = self.closed.take() {
             self.open = Some(ControlServer::start(socket, shared)?);
@@ -167,54 +173,56 @@ impl ControlEndpoint {
     }
 }
 
-/// The supervisor's life: it stands by until it leads, and leads until it ends or another one does.
+/// The daemon from its start to its end. It stands by until it leads. It leads until it ends or until another one
+/// leads.
 struct Daemon {
-    leadership: Election,
-    around: RoleContext,
+    election: Election,
+    context: RoleContext,
     store: Store,
     router: OrderRouter,
-    door: ControlEndpoint,
+    control: ControlEndpoint,
 }
 
-/// How a leadership ended.
+/// The cause that ended the leadership of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LeadershipEnd {
-    /// The program is to end.
+    /// An operator or a signal ended the program.
     Ordered,
-    /// Another supervisor leads.
+    /// Another supervisor leads, or the lock was lost.
     Lost,
 }
 
 impl Daemon {
-    async fn live(&mut self, mut end: Pin<&mut impl Future<Output = ()>>) -> Result<(), RunError> {
+    /// Stands by and leads in turn, until `end` resolves.
+    async fn run(&mut self, mut end: Pin<&mut impl Future<Output = ()>>) -> Result<(), RunError> {
         loop {
-            let held = match self.leadership.look().await {
+            let held = match self.election.look().await {
                 Ok(Look::Won(held)) => held,
-                Ok(Look::HeldLease) | Err(_) => match self.stand_by(end.as_mut()).await? {
+                Ok(Look::HeldByAnother) | Err(_) => match self.stand_by(end.as_mut()).await? {
                     Some(held) => held,
                     None => return Ok(()),
                 },
             };
-            match self.leadership(held, end.as_mut()).await? {
+            match self.lead(held, end.as_mut()).await? {
                 LeadershipEnd::Ordered => return Ok(()),
-                LeadershipEnd::Lost if self.leadership.is_by_lock() => return Err(RunError::LockLost),
+                LeadershipEnd::Lost if self.election.is_by_lock() => return Err(RunError::LockLost),
                 LeadershipEnd::Lost => {}
             }
         }
     }
 
-    /// Stands by until leadership is won; or, without it, until the end.
+    /// Stands by until leadership is won. Returns `None` if the program ended before that.
     async fn stand_by(&mut self, end: Pin<&mut impl Future<Output = ()>>) -> Result<Option<HeldLease>, RunError> {
-        let standing = StandingBy::start(&self.around, self.router.defaults(), &self.store)?;
-        let (router, door, leadership) = (&self.router, &mut self.door, &mut self.leadership);
+        let standing = StandingBy::start(&self.context, self.router.defaults(), &self.store)?;
+        let (router, control, election) = (&self.router, &mut self.control, &mut self.election);
         let win = async {
             standing.first_sync().await?;
-            router.attach(standing.present());
-            door.open()?;
-            tracing::info!("standing by: another supervisor leads, or did a moment ago");
+            router.attach(standing.order_handler());
+            control.open()?;
+            tracing::info!("standing by: another supervisor leads, or led a moment ago");
             tokio::select! {
-                held = leadership.win() => Ok(Some(held)),
-                dead = standing.first_death() => Err(RunError::ActorDied(dead)),
+                held = election.win() => Ok(Some(held)),
+                dead = standing.first_dead_actor() => Err(RunError::ActorDied(dead)),
             }
         };
         let won = tokio::select! {
@@ -226,19 +234,23 @@ impl Daemon {
         won
     }
 
-    /// What bounds the requests. A database that is away is waited for: without the count nothing may leave.
+    /// Returns the request limit. It waits for a database that fails, since no request may leave without the count of
+    /// the requests that the last process sent.
     async fn limits(&self, store: &Store) -> Limits {
         loop {
-            match limits(&self.around.config, store, &self.around.clock).await {
+            match limits(&self.context.config, store, &self.context.clock).await {
                 Ok(limits) => return limits,
-                Err(error) => tracing::warn!(reason = in_full(&error), "nothing is guarded yet"),
+                Err(error) => tracing::warn!(
+                    reason = in_full(&error),
+                    "nothing is guarded yet: the database cannot be read; it is tried every second"
+                ),
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
 
-    /// Guards the campaigns until the end, or until another supervisor leads.
-    async fn leadership(
+    /// Guards the campaigns until `end` resolves, or until the leadership is lost.
+    async fn lead(
         &mut self,
         mut held: HeldLease,
         mut end: Pin<&mut impl Future<Output = ()>>,
@@ -252,28 +264,28 @@ impl Daemon {
             () = held.lost() => return Ok(LeadershipEnd::Lost),
             limits = self.limits(&store) => limits,
         };
-        let guarding = match Guarding::start(&self.around, self.router.defaults(), limits, &held) {
+        let guarding = match Guarding::start(&self.context, self.router.defaults(), limits, &held) {
             Ok(guarding) => guarding,
             Err(error) => {
                 held.give_up().await;
                 return Err(error);
             }
         };
-        let present = guarding.present(&held);
-        let (router, door) = (&self.router, &mut self.door);
-        let RoleContext { config, board, clock, .. } = &self.around;
+        let handler = guarding.order_handler(&held);
+        let (router, control) = (&self.router, &mut self.control);
+        let RoleContext { config, board, clock, .. } = &self.context;
         let guard = async {
             guarding.first_sync().await?;
-            router.attach(present);
-            door.open()?;
+            router.attach(handler);
+            control.open()?;
             announce(config);
-            let told = async {
-                tell_of_campaigns(board, clock, config).await;
+            let report = async {
+                report_campaigns(board, clock, config).await;
                 std::future::pending().await
             };
             let dead = tokio::select! {
-                dead = guarding.first_death() => dead,
-                never = told => never,
+                dead = guarding.first_dead_actor() => dead,
+                never = report => never,
             };
             Err(RunError::ActorDied(dead))
         };
@@ -286,7 +298,7 @@ impl Daemon {
             self.router.clear();
             guarding.abandon().await;
         } else {
-            tracing::info!("stopping: nothing new is begun, and what is on its way is finished");
+            tracing::info!("stopping: nothing new is begun, and requests in flight are finished");
             guarding.stop().await;
             self.router.clear();
         }
@@ -303,21 +315,21 @@ fn database_port(database: &Addr<DatabaseActor>) -> DatabasePort {
     }
 }
 
-/// What bounds the requests: the config, and what another process has sent within the last minute.
+/// Returns the request limit: the limit of the config, less the requests that any process sent within the last minute.
 async fn limits(config: &Config, store: &Store, clock: &Clock) -> Result<Limits, RunError> {
     let counts_for = Limits::counts_for(config.trafficstar.timeout);
     let sent = store.requests_sent(clock.now() - counts_for).await?;
     Ok(Limits { sent, ..limits_alone(config) })
 }
 
-/// The same where no other process has sent anything.
+/// Returns the request limit if no process has sent anything within the last minute.
 fn limits_alone(config: &Config) -> Limits {
     Limits {
         requests_per_minute: config.trafficstar.requests_per_minute,
         timeout: config.trafficstar.timeout,
         tick: config.generator.tick,
-        // As often as an open circuit is probed.
-        token_rest: PROBE_INTERVAL.min(config.generator.tick),
+        // A token is tried as often as an open circuit is probed.
+        token_backoff: PROBE_INTERVAL.min(config.generator.tick),
         sent: Vec::new(),
     }
 }
@@ -333,7 +345,7 @@ fn remote_port(trafficstar: &Addr<TrafficStarActor>, clock: SeenClock) -> Remote
     }
 }
 
-/// The control server on a thread and a runtime of its own: a large dump or a slow client holds no actor up.
+/// The control server. It has its own thread and runtime, so that a large dump or a slow client delays no actor.
 struct ControlServer {
     stop: oneshot::Sender<()>,
     ended: oneshot::Receiver<()>,
@@ -347,18 +359,18 @@ impl ControlServer {
         let (end, ended) = oneshot::channel();
         let serve = move || {
             let stop = async {
-                // A daemon that is gone wants it stopped, too.
+                // An error means that the daemon has ended. The server stops then, too.
                 let _ = stopped.await;
             };
             runtime.block_on(socket.serve(shared, stop));
-            // The daemon may have stopped waiting.
+            // The daemon may no longer wait.
             let _ = end.send(());
         };
         std::thread::Builder::new().name("control".to_owned()).spawn(serve).map_err(RunError::ControlThread)?;
         Ok(Self { stop, ended })
     }
 
-    /// Answers what is being asked, within a bound: a client that never reads its answer holds nothing up.
+    /// Answers the open requests, and stops. It waits at most two seconds, for a client that never reads its answer.
     async fn stop(self) {
         let _ = self.stop.send(());
         let _ = tokio::time::timeout(Duration::from_secs(2), self.ended).await;

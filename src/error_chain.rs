@@ -1,11 +1,11 @@
-//! An error and its causes in one line, for whoever handles it.
+//! This room writes an error and its causes as one line of text. It leaves the wording to each error.
 
 use std::error::Error;
 
 use crate::printable::printable;
 
-/// The floors of the libraries for HTTP between what failed and why: they tell nobody anything.
-const LIBRARY_FLOORS: [&str; 7] = [
+/// The beginnings of errors of the HTTP libraries that come between the failure and its cause and add no information.
+const EMPTY_LAYERS: [&str; 7] = [
     "error sending request",
     "error decoding response body",
     "request or response body error",
@@ -14,21 +14,21 @@ const LIBRARY_FLOORS: [&str; 7] = [
     "connection error",
     "error reading a body from connection",
 ];
-/// With which the operating system's errors end.
+/// The beginning of the error number at the end of the operating system's errors.
 const ERROR_NUMBER: &str = " (os error ";
 
-/// The message with all its causes: `what failed: why: why that`. Some errors say what their cause says: it is said once. It
-/// may quote a server or a file, so it is made fit to be shown here, where it becomes a text.
+/// Returns the message with all its causes, like `failure: its cause: the cause's cause`. Some errors repeat the text
+/// of their cause; it appears once. The text may quote a server or a file, so dangerous characters are replaced.
 #[must_use]
 pub fn in_full(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let why = error.to_string();
+        let message = error.to_string();
         cause = error.source();
-        let is_floor = cause.is_some() && LIBRARY_FLOORS.iter().any(|floor| why.starts_with(floor));
-        if !is_floor && text != why && !text.ends_with(&format!(": {why}")) {
-            text = format!("{text}: {why}");
+        let is_empty_layer = cause.is_some() && EMPTY_LAYERS.iter().any(|layer| message.starts_with(layer));
+        if !is_empty_layer && text != message && !text.ends_with(&format!(": {message}")) {
+            text = format!("{text}: {message}");
         }
     }
     if let Some((words, number)) = text.rsplit_once(ERROR_NUMBER)
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn each_cause_is_said_once() {
+    fn each_cause_appears_once() {
         let cases: [(&[&str], &str); 8] = [
             (&["locked"], "locked"),
             (&["no connection", "refused", "port 1"], "no connection: refused: port 1"),

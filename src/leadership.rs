@@ -1,7 +1,8 @@
-//! Whether this process may send: asked right before a request leaves, and as long as its answer is waited for.
+//! This room answers whether this process may send requests. The answer is checked right before each request is sent,
+//! and while the process waits for the answer to it. It leaves taking and renewing the lease to the daemon.
 //!
-//! Deliberately absent: taking and renewing the lease, which is the daemon's; and a difference between requests. One that
-//! only reads counts against the account's limit, which is the leader's alone.
+//! Deliberately absent: a distinction between requests. A request that only reads counts against the account's limit,
+//! too, and only the leader may use that limit.
 
 use std::fmt;
 use std::pin::pin;
@@ -16,96 +17,105 @@ use tokio::time::{Instant, sleep};
 use crate::clock::since_boot;
 use crate::domain::lease::{Lease, Moment};
 
-/// How often a request on its way is looked after, whatever the timers say: they stand still while the machine sleeps.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// The interval at which leadership is checked while a request is in flight. One timer for the rest of the lease is not
+/// enough, since timers stop while the machine sleeps.
+const CHECK_EVERY: Duration = Duration::from_millis(250);
 
 /// The right to act on the database's campaigns. Clones share it.
 #[derive(Clone)]
 pub struct Leadership {
-    right: Right,
+    basis: Basis,
 }
 
-/// What the right rests on.
+/// The basis of the right to act.
 #[derive(Clone)]
-enum Right {
-    /// Nobody else can lead, or it does not matter.
+enum Basis {
+    /// No other supervisor can lead, or it does not matter.
     Sole,
-    /// A lock that somebody may have taken away by hand: whether it is still held.
+    /// A lock on a file, which somebody may have removed by hand. The function returns whether the lock is still held.
     Lock(Arc<dyn Fn() -> bool + Send + Sync>),
+    /// A lease, which the daemon renews through the other end of the channel.
     Lease(watch::Receiver<Lease>),
 }
 
-/// Why there is no answer: the lease or the lock is lost, so that another supervisor may lead.
+/// The reason why a request has no answer: the lease or the lock is lost, so another supervisor may lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum LeadershipLost {
-    /// Nothing has left.
-    #[error("this supervisor's lease or lock has ended, or is about to: another one may lead")]
+    /// The request was not sent.
+    #[error(
+        "this supervisor's lease or lock has ended or is about to end, so the request was not sent: another supervisor may \
+         lead"
+    )]
     Before,
-    /// It was on its way, and its answer is not waited for any more.
+    /// The request was in flight, and the process no longer waits for its answer.
     #[error("this supervisor's lease or lock ended before the answer came")]
     Meanwhile,
 }
 
-/// The present point of the clock by which leases are measured.
+/// Returns the present time of the clock with which leases are measured.
 #[must_use]
 pub fn moment() -> Moment {
     Moment(since_boot())
 }
 
 impl Leadership {
-    /// A leadership that ends with the process: its database can have no other supervisor.
+    /// Returns a leadership that lasts until the process ends, for a process whose database can have no other
+    /// supervisor.
     #[must_use]
     pub const fn sole() -> Self {
-        Self { right: Right::Sole }
+        Self { basis: Basis::Sole }
     }
 
-    /// A leadership that lasts as long as `is_held` says so. It is asked right before each request leaves.
+    /// Returns a leadership that lasts while `is_held` returns true.
     #[must_use]
     pub fn by_lock(is_held: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        Self { right: Right::Lock(Arc::new(is_held)) }
+        Self { basis: Basis::Lock(Arc::new(is_held)) }
     }
 
-    /// A leadership that lasts as long as this lease, which is renewed through the other end.
+    /// Returns a leadership that lasts as long as this lease, which is renewed through the other end of the channel.
     #[must_use]
     pub const fn by_lease(lease: watch::Receiver<Lease>) -> Self {
-        Self { right: Right::Lease(lease) }
+        Self { basis: Basis::Lease(lease) }
     }
 
-    /// Whether it lasts.
+    /// Whether the leadership lasts.
     #[must_use]
     pub fn lasts(&self) -> bool {
-        match &self.right {
-            Right::Sole => true,
-            Right::Lock(is_held) => is_held(),
-            Right::Lease(lease) => lease.borrow().lasts(moment()),
+        match &self.basis {
+            Basis::Sole => true,
+            Basis::Lock(is_held) => is_held(),
+            Basis::Lease(lease) => lease.borrow().lasts(moment()),
         }
     }
 
-    fn lets_leave(&self) -> bool {
-        match &self.right {
-            Right::Sole | Right::Lock(_) => self.lasts(),
-            Right::Lease(lease) => lease.borrow().lets_leave(moment()),
+    /// Whether a request may be sent now.
+    fn may_send(&self) -> bool {
+        match &self.basis {
+            Basis::Sole | Basis::Lock(_) => self.lasts(),
+            Basis::Lease(lease) => lease.borrow().may_send(moment()),
         }
     }
 
-    fn rest(&self) -> Duration {
-        match &self.right {
-            Right::Sole | Right::Lock(_) => Duration::MAX,
-            Right::Lease(lease) => lease.borrow().rest(moment()),
+    /// Returns how long the leadership lasts if it is not renewed.
+    fn left(&self) -> Duration {
+        match &self.basis {
+            Basis::Sole | Basis::Lock(_) => Duration::MAX,
+            Basis::Lease(lease) => lease.borrow().left(moment()),
         }
     }
 
-    /// Sends a request, and waits for its answer while the leadership lasts. The lease is looked at before each step of it: a
-    /// process that was frozen in the middle of making a connection sends nothing when it goes on.
+    /// Sends a request, and waits for its answer while the leadership lasts. Leadership is checked before each step of
+    /// the request: a process that was frozen while it connected sends nothing once it continues after the lease has
+    /// ended.
     ///
     /// # Errors
-    /// The lease has ended.
+    /// The lease has ended, or the lock is lost.
     pub async fn send<T>(&self, request: impl Future<Output = T>) -> Result<T, LeadershipLost> {
-        if !self.lets_leave() {
+        if !self.may_send() {
             return Err(LeadershipLost::Before);
         }
         let mut request = pin!(request);
-        let mut look = pin!(sleep(LOOK_EVERY.min(self.rest())));
+        let mut check = pin!(sleep(CHECK_EVERY.min(self.left())));
         std::future::poll_fn(|context| {
             if !self.lasts() {
                 return Poll::Ready(Err(LeadershipLost::Meanwhile));
@@ -113,11 +123,11 @@ impl Leadership {
             if let Poll::Ready(answer) = request.as_mut().poll(context) {
                 return Poll::Ready(Ok(answer));
             }
-            while look.as_mut().poll(context).is_ready() {
+            while check.as_mut().poll(context).is_ready() {
                 if !self.lasts() {
                     return Poll::Ready(Err(LeadershipLost::Meanwhile));
                 }
-                look.as_mut().reset(Instant::now() + LOOK_EVERY.min(self.rest()));
+                check.as_mut().reset(Instant::now() + CHECK_EVERY.min(self.left()));
             }
             Poll::Pending
         })
@@ -137,54 +147,54 @@ mod tests {
     use std::sync::atomic::Ordering::SeqCst;
 
     use super::*;
-    use crate::domain::lease::{Epoch, LEASE, LEAST_ROOM};
+    use crate::domain::lease::{Epoch, LEASE, LEAST_LEFT};
 
-    /// A leadership with so much of its lease left, and its other end.
-    fn with_rest(rest: Duration) -> (Leadership, watch::Sender<Lease>) {
-        let lease = Lease::granted(Epoch(1), Moment((since_boot() + rest).saturating_sub(LEASE)));
+    /// Returns a leadership whose lease lasts this long from now, and the sender that can renew it.
+    fn with_left(left: Duration) -> (Leadership, watch::Sender<Lease>) {
+        let lease = Lease::granted(Epoch(1), Moment((since_boot() + left).saturating_sub(LEASE)));
         let (sender, receiver) = watch::channel(lease);
         (Leadership::by_lease(receiver), sender)
     }
 
     #[tokio::test]
-    async fn nothing_leaves_without_room_and_nothing_is_even_begun() {
-        for rest in [Duration::ZERO, LEAST_ROOM - Duration::from_millis(1)] {
-            let (leadership, _lease) = with_rest(rest);
-            let begun = async { panic!("it was begun") };
+    async fn no_request_is_begun_shortly_before_the_lease_ends() {
+        for left in [Duration::ZERO, LEAST_LEFT - Duration::from_millis(1)] {
+            let (leadership, _lease) = with_left(left);
+            let begun = async { panic!("the request was begun") };
             assert_eq!(leadership.send::<()>(begun).await, Err(LeadershipLost::Before));
         }
     }
 
     #[tokio::test]
-    async fn what_is_on_its_way_is_given_up_at_the_end_and_not_before() {
-        let (leadership, _lease) = with_rest(LEAST_ROOM + Duration::from_millis(200));
+    async fn a_request_in_flight_is_given_up_when_the_lease_ends_and_not_before() {
+        let (leadership, _lease) = with_left(LEAST_LEFT + Duration::from_millis(200));
         let start = Instant::now();
         assert_eq!(leadership.send(std::future::pending::<()>()).await, Err(LeadershipLost::Meanwhile));
-        assert!(start.elapsed() >= LEAST_ROOM && !leadership.lasts(), "{:?}", start.elapsed());
+        assert!(start.elapsed() >= LEAST_LEFT && !leadership.lasts(), "{:?}", start.elapsed());
     }
 
     #[tokio::test]
-    async fn a_heartbeat_lets_it_wait_on() {
-        let (leadership, lease) = with_rest(LEAST_ROOM + Duration::from_millis(100));
+    async fn after_a_heartbeat_the_request_may_wait_longer() {
+        let (leadership, lease) = with_left(LEAST_LEFT + Duration::from_millis(100));
         let renew = async {
-            sleep(LEAST_ROOM).await;
+            sleep(LEAST_LEFT).await;
             lease.send_modify(|lease| *lease = lease.renewed(moment()));
         };
         let answer = leadership.send(async {
-            sleep(LEAST_ROOM + Duration::from_millis(300)).await;
+            sleep(LEAST_LEFT + Duration::from_millis(300)).await;
             "answered"
         });
         assert_eq!(tokio::join!(answer, renew).0, Ok("answered"));
     }
 
     #[tokio::test]
-    async fn what_waits_for_its_connection_sends_nothing_once_the_lease_has_ended() {
-        let (leadership, lease) = with_rest(LEASE);
+    async fn a_request_that_still_connects_when_the_lease_ends_is_not_sent() {
+        let (leadership, lease) = with_left(LEASE);
         let mut polls = 0;
         let request = std::future::poll_fn(|context| {
             polls += 1;
             if polls == 1 {
-                // As if it had been frozen here: the lease ends between two steps.
+                // The lease ends between two steps, as if the process had been frozen here.
                 lease.send_replace(Lease::granted(Epoch(1), Moment(Duration::ZERO)));
                 context.waker().wake_by_ref();
                 return Poll::Pending;
@@ -196,7 +206,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_its_lock_nothing_leaves_and_nothing_is_waited_for() {
+    async fn without_its_lock_a_supervisor_sends_nothing_and_waits_for_no_answer() {
         let held = Arc::new(AtomicBool::new(true));
         let is_held = Arc::clone(&held);
         let leadership = Leadership::by_lock(move || is_held.load(SeqCst));
@@ -206,11 +216,11 @@ mod tests {
             Poll::<()>::Pending
         });
         assert_eq!(leadership.send(never_answered).await, Err(LeadershipLost::Meanwhile));
-        assert_eq!(leadership.send::<()>(async { panic!("it was begun") }).await, Err(LeadershipLost::Before));
+        assert_eq!(leadership.send::<()>(async { panic!("the request was begun") }).await, Err(LeadershipLost::Before));
     }
 
     #[tokio::test]
-    async fn a_sole_supervisor_sends_whenever_it_likes() {
+    async fn a_sole_supervisor_may_always_send() {
         assert!(Leadership::sole().lasts());
         assert_eq!(Leadership::sole().send(async { "sent" }).await, Ok("sent"));
     }

@@ -1,27 +1,52 @@
-//! Traffic Generator: guards TrafficStars campaigns, running and pausing them by today's spend and the clicks that
-//! remain.
+//! Traffic Generator guards TrafficStars campaigns: it runs and pauses them by today's spend and the remaining clicks.
 //!
-//! # The map of the house
+//! # Where things are
 //!
-//! | room | what is there | what is deliberately absent |
+//! Each top-level module is a *room*. Its first paragraph says what it does and what it leaves to others.
+//!
+//! | room | what it does | what it leaves to others |
 //! | --- | --- | --- |
-//! | [`domain`] | the rules: the state machine, the decision table, what a remote's fields mean, whose word on spend counts | a clock, sockets, actors, a database: it decides and never acts |
-//! | [`trafficstar`] | everything about the remote: requests and answers, the token, the request budget, what is asked together, which operations are left alone | actors, retries, a cache of anything but the token |
-//! | [`guard`] | one campaign's shell without I/O: the tick's questions, what waits for the database, what is sent next | actors, timers, decisions |
-//! | [`store`] | the only SQL: one `Store` over SQLite and PostgreSQL, the migrations | decisions |
-//! | [`actors`] | the only actix: supervisor, campaign, TrafficStar client, database | decisions, SQL, HTTP |
-//! | [`board`], [`metrics`] | the read model: actors publish their status, count and tell what happens, the control server reads and listens | a way back |
-//! | [`control`] | the control API on the Unix socket: its types, server and client | actors: a command is an order with a reply slot |
-//! | [`cli`] | the commands, status as text, and the full-screen view | anything but asking the supervisor, `run`, `check`, `migrate` and `account` apart |
-//! | [`config`] | the config file and its overrides, every problem reported at once | defaults of the rules: they are `domain`'s |
-//! | [`daemon`] | the composition root: the only file that sees everything | |
-//! | [`leadership`] | whether this process leads, asked right before each request leaves | taking and renewing the lease: `daemon` does, by `domain`'s rules |
-//! | [`clock`], [`telemetry`], [`error_chain`], [`operator`], [`printable`], `tls` | the time, log lines, an error with its causes, an operator's name, text from outside fit to be shown, the one choice of cryptography | |
+//! | [`domain`] | decides: the rules, the state machine of one campaign, which spend is believed | time, network, database, actors |
+//! | [`guard`] | drives one campaign's machine without I/O: the questions of a tick, the outbox | timers, actors, decisions |
+//! | [`trafficstar`] | speaks with TrafficStars: requests and answers, token, request limit, batches, endpoints | actors, retries |
+//! | [`store`] | all SQL: one `Store` over SQLite and PostgreSQL, the migrations | decisions |
+//! | [`actors`] | all of actix: the supervisor, the campaign actors, the TrafficStar client, the database | decisions, SQL, HTTP |
+//! | [`board`], [`metrics`] | hold what the actors publish: status, events, counters | sending anything to the actors |
+//! | [`control`] | the control API on the Unix socket: its types, server and client | carrying orders out: `actors` does |
+//! | [`cli`] | the commands, the screens, the manual | all work: it asks the supervisor; `run`, `check`, `migrate` and `pause-all --direct` call `daemon` |
+//! | [`config`] | `config.toml` and its overrides; reports every problem at once | the rules' default numbers: `domain` has them |
+//! | [`daemon`] | starts and connects everything: actors, control server, leadership, signals | the work itself, except the lease and `pause-all --direct` |
+//! | [`leadership`] | answers whether this process may send, before each request | taking and renewing the lease: `daemon` does |
+//! | [`clock`], [`telemetry`], [`error_chain`], [`operator`], [`printable`], `tls` | the time; log lines; an error with its causes; an operator's name; text from outside made safe to print; the TLS provider | |
+//!
+//! # Where to look
+//!
+//! | to find | look at |
+//! | --- | --- |
+//! | a rule, and where it is carried out | [`domain`]'s RULES.md (its table "Where each rule is"), then the file in `src/domain` |
+//! | one tick, from the timer to the journal | [`guard`]'s page ONE_TICK.md |
+//! | an operator's order, such as `hold` | "An order", below |
+//! | what happens on a status code of TrafficStars | `trafficstar/http.rs`, `refusal` makes the error, `trafficstar/error.rs` says what it means; [`trafficstar`], "After a 429" |
+//! | a config key | [`config`], "A new key" |
+//! | a test | `tests/README.md` |
+//!
+//! # An order
+//!
+//! Most orders have a file of their name in each room that they pass. This is the way of `hold`:
+//!
+//! 1. `cli/mod.rs` parses the command, and `cli/hold.rs` asks. The types are in `control/hold.rs`.
+//! 2. `control/client/hold.rs` and `control/server/hold.rs` carry it over the socket.
+//! 3. `daemon/order_router.rs` gives it to the supervisor, if this process leads; `actors/supervisor/orders.rs` to the
+//!    supervisor's `actors/supervisor/hold.rs`. Without an actor, the hold is stored there (`store/hold.rs`).
+//! 4. `actors/campaign/orders.rs` makes it an event of the campaign's machine.
+//! 5. `domain/machine/hold.rs`, `set_hold` puts it in force; `conclude_on_hold` decides at each tick. The first pause of
+//!    `--pause` is a forced action: `domain/machine/force.rs`.
+//! 6. `guard/session.rs` hands the record to the database (`store/records.rs`, `save`), and then answers the order.
 //!
 //! # Who may import whom
 //!
-//! `tests/house` holds the code to this table: it forbids what is not in it, and what nobody needs. Within a room it forbids
-//! circles: two files never need each other.
+//! `tests/house` holds the code to this table. Within a room no two files import each other; `tests/house/circles.rs`
+//! lists the files that import their own children.
 //!
 //! | room | may import |
 //! | --- | --- |
@@ -40,28 +65,10 @@
 //! | `config` | `domain`, `store` |
 //! | `telemetry` | `config`, `printable` |
 //! | `error_chain`, `operator` | `printable` |
-//! | `domain`, `clock`, `printable`, `tls` | nobody |
+//! | `domain`, `clock`, `printable`, `tls` | nothing |
 //!
-//! `domain` uses std, serde, thiserror, chrono's types and utoipa's derive alone, which describes its types for the control
-//! API as serde's does. Actors import `control`'s types for the orders that they carry out, and never read the board.
-//!
-//! # One tick
-//!
-//! ```text
-//! timer (the next point of the shared grid) → campaign actor: step(now, policy, Wake) → [Observe]
-//!   → database actor: settings, clicks, stored spend   (asked together by all who tick now: one query)
-//!   → client actor: status, then a report if the status tells no spend   (as few requests as serve all; where the
-//!     limit does not reach, what a pause needs first, then who waits longest and who is nearest to a threshold)
-//!   ← step(now, policy, Observed) → [Note, Store, Send]
-//!   → database actor: one transaction, journal entry and promise; then the board; then the request
-//!   → client actor: end time and run, or pause, in order of urgency
-//!   ← step(now, policy, Applied) → [Note, Store], then ReadBack until the remote shows it, or the time for that is over
-//! ```
-//!
-//! `now` is always an argument. A question carries a number; an answer to another one is counted and dropped. A tick
-//! takes no hint of what changed, does the same work each time and retries nothing: the next tick is the retry. What a
-//! crash must not lose is stored before it is acted upon: see [`domain::machine`] for the life of a campaign and of an
-//! action.
+//! `domain` uses only std, serde, thiserror, chrono's types and utoipa's derive. Actors import `control`'s types for the orders
+//! that they carry out; they never read the board.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_macros, clippy::unreachable, reason = "what can fail is answered"))]
 

@@ -1,4 +1,4 @@
-//! Arguments, one call, exit code.
+//! The program's entry point: it calls the command line interface.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,5 @@
-//! What an operator is called in the journal and in holds: the uid, and the name that the system has for it.
+//! This room describes an operator for the journal and for holds: the uid, and the user name that the system has for it.
+//! It leaves finding out the uid to its callers.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -8,42 +9,43 @@ use nix::unistd::{Uid, User};
 
 use crate::printable::printable;
 
-/// So long the system may take: it may have to ask a directory (LDAP) that does not answer, and an order must not wait.
+/// The longest time for the look-up of a name. The system may ask a directory (LDAP) that does not answer, and an order
+/// must not wait for it.
 const NAMED_WITHIN: Duration = Duration::from_millis(200);
-/// So many questions may be out. Each is a thread that stays for as long as the directory hangs.
-const MOST_QUESTIONS: usize = 4;
+/// The most look-ups at the same time. Each occupies a thread for as long as the directory hangs.
+const MOST_LOOK_UPS: usize = 4;
 
-static QUESTIONS: AtomicUsize = AtomicUsize::new(0);
+static LOOK_UPS: AtomicUsize = AtomicUsize::new(0);
 
-/// The operator with this uid, `1000 (alice)`; the uid alone where the system has no name for it, or does not tell it
-/// soon. Blocks for 200 ms at the most.
+/// Returns the operator with this uid, like `1000 (alice)`. Returns only the uid if the system has no name for it, or
+/// does not answer in time. Blocks for at most 200 ms.
 #[must_use]
 pub fn describe(uid: u32) -> String {
     name_of(uid).map_or_else(|| uid.to_string(), |name| format!("{uid} ({})", printable(&name)))
 }
 
 fn name_of(uid: u32) -> Option<String> {
-    if QUESTIONS.fetch_add(1, Ordering::Relaxed) >= MOST_QUESTIONS {
-        QUESTIONS.fetch_sub(1, Ordering::Relaxed);
+    if LOOK_UPS.fetch_add(1, Ordering::Relaxed) >= MOST_LOOK_UPS {
+        LOOK_UPS.fetch_sub(1, Ordering::Relaxed);
         return None;
     }
-    let (tell, told) = sync_channel(1);
-    let ask = move || {
+    let (sender, receiver) = sync_channel(1);
+    let look_up = move || {
         let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
-        QUESTIONS.fetch_sub(1, Ordering::Relaxed);
-        // The order may have gone on without the name.
-        let _ = tell.send(user.map(|user| user.name));
+        LOOK_UPS.fetch_sub(1, Ordering::Relaxed);
+        // The receiver may be gone, if the order did not wait any longer.
+        let _ = sender.send(user.map(|user| user.name));
     };
-    match std::thread::Builder::new().name("operator".to_owned()).spawn(ask) {
-        Ok(_) => told.recv_timeout(NAMED_WITHIN).ok().flatten(),
+    match std::thread::Builder::new().name("operator".to_owned()).spawn(look_up) {
+        Ok(_) => receiver.recv_timeout(NAMED_WITHIN).ok().flatten(),
         Err(_) => {
-            QUESTIONS.fetch_sub(1, Ordering::Relaxed);
+            LOOK_UPS.fetch_sub(1, Ordering::Relaxed);
             None
         }
     }
 }
 
-/// Whoever runs this process.
+/// Returns the operator who runs this process.
 #[must_use]
 pub fn myself() -> String {
     describe(Uid::current().as_raw())
@@ -54,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_operator_is_named_where_the_system_knows_the_uid_and_numbered_otherwise() {
+    fn an_operators_name_is_shown_if_the_system_knows_the_uid() {
         assert_eq!(describe(0), "0 (root)");
         assert_eq!(describe(4_000_000_000), "4000000000");
     }

@@ -1,17 +1,18 @@
-//! Text from outside, fit to be shown: names of rows, words and messages of TrafficStars, of the database, of operators.
+//! This room makes text from outside safe to show: names of rows, and words and messages of TrafficStars, the database
+//! and operators. It leaves to its callers which part of a text is shown.
 //!
-//! A character that acts instead of being seen could move a terminal's cursor, forge a line of the log or of a table, or
-//! turn the text around it: control characters (line breaks, DEL and C1 among them), the formatting characters of
-//! bidirectional text, and the separators of lines and paragraphs. Joiners and marks that belong to a letter stay, since
-//! scripts and emoji need them.
+//! Dangerous characters are invisible and have an effect: they could move a terminal's cursor, forge a line of the log
+//! or of a table, or reverse the text around them. They are the control characters (line breaks, DEL and C1 included),
+//! the formatting characters of bidirectional text, and the separators of lines and paragraphs. Joiners and combining
+//! marks are kept, since scripts and emoji need them.
 //!
-//! Deliberately absent: what is quoted of an answer, and how much (`trafficstar::excerpt`).
+//! Deliberately absent: which part of an answer is quoted (`trafficstar::excerpt`).
 
-/// Stands in the place of a character that is not shown.
+/// The replacement for a dangerous character.
 const REPLACEMENT: char = '\u{fffd}';
 
-/// Whether a character acts instead of being seen.
-fn acts(character: char) -> bool {
+/// Whether a character is dangerous.
+fn is_dangerous(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
@@ -19,30 +20,31 @@ fn acts(character: char) -> bool {
         )
 }
 
-fn seen(character: char) -> char {
-    if acts(character) { REPLACEMENT } else { character }
+fn replaced(character: char) -> char {
+    if is_dangerous(character) { REPLACEMENT } else { character }
 }
 
-/// The text with a replacement in the place of each character that acts. As many characters as before: no other word
-/// becomes one that the program knows.
+/// Returns the text with each dangerous character replaced. No character is removed: otherwise a word could turn into
+/// one that the program knows.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    text.chars().map(seen).collect()
+    text.chars().map(replaced).collect()
 }
 
-/// JSON whose texts are [`printable`], names of fields included. White space between its parts stays.
+/// Returns the JSON with each dangerous character in its texts replaced, as in [`printable`]; names of fields are
+/// texts, too. White space between its parts is kept.
 #[must_use]
 pub fn printable_json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     let mut rest = json.chars();
     while let Some(character) = rest.next() {
         if character != '\\' {
-            shown.push(if is_within_text(character) { seen(character) } else { character });
+            shown.push(if is_within_text(character) { replaced(character) } else { character });
             continue;
         }
         let (escaped, length) = escaped(rest.as_str());
         let (escape, behind) = rest.as_str().split_at(length);
-        if escaped.is_some_and(acts) {
+        if escaped.is_some_and(is_dangerous) {
             shown.push(REPLACEMENT);
         } else {
             shown.push('\\');
@@ -53,7 +55,8 @@ pub fn printable_json(json: &str) -> String {
     shown
 }
 
-/// What an escape stands for, where it is known, and how many bytes it has behind its backslash.
+/// Returns the character that an escape stands for, if it may be dangerous, and the number of bytes after its
+/// backslash.
 fn escaped(behind_backslash: &str) -> (Option<char>, usize) {
     match behind_backslash.chars().next() {
         Some('b' | 'f' | 'n' | 'r' | 't') => (Some('\n'), 1),
@@ -66,16 +69,16 @@ fn escaped(behind_backslash: &str) -> (Option<char>, usize) {
     }
 }
 
-/// JSON that means the same, with an escape in the place of each character that acts: a value reaches programs as it is,
-/// and a terminal that the JSON is printed on is safe.
+/// Returns JSON of the same meaning, with each dangerous character written as an escape. So a program gets the value
+/// unchanged, and the JSON is safe to print on a terminal.
 #[must_use]
 pub fn escaped_json(json: String) -> String {
-    if !json.chars().any(|character| is_within_text(character) && acts(character)) {
+    if !json.chars().any(|character| is_within_text(character) && is_dangerous(character)) {
         return json;
     }
     json.chars().fold(String::with_capacity(json.len()), |mut escaped, character| {
-        if is_within_text(character) && acts(character) {
-            // Each of them has a code of four digits.
+        if is_within_text(character) && is_dangerous(character) {
+            // The code of each dangerous character has at most four digits.
             escaped.push_str(&format!("\\u{:04x}", u32::from(character)));
         } else {
             escaped.push(character);
@@ -84,7 +87,8 @@ pub fn escaped_json(json: String) -> String {
     })
 }
 
-/// What JSON has between its parts is below the space, and within a text it escapes all of that.
+/// Whether a character can be part of a text in JSON. Characters below the space occur only as white space between its
+/// parts: within a text JSON requires an escape for them.
 const fn is_within_text(character: char) -> bool {
     character >= ' '
 }
@@ -95,8 +99,8 @@ mod tests {
 
     use super::*;
 
-    /// Every character that must not be shown, from the list of what they do.
-    fn acting() -> impl Iterator<Item = char> {
+    /// Returns every dangerous character, listed by kind.
+    fn dangerous() -> impl Iterator<Item = char> {
         let control = ('\0'..='\u{1f}').chain('\u{7f}'..='\u{9f}');
         let bidirectional =
             "\u{61c}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}";
@@ -104,9 +108,9 @@ mod tests {
     }
 
     #[test]
-    fn each_character_that_acts_is_replaced_and_no_other() {
+    fn only_dangerous_characters_are_replaced() {
         let all = ('\0'..=char::MAX).filter(|character| printable(&character.to_string()) != character.to_string());
-        let mut expected: Vec<char> = acting().collect();
+        let mut expected: Vec<char> = dangerous().collect();
         expected.sort_unstable();
         assert_eq!(all.collect::<Vec<_>>(), expected);
         for (text, shown) in [
@@ -121,14 +125,14 @@ mod tests {
     }
 
     #[test]
-    fn json_is_printable_in_its_texts_and_otherwise_as_it_was() {
+    fn dangerous_characters_are_replaced_only_within_the_texts_of_json() {
         for (json, shown) in [
             ("{\"a\": [1,\n\t\"b\"]}\n", "{\"a\": [1,\n\t\"b\"]}\n"),
             (r#""two\nlines\r\t\b\f""#, "\"two\u{fffd}lines\u{fffd}\u{fffd}\u{fffd}\u{fffd}\""),
             (r#""\u001b[31m \u202E \u0085""#, "\"\u{fffd}[31m \u{fffd} \u{fffd}\""),
             ("\"\u{7f}\u{85}\u{2028}\"", "\"\u{fffd}\u{fffd}\u{fffd}\""),
             (r#""\\n \" \\\n \/ \u00fc""#, "\"\\\\n \\\" \\\\\u{fffd} \\/ \\u00fc\""),
-            // No JSON, which stays none.
+            // Invalid JSON, which is kept as it is.
             (r#""\u12"#, r#""\u12"#),
             (r#""\uzzzz""#, r#""\uzzzz""#),
             ("\"\\ü\"", "\"\\ü\""),
@@ -139,13 +143,13 @@ mod tests {
     }
 
     #[test]
-    fn escaped_json_means_the_same_and_has_nothing_that_acts_but_its_own_line_breaks() {
-        let text: String = acting().chain("ü\u{200d}👧\\\"".chars()).collect();
+    fn escaped_json_has_the_same_meaning_and_no_dangerous_characters_except_its_own_line_breaks() {
+        let text: String = dangerous().chain("ü\u{200d}👧\\\"".chars()).collect();
         let value = serde_json::json!({"name": text, text.as_str(): [1]});
         for json in [serde_json::to_string(&value).unwrap(), serde_json::to_string_pretty(&value).unwrap()] {
             let escaped = escaped_json(json);
             assert_eq!(serde_json::from_str::<Value>(&escaped).unwrap(), value);
-            assert!(!escaped.chars().any(|character| acts(character) && character != '\n'), "{escaped:?}");
+            assert!(!escaped.chars().any(|character| is_dangerous(character) && character != '\n'), "{escaped:?}");
         }
     }
 }

@@ -1,10 +1,11 @@
-//! Where the program's log lines go: to stderr, for people or for programs, filtered as the config says. The audit trail,
-//! which says who gave which command, passes every filter, so that an operator cannot switch it off; and so do panics.
+//! This room writes the program's log: lines on stderr, as text or JSON, filtered as the config says. It leaves the
+//! decision what to log to each part of the program, and metrics to `metrics`.
 //!
-//! A thread of its own writes (`telemetry::queue`), so that nothing waits for the log's reader; a panic's message goes that
-//! way, too.
+//! The audit trail says who gave which command. It passes every filter, so that an operator cannot switch it off;
+//! messages of panics pass, too.
 //!
-//! Deliberately absent: metrics, and what is worth a line; each part logs its own.
+//! A separate thread writes the lines (`telemetry::queue`), so that no other thread waits for the log's reader. A
+//! panic's message goes the same way.
 
 use std::env;
 use std::ffi::OsStr;
@@ -30,33 +31,35 @@ mod queue;
 
 pub use self::queue::lost_lines;
 
-/// Let through by every filter.
+/// The directives that are added to every filter.
 const ALWAYS: &str = "audit=info,panic=error";
-/// So long the last lines may take at the end of the program.
+/// The longest time that the end of the program waits for the last lines to be written.
 const LAST_LINES: Duration = Duration::from_secs(1);
-/// So long a panic's message may take: the panic may end the program.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+/// The longest time that a panic waits for its message to be written, since the panic may end the program.
+const PANIC_MESSAGE: Duration = Duration::from_millis(200);
 
-/// Why nothing is logged.
+/// The reason why logging could not be set up or changed.
 #[derive(Debug, Error)]
 pub enum TelemetryError {
-    /// The filter of the config, which was checked there, is refused here.
-    #[error("log.filter is not a filter: write a level, such as \"info\"")]
+    /// The filter is invalid, although the config has checked it.
+    #[error("log.filter is not a valid filter: write a level, such as \"info\"")]
     Filter(#[source] ParseError),
-    /// Logging can be set up once in a process.
-    #[error("logging has been set up already")]
+    /// Logging was already set up in this process.
+    #[error("logging is already set up in this process")]
     Twice(#[source] TryInitError),
-    /// There is no thread that could write it.
-    #[error("the thread that writes the log could not be started: let the program have more threads")]
+    /// The thread that writes the log could not be started.
+    #[error(
+        "the thread that writes the log could not be started: raise the limit of threads for this program or this user"
+    )]
     Thread(#[source] io::Error),
     /// The filter could not be changed.
-    #[error("the log filter could not be changed: restart with another one in the config")]
+    #[error("the log filter could not be changed: set it in the config and restart")]
     Reload(#[source] tracing_subscriber::reload::Error),
 }
 
 type SetFilter = dyn Fn(EnvFilter) -> Result<(), tracing_subscriber::reload::Error> + Send + Sync;
 
-/// Changes which lines are written while the program runs.
+/// Changes the log filter while the program runs.
 #[derive(Clone)]
 pub struct LogControl {
     filter: Arc<Mutex<LogFilter>>,
@@ -65,23 +68,23 @@ pub struct LogControl {
 }
 
 impl LogControl {
-    /// The filter in force.
+    /// Returns the filter in force.
     #[must_use]
     pub fn filter(&self) -> LogFilter {
         self.filter.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits a little until what was logged is written. The program is about to end. Answers whether it is written: if
-    /// not, stderr is stuck.
+    /// Waits up to a second until all lines are written, before the program ends. Returns false if they are not: then
+    /// stderr is not being read.
     #[must_use]
     pub fn finish(&self) -> bool {
         self.queue.as_ref().is_none_or(|queue| queue.flush(LAST_LINES))
     }
 
-    /// Puts another filter in force.
+    /// Sets another filter.
     ///
     /// # Errors
-    /// Logging has ended, or the filter is no filter.
+    /// Logging has ended, or the filter is invalid.
     pub fn set_filter(&self, filter: &LogFilter) -> Result<(), TelemetryError> {
         (self.set)(env_filter(filter)?).map_err(TelemetryError::Reload)?;
         *self.filter.lock().unwrap_or_else(PoisonError::into_inner) = filter.clone();
@@ -102,29 +105,29 @@ fn env_filter(filter: &LogFilter) -> Result<EnvFilter, TelemetryError> {
 /// Starts logging to stderr.
 ///
 /// # Errors
-/// Logging was set up before, or the filter is no filter.
+/// Logging was already set up, the filter is invalid, or no thread could be started.
 pub fn init(log: &LogConfig) -> Result<LogControl, TelemetryError> {
     let colour = has_colours(io::stderr().is_terminal());
     let queue = Queue::to(io::stderr()).map_err(TelemetryError::Thread)?;
     let (subscriber, control) = subscriber(log, colour, queue.clone())?;
     subscriber.try_init().map_err(TelemetryError::Twice)?;
-    // The standard hook writes to stderr itself, and blocks while the log is not read.
+    // The standard hook would write to stderr directly, and block while the log is not read.
     let panics = queue.clone();
     std::panic::set_hook(Box::new(move |panic| {
         tracing::error!(target: "panic", "{panic}");
-        panics.flush(LAST_WORDS);
+        panics.flush(PANIC_MESSAGE);
     }));
     Ok(LogControl { queue: Some(queue), ..control })
 }
 
-/// Whether the environment lets what is printed on a terminal have colours; elsewhere nothing has.
+/// Whether output has colours: only on a terminal, and only if the environment allows it.
 #[must_use]
 pub fn has_colours(is_terminal: bool) -> bool {
     let is_dumb = env::var_os("TERM").is_some_and(|name| name == "dumb");
     wants_colour(env::var_os("NO_COLOR").as_deref(), is_terminal && !is_dumb)
 }
 
-/// See <https://no-color.org>: set, and not empty, means none.
+/// Whether `NO_COLOR` allows colours. See <https://no-color.org>: if it is set and not empty, there are none.
 fn wants_colour(no_color: Option<&OsStr>, is_terminal: bool) -> bool {
     is_terminal && no_color.is_none_or(OsStr::is_empty)
 }
@@ -140,11 +143,11 @@ where
         .with_env_filter(filter)
         .with_writer(PrintableLines { writer, format: log.format, colour })
         .with_timer(utc_seconds as Clock)
-        // A log that cannot be written must not end the guard: complaining about it on stderr would panic.
+        // A log that cannot be written must not end the guard: the library would report the error on stderr, and panic.
         .log_internal_errors(false);
     let (subscriber, set): (BoxedSubscriber, Arc<SetFilter>) = match log.format {
         LogFormat::Text => {
-            // Compact, because it puts the message before the fields of the spans around it.
+            // The compact format puts the message before the fields of the spans around it.
             let lines = lines.with_ansi(colour).with_target(false).compact().with_filter_reloading();
             let handle = lines.reload_handle();
             (Box::new(lines.finish()), Arc::new(move |filter| handle.reload(filter)))
@@ -158,7 +161,8 @@ where
     Ok((subscriber, LogControl { filter: Arc::new(Mutex::new(log.filter.clone())), queue: None, set }))
 }
 
-/// Makes each line fit to be shown, whatever text from outside is in it. The library writes an event in one piece.
+/// Replaces dangerous characters in each line, which may contain text from outside. The library writes each event with
+/// one call.
 struct PrintableLines<W> {
     writer: W,
     format: LogFormat,
@@ -178,7 +182,7 @@ impl<W: Write> Write for PrintableLines<W> {
         let text = String::from_utf8_lossy(event);
         let line = text.strip_suffix('\n').unwrap_or(&text);
         let shown = match self.format {
-            // The only escapes here are the library's own colours: it removes those of messages and texts.
+            // The only escapes here are the library's own colours: it removes the escapes in messages and fields.
             LogFormat::Text if self.colour => line.split('\u{1b}').map(printable).collect::<Vec<_>>().join("\u{1b}"),
             LogFormat::Text => printable(line),
             LogFormat::Json => printable_json(line),
@@ -220,7 +224,7 @@ mod tests {
         }
     }
 
-    /// What is written of what is said.
+    /// Returns the text that the log contains after `say` has logged its lines.
     fn written(format: LogFormat, filter: &str, colour: bool, say: impl FnOnce(&Written, &LogControl)) -> String {
         let written = Written::default();
         let writer = written.clone();
@@ -231,7 +235,7 @@ mod tests {
         String::from_utf8(bytes).unwrap()
     }
 
-    /// What a program logs that says one thing at `info` and another at `debug`.
+    /// Returns the log of a program that logs one line at `info` and one at `debug`.
     fn logged(format: LogFormat, filter: &str, colour: bool) -> String {
         written(format, filter, colour, |_, _| {
             tracing::info!(campaign = 7, "paused");
@@ -244,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_line_is_time_level_message_fields() {
+    fn a_text_line_has_time_level_message_and_fields() {
         let text = logged(LogFormat::Text, "info", false);
         let (time, rest) = text.split_once(' ').unwrap();
         assert!(is_utc_to_the_second(time), "{time}");
@@ -252,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_json_line_has_message_and_fields_side_by_side() {
+    fn a_json_line_has_message_and_fields_at_the_same_level() {
         let line: serde_json::Value = serde_json::from_str(&logged(LogFormat::Json, "info", true)).unwrap();
         assert!(is_utc_to_the_second(line["timestamp"].as_str().unwrap()), "{line}");
         assert_eq!(
@@ -294,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn colour_is_for_terminals_and_never_under_no_color() {
+    fn only_a_terminal_gets_colours_and_no_color_turns_them_off() {
         let table = [(None, true, true), (None, false, false), (Some("1"), true, false), (Some(""), true, true)];
         for (no_color, is_terminal, wanted) in table {
             assert_eq!(wants_colour(no_color.map(OsStr::new), is_terminal), wanted, "{no_color:?} {is_terminal}");

@@ -1,7 +1,7 @@
-//! The cryptography behind every HTTP client of the program: rustls with ring.
+//! This room has the cryptography of the program's HTTP clients: rustls with ring. It leaves connections to the clients.
 
-/// Makes ring the process's provider. Building an HTTP client panics without one.
+/// Installs ring as the process's cryptography provider. Building an HTTP client panics without a provider.
 pub(crate) fn install() {
-    // An error here says that a provider is installed already, which is all that is wanted.
+    // An error means that a provider is already installed, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

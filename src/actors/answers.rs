@@ -1,4 +1,4 @@
-//! How actors answer, also where the requester is gone, or the actor that was asked.
+//! Answers between actors, also if the requester or the actor that was asked has ended.
 
 use actix::MailboxError;
 use tokio::sync::oneshot;
@@ -7,25 +7,25 @@ use crate::control::Refusal;
 use crate::domain::failure::DatabaseFailure;
 use crate::domain::ids::CampaignId;
 
-/// What the database actor answers.
+/// The answer of the database actor.
 pub type Answer<T> = Result<T, DatabaseFailure>;
 
-/// Answers, unless the requester is gone.
-pub(super) fn tell<T>(to: oneshot::Sender<T>, answer: T) {
+/// Sends an answer to its requester. A requester that has ended needs none.
+pub(crate) fn send_reply<T>(to: oneshot::Sender<T>, answer: T) {
     let _ = to.send(answer);
 }
 
-/// What the database actor has answered.
+/// Returns the answer of the database actor; a failure if that actor has ended.
 pub(super) fn of_database<T>(answer: Result<Answer<T>, MailboxError>) -> Answer<T> {
     answer.unwrap_or(Err(DatabaseFailure::ActorGone))
 }
 
-/// What a campaign's actor has answered.
+/// Returns the answer of a campaign actor; a refusal if that actor has ended.
 pub(super) fn of_campaign<T>(answer: Result<Result<T, Refusal>, MailboxError>) -> Result<T, Refusal> {
     answer.unwrap_or(Err(Refusal::ActorDied))
 }
 
-/// What a change of one campaign's row has come to.
+/// Turns the answer to a change of one campaign's row into a result. `false` means that there is no such row.
 pub(super) fn stored(id: CampaignId, answer: Result<Answer<bool>, MailboxError>) -> Result<(), Refusal> {
     match of_database(answer) {
         Ok(true) => Ok(()),

@@ -1,12 +1,13 @@
-//! One campaign's actor: the mailbox and the timer of its session, whose outputs it carries out in their order.
+//! The actor of one campaign. It owns the mailbox and the timer of the campaign's session, and carries out the
+//! session's outputs in their order.
 //!
-//! Deliberately absent: decisions, which are the machine's, and what follows from an answer, which the session says
-//! (`guard`).
+//! Deliberately absent: decisions, which the machine takes (`domain::machine`), and what follows from an answer, which
+//! the session decides (`guard`).
 
-mod asking;
 mod events;
 mod orders;
 mod reports;
+mod requests;
 mod status;
 
 pub use self::orders::{
@@ -21,6 +22,7 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use self::orders::OrderBook;
+use super::answers::send_reply;
 use super::database::{ReadTick, Save, SaveSpend};
 use super::trafficstar::{MakeChange, ReadAccount, ReadSpend, ReadStatus, SetTick};
 use crate::board::Board;
@@ -42,117 +44,118 @@ use crate::guard::tick::Reading;
 use crate::store::{CampaignRow, StoredCampaign, StoredPromise};
 use crate::trafficstar::date::SeenClock;
 
-/// The database, as far as a campaign actor needs it.
+/// The messages to the database that a campaign actor sends.
 #[derive(Debug, Clone)]
 pub struct DatabasePort {
     /// Reads the facts of a tick.
     pub read_tick: Recipient<ReadTick>,
-    /// Stores a promise and an entry.
+    /// Stores a promise and its journal entry.
     pub save: Recipient<Save>,
     /// Stores a spend.
     pub save_spend: Recipient<SaveSpend>,
 }
 
-/// TrafficStars, as far as a campaign actor needs it.
+/// The messages to the TrafficStar client that the campaign actors and the supervisor send.
 #[derive(Debug, Clone)]
 pub struct RemotePort {
     /// Reads a campaign.
     pub read_status: Recipient<ReadStatus>,
-    /// Is told of another grid.
+    /// Changes the length of a tick, and with it the points of the grid.
     pub set_tick: Recipient<SetTick>,
     /// Reads today's spend from the reports.
     pub read_spend: Recipient<ReadSpend>,
-    /// Reads the account's list.
+    /// Reads the list of all campaigns of the account.
     pub read_account: Recipient<ReadAccount>,
     /// Changes a campaign.
     pub change: Recipient<MakeChange>,
-    /// What TrafficStars' answers say of our clock.
+    /// The difference between our clock and the `Date` of TrafficStars' answers.
     pub clock: SeenClock,
 }
 
-/// The supervisor, as far as a campaign actor needs it.
+/// The reports to the supervisor that a campaign actor sends.
 #[derive(Debug, Clone)]
 pub struct SupervisorPort {
-    /// Hears of an actor's end.
+    /// Receives the end of an actor, orderly or by a panic.
     pub died: Recipient<Died>,
-    /// Hears how a release ended.
+    /// Receives the result of a disable.
     pub disable_ended: Recipient<DisableEnded>,
 }
 
-/// Whom and what every campaign actor works with.
+/// The parts of the program that every campaign actor uses.
 #[derive(Debug, Clone)]
 pub struct Surroundings {
-    /// The time.
+    /// The clock of this process.
     pub clock: Clock,
-    /// Where status is published.
+    /// The board on which the actor publishes its status.
     pub board: Board,
     /// The numbers that a row may override.
     pub defaults: PolicyNumbers,
-    /// The database.
+    /// The messages to the database.
     pub database: DatabasePort,
-    /// TrafficStars.
+    /// The messages to TrafficStars.
     pub remote: RemotePort,
-    /// The supervisor.
+    /// The reports to the supervisor.
     pub supervisor: SupervisorPort,
-    /// The hold on all campaigns that is in force when the actor is built.
+    /// The hold on all campaigns at the time when the actor is built; `None` if there is no such hold.
     pub hold_all: Option<Hold>,
 }
 
-/// Which actor of a campaign this is, counted from 1.
+/// Counts the actors of one campaign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Incarnation {
-    /// Counts every actor that was built for the campaign.
+    /// The number of this actor: how many were built for the campaign, this one included.
     pub number: u64,
-    /// Counts those that died.
+    /// The number of earlier actors that died.
     pub deaths: u64,
 }
 
-/// Tells the supervisor that its actor is gone, whatever the way: a panic drops it like an orderly stop does.
+/// Reports the end of its actor to the supervisor when it is dropped. A panic drops it, and so does an orderly stop.
 #[derive(Debug)]
-pub struct DeathNotice {
+pub struct DiedOnDrop {
     campaign: CampaignId,
     incarnation: u64,
     supervisor: Recipient<Died>,
 }
 
-impl Drop for DeathNotice {
+impl Drop for DiedOnDrop {
     fn drop(&mut self) {
         self.supervisor.do_send(Died { campaign: self.campaign, incarnation: self.incarnation });
     }
 }
 
-/// Ends the promise: the generator was disabled.
+/// Disables the generator: ends the promise, and then the actor.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
-pub struct Release {
-    /// Whether to pause the campaign first.
+pub struct Disable {
+    /// Whether to pause the campaign before that.
     pub pause: bool,
 }
 
-/// Ends the promise if the campaign is seen stopped: its row is about to go.
+/// Disables the generator only if the campaign is seen stopped.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct DisableIfStopped;
-/// Takes over the numbers that a row may override, from the next tick on.
+
+/// Replaces the config's defaults that a row may override, from the next tick on.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct SetDefaults(pub PolicyNumbers);
 
-/// Begins nothing new, and answers when nothing is on its way any more: the program shuts down.
+/// Prepares the end of the program: begins nothing new, and answers when nothing is in flight.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Finish;
 
-/// The actor.
+/// The actor of one campaign.
 #[derive(Debug)]
 pub struct CampaignActor {
     surroundings: Arc<Surroundings>,
     row: CampaignRow,
     session: Session,
-    /// What was done before this actor was built.
+    /// The actions that were taken before this actor was built.
     earlier: Earlier,
     incarnation: Incarnation,
-    /// When to try again to store what could not be stored.
+    /// The timer of the next attempt to store a record that could not be stored.
     save_again: Option<SpawnHandle>,
     stored: Option<StoredPromise>,
     timer: Option<SpawnHandle>,
@@ -160,26 +163,28 @@ pub struct CampaignActor {
     finishers: Vec<oneshot::Sender<()>>,
     finishing: bool,
     last_tick: Option<LastTick>,
-    /// So many skipped ticks are in the metrics.
+    /// The number of skipped ticks that the metrics have counted already.
     skips_counted: u64,
     last_error: Option<String>,
-    /// The failure that listeners know of.
-    told_error: Option<String>,
-    /// What actions have met since one was confirmed.
+    /// The failure that was reported last; `None` if none was, or if the recovery was reported.
+    reported_error: Option<String>,
+    /// Counts equal reports about actions since an action was last confirmed.
     repeats: Repeats,
-    _death_notice: DeathNotice,
+    _died_on_drop: DiedOnDrop,
 }
 
-/// When the last tick was completed for which the status came in time, and how long it took.
+/// The last tick whose status came in time.
 #[derive(Debug, Clone, Copy)]
 struct LastTick {
+    /// The time (UTC) when it was completed.
     at: chrono::DateTime<chrono::Utc>,
+    /// Its duration, in milliseconds.
     took_ms: u64,
 }
 
 impl CampaignActor {
-    /// An actor for a row, standing where the stored promise says; a row whose generator was just enabled starts there
-    /// as well, since a promise ends when its generator is disabled.
+    /// Returns an actor for a row. It starts from the stored promise. This is right for a row whose generator was just
+    /// enabled, too: the disabling had ended the promise.
     #[must_use]
     pub fn new(
         surroundings: Surroundings,
@@ -195,7 +200,7 @@ impl CampaignActor {
             .having_set(own_end_time)
             .having_done(recent.first().map(|(action, _)| action))
             .on_hold(hold, surroundings.hold_all.clone());
-        let death_notice = DeathNotice {
+        let died_on_drop = DiedOnDrop {
             campaign: row.id,
             incarnation: incarnation.number,
             supervisor: surroundings.supervisor.died.clone(),
@@ -217,13 +222,13 @@ impl CampaignActor {
             last_tick: None,
             skips_counted: 0,
             last_error: None,
-            told_error: None,
+            reported_error: None,
             repeats: Repeats::default(),
-            _death_notice: death_notice,
+            _died_on_drop: died_on_drop,
         }
     }
 
-    /// Publishes what is known of the campaign.
+    /// Publishes the status of the campaign on the board.
     pub fn publish(&self) {
         let journal_id = self.session.outbox().entry().map(|id| id.0);
         let snapshot = self.earlier.beneath(self.session.snapshot(self.surroundings.clock.now()));
@@ -236,7 +241,7 @@ impl CampaignActor {
         self.go_on(ctx);
     }
 
-    /// Carries out what the session asks for.
+    /// Carries out the outputs of the session, and sets the timer.
     fn go_on(&mut self, ctx: &mut Context<Self>) {
         for output in self.session.take_outputs() {
             self.carry_out(ctx, output);
@@ -250,16 +255,16 @@ impl CampaignActor {
 
     fn carry_out(&mut self, ctx: &mut Context<Self>, output: Output) {
         match output {
-            Output::ReadDatabase(operation) => self.read_database(ctx, operation),
-            Output::EndTickAfter(wait, operation, is_again) => {
+            Output::ReadDatabase(question_id) => self.read_database(ctx, question_id),
+            Output::EndTickAfter(wait, question_id, is_again) => {
                 ctx.run_later(wait.to_std().unwrap_or_default(), move |actor, ctx| {
-                    actor.session.tick_ends(actor.surroundings.clock.now(), operation, is_again);
+                    actor.session.tick_ends(actor.surroundings.clock.now(), question_id, is_again);
                     actor.go_on(ctx);
                 });
             }
-            Output::ReadStatus(operation, question) => self.read_status(ctx, operation, question),
-            Output::ReadSpend(operation, question, since) => self.read_spend(ctx, operation, question, since),
-            Output::ReadBack(operation, question) => self.read_back(ctx, operation, question),
+            Output::ReadStatus(question_id, question) => self.read_status(ctx, question_id, question),
+            Output::ReadSpend(question_id, question, since) => self.read_spend(ctx, question_id, question, since),
+            Output::ReadBack(question_id, question) => self.read_back(ctx, question_id, question),
             Output::SaveSpend(spend) => self.save_spend(spend),
             Output::Save(record, entry) => self.save(ctx, *record, entry),
             Output::SaveAgainAfter(wait) => {
@@ -275,8 +280,9 @@ impl CampaignActor {
                 self.stored = Some(StoredPromise { promise, stored_at: self.surroundings.clock.now() });
                 self.save_again.take().map(|again| ctx.cancel_future(again));
                 if is_again {
-                    tracing::info!(campaign = %self.row.id, name = self.row.name, "the promise is stored again");
-                    self.tell(OperatorEvent::recovery(self.surroundings.clock.now(), Part::Promise));
+                    let (campaign, name) = (self.row.id, &self.row.name);
+                    tracing::info!(%campaign, name, "the promise that was kept in memory is stored now");
+                    self.report(OperatorEvent::recovery(self.surroundings.clock.now(), Part::Promise));
                 }
             }
             Output::NotStored { failure, is_first } => self.not_stored(&failure, is_first),
@@ -302,8 +308,9 @@ impl CampaignActor {
     fn note_reading(&mut self, reading: &Reading) {
         let now = self.surroundings.clock.now();
         let took_ms = u64::try_from(now.signed_duration_since(reading.began_at).num_milliseconds()).unwrap_or(0);
-        // Where the limit does not reach for all, many wait for more than a tick. That is told once for all of them, by the
-        // budget's own degradation, and for one that waits for long by its last tick.
+        // If the request limit is too small for all campaigns, the status of many campaigns is late. The budget's own
+        // degradation reports that once for all; a campaign that waits for long shows it by its last tick. So a late
+        // status is no error of this campaign.
         if !reading.is_late {
             self.last_tick = Some(LastTick { at: now, took_ms });
             self.note_error(now, reading);
@@ -313,29 +320,29 @@ impl CampaignActor {
         self.surroundings.board.metrics().tick_completed(std::time::Duration::from_millis(took_ms), skipped);
     }
 
-    /// The database is away, or takes nothing.
+    /// Reports that the database could not store the promise: at the first failure, and again if the program stops.
     fn not_stored(&self, failure: &DatabaseFailure, is_first: bool) {
         let (campaign, name, reason) = (self.row.id, &self.row.name, failure.to_string());
         if is_first {
             tracing::error!(%campaign, name, reason, "the promise could not be stored; it is kept in memory");
-            self.tell_listeners(OperatorEvent::error(self.surroundings.clock.now(), Part::Promise, &reason));
+            self.publish_event(OperatorEvent::error(self.surroundings.clock.now(), Part::Promise, &reason));
         }
         if self.finishing {
             let entry = self.session.outbox().newest();
-            tracing::error!(%campaign, name, reason, ?entry, "the program stops, and this is not stored yet");
+            tracing::error!(%campaign, name, reason, ?entry, "the program stops, and this record is not stored yet");
         }
     }
 
     fn end_disabling(&mut self, ctx: &mut Context<Self>, result: Result<Ended, DisableRefusal>) {
-        let released = result.is_ok();
+        let is_disabled = result.is_ok();
         let message = DisableEnded { campaign: self.row.id, incarnation: self.incarnation.number, result };
         self.surroundings.supervisor.disable_ended.do_send(message);
-        if released {
+        if is_disabled {
             ctx.stop();
         }
     }
 
-    /// Sets the timer to the session's next wake. Nothing is begun while the program shuts down.
+    /// Sets the timer to the time at which the session wants to be woken. While the program stops, that is never.
     fn arm(&mut self, ctx: &mut Context<Self>) {
         let wakes = self.session.wakes_after(self.surroundings.clock.now());
         if self.timer.is_some() && wakes.is_some_and(|wakes| wakes.unless_armed) {
@@ -354,13 +361,12 @@ impl CampaignActor {
     fn answer_finishers(&mut self) {
         if self.finishing && !self.session.is_busy() {
             for finisher in self.finishers.drain(..) {
-                // The supervisor may have given up waiting.
-                let _ = finisher.send(());
+                send_reply(finisher, ());
             }
         }
     }
 
-    /// The campaign's id at TrafficStars.
+    /// Returns the campaign's id at TrafficStars.
     #[must_use]
     pub const fn remote_id(&self) -> RemoteId {
         self.row.trafficstar_id
@@ -375,10 +381,10 @@ impl Actor for CampaignActor {
     }
 }
 
-impl Handler<Release> for CampaignActor {
+impl Handler<Disable> for CampaignActor {
     type Result = ();
 
-    fn handle(&mut self, Release { pause }: Release, ctx: &mut Self::Context) {
+    fn handle(&mut self, Disable { pause }: Disable, ctx: &mut Self::Context) {
         self.step(ctx, Event::Disable { pause });
     }
 }
@@ -395,7 +401,7 @@ impl Handler<SetDefaults> for CampaignActor {
     type Result = ();
 
     fn handle(&mut self, SetDefaults(defaults): SetDefaults, _: &mut Self::Context) {
-        // What a tick reads is judged by them; one under way goes on by those it began with.
+        // A tick judges by them what it reads from the database. A tick that has read already keeps the old ones.
         Arc::make_mut(&mut self.surroundings).defaults = defaults;
     }
 }
@@ -411,7 +417,7 @@ impl Handler<Finish> for CampaignActor {
         self.arm(ctx);
         self.answer_finishers();
         Box::pin(async move {
-            // An actor that died meanwhile has nothing on its way either.
+            // An actor that died meanwhile has nothing in flight either.
             let _ = answer.await;
         })
     }

@@ -1,8 +1,8 @@
-//! The one actor through which every campaign actor reaches the store.
+//! The database actor: all other actors read and write the database through it.
 //!
-//! It gathers what is asked together: all who tick now are read by one query, and the spends of a sweep are stored in
-//! one transaction off the decisions' path. Operators' questions come one at a time, and new actors' two at a time, so that
-//! ticks find a connection.
+//! It combines requests. The reads of all campaigns that tick together are one query. The spends of a sweep are stored
+//! in one transaction, and no decision waits for it. One query of an operator runs at a time, and two reads for new
+//! actors, so that a connection stays free for the ticks.
 
 mod catalog;
 mod hold;
@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, oneshot};
 pub(super) use self::catalog::url_columns;
 pub use self::catalog::{CarryOutUrls, WriteCampaign};
 use self::log_size::LogSize;
-use super::answers::{Answer, tell};
+use super::answers::{Answer, send_reply};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::failure::DatabaseFailure;
@@ -35,27 +35,27 @@ use crate::store::{
     BadValue, CampaignRow, Record, SpendRow, Store, StoreError, StoredCampaign, StoredHolds, StoredPromise, TickReading,
 };
 
-/// Whoever asks within this time is read together.
+/// The reads for ticks that arrive within this time are one query.
 const GATHER_READS: Duration = Duration::from_millis(5);
-/// Spends that come within this time are stored together.
+/// The spends that arrive within this time are stored in one transaction.
 const GATHER_SPENDS: Duration = Duration::from_millis(250);
 
-/// Reads one campaign's row, clicks and spend history for a tick; `None` where there is no such row.
+/// Reads one campaign's row, clicks and spend history for a tick. The answer is `None` if there is no such row.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Answer<Option<TickReading>>")]
 pub struct ReadTick(pub CampaignId);
 
-/// Stores a promise and a journal entry in one transaction. Answered when it is durable.
+/// Stores a promise and a journal entry in one transaction. The answer means that they are durable.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Answer<Option<JournalId>>")]
 pub struct Save(pub Record);
 
-/// Stores a spend that the API gave, soon.
+/// Stores a spend that was read from TrafficStars, within a moment. There is no answer.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct SaveSpend(pub SpendRow);
 
-/// Reads all rows of `campaigns`, and every promise.
+/// Reads all rows of `campaigns`, all promises and all holds.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Answer<Rows>")]
 pub struct ReadRows;
@@ -65,24 +65,24 @@ pub struct ReadRows;
 pub struct Rows {
     /// Every row of `campaigns`.
     pub campaigns: Vec<CampaignRow>,
-    /// The promises of those that have one; or what is wrong with it.
+    /// The stored promises; `Err` if a stored value is invalid. A campaign without a promise has no entry.
     pub promises: HashMap<CampaignId, Result<StoredPromise, BadValue>>,
-    /// Operators' holds.
+    /// The holds of operators.
     pub holds: StoredHolds,
 }
 
-/// Reads what a campaign's actor has to be built from.
+/// Reads the stored state from which a campaign's actor is built.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Answer<Option<StoredCampaign>>")]
 pub struct ReadStored(pub CampaignId);
 
-/// Enables or disables a generator; `false` where there is no such row.
+/// Enables or disables a generator. The answer is `false` if there is no such row.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Answer<bool>")]
 pub struct SetGeneratorEnabled {
-    /// Which campaign.
+    /// The campaign's id.
     pub campaign: CampaignId,
-    /// Whether it is guarded from now on.
+    /// Whether the generator is enabled from now on.
     pub enabled: bool,
 }
 
@@ -91,40 +91,44 @@ pub struct SetGeneratorEnabled {
 #[rtype(result = "Answer<Vec<JournalEntry>>")]
 pub struct ReadJournal(pub JournalQuery);
 
-/// Stores the spends that still wait. Answered when that is done.
+/// Stores the spends that still wait. The answer means that this was done or has failed.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Flush;
 
-/// The database actor.
+/// The actor.
 #[derive(Debug)]
 pub struct DatabaseActor {
     store: Store,
     board: Board,
     clock: Clock,
-    readers: Vec<(CampaignId, oneshot::Sender<Answer<Option<TickReading>>>)>,
+    /// The reads that wait for the next query, each with its reply slot.
+    waiting_reads: Vec<(CampaignId, oneshot::Sender<Answer<Option<TickReading>>>)>,
+    /// The spends that wait for the next transaction.
     spends: Vec<SpendRow>,
     failures: Arc<Mutex<Failures>>,
     log_size: Arc<Mutex<LogSize>>,
-    operators_turn: Arc<Semaphore>,
-    builders_turn: Arc<Semaphore>,
+    /// Limits the queries of operators to one at a time.
+    operator_reads: Arc<Semaphore>,
+    /// Limits the reads for new actors to two at a time.
+    build_reads: Arc<Semaphore>,
 }
 
 impl DatabaseActor {
-    /// An actor over an open, migrated store.
+    /// Returns an actor that works on an open, migrated store.
     #[must_use]
     pub fn new(store: Store, board: Board, clock: Clock) -> Self {
-        let [operators_turn, builders_turn] = [1, 2].map(|turns| Arc::new(Semaphore::new(turns)));
+        let [operator_reads, build_reads] = [1, 2].map(|permits| Arc::new(Semaphore::new(permits)));
         Self {
             store,
             board,
             clock,
-            readers: Vec::new(),
+            waiting_reads: Vec::new(),
             spends: Vec::new(),
             failures: Arc::default(),
             log_size: Arc::default(),
-            operators_turn,
-            builders_turn,
+            operator_reads,
+            build_reads,
         }
     }
 
@@ -139,16 +143,17 @@ impl DatabaseActor {
     }
 
     fn read_gathered(&mut self) -> impl Future<Output = ()> + 'static {
-        let readers = std::mem::take(&mut self.readers);
+        let reads = std::mem::take(&mut self.waiting_reads);
         let database = self.database();
         async move {
-            let ids = readers.iter().map(|(id, _)| *id).collect();
+            let ids = reads.iter().map(|(id, _)| *id).collect();
             let now = database.now();
             let readings = database.read(database.store.tick_readings(ids, now.date_naive(), now).await);
-            for (id, reply) in readers {
-                // An old and a new actor of one campaign may ask in the same moment.
+            for (id, reply) in reads {
+                // The answer is cloned, since two actors of one campaign may ask in the same moment: an old and a new
+                // one.
                 let answer = readings.as_ref().map(|readings| readings.get(&id).cloned()).map_err(Clone::clone);
-                tell(reply, answer);
+                send_reply(reply, answer);
             }
         }
     }
@@ -161,13 +166,13 @@ impl DatabaseActor {
                 return;
             }
             if let Err(reason) = database.written(database.store.save_spends(spends).await) {
-                tracing::warn!(%reason, "spends could not be stored: the next tick brings newer ones");
+                tracing::warn!(%reason, "spends could not be stored: the next tick stores newer ones");
             }
         }
     }
 }
 
-/// What an operation under way needs of the actor.
+/// The parts of the actor that an operation needs while it runs.
 #[derive(Debug, Clone)]
 struct DatabaseHandle {
     store: Store,
@@ -177,17 +182,18 @@ struct DatabaseHandle {
     log_size: Arc<Mutex<LogSize>>,
 }
 
-/// How the last read and the last write failed, if they did. Each by itself: a database that is locked or must not be
-/// written answers every read, and is away all the same.
+/// The failures of the last read and of the last write; `None` if it succeeded. They are kept apart, because a database
+/// that is locked or read-only still answers every read.
 #[derive(Debug, Default)]
 struct Failures {
     read: Option<DatabaseFailure>,
     write: Option<DatabaseFailure>,
-    /// When a write last did not get its turn.
+    /// The time (UTC) when a write last failed because the database was busy.
     busy_at: Option<DateTime<Utc>>,
 }
 
-/// A database that lets some wait too long is not well again by each write that it takes.
+/// After a write failed because the database was busy, a successful write within this time does not end the failure.
+/// Otherwise the failure would come and go with each write.
 const BUSY_FOR: chrono::Duration = chrono::Duration::seconds(5);
 
 impl Failures {
@@ -211,7 +217,7 @@ fn failure_of(error: &StoreError) -> DatabaseFailure {
     if error.is_busy() { DatabaseFailure::Busy(text) } else { DatabaseFailure::Failed(text) }
 }
 
-/// What an operation does with the database.
+/// Whether an operation reads or writes.
 #[derive(Debug, Clone, Copy)]
 enum Access {
     Read,
@@ -223,12 +229,12 @@ impl DatabaseHandle {
         self.clock.now()
     }
 
-    /// Publishes how a read went.
+    /// Publishes the outcome of a read, and returns its answer.
     fn read<T>(&self, result: Result<T, StoreError>) -> Answer<T> {
         self.report(Access::Read, result)
     }
 
-    /// The same for an operation that writes.
+    /// Publishes the outcome of a write, and returns its answer.
     fn written<T>(&self, result: Result<T, StoreError>) -> Answer<T> {
         self.report(Access::Write, result)
     }
@@ -252,18 +258,21 @@ impl DatabaseHandle {
         let kind = self.store.kind().to_owned();
         self.board.publish_database(now, DatabaseStatus { kind, last_error: last_error.clone() });
         match last_error {
-            Some(reason) if !failed_before => self.board.tell(OperatorEvent::error(now, Part::Database, &reason)),
-            None if failed_before => self.board.tell(OperatorEvent::recovery(now, Part::Database)),
+            Some(reason) if !failed_before => {
+                self.board.publish_event(OperatorEvent::error(now, Part::Database, &reason))
+            }
+            None if failed_before => self.board.publish_event(OperatorEvent::recovery(now, Part::Database)),
             Some(_) | None => {}
         }
         answer
     }
 
-    /// After a write that failed the next one may be long in coming where nothing is guarded: this one changes nothing.
+    /// Writes without a change, if the last write failed. Without this, a recovery would stay unnoticed while no
+    /// campaign is guarded, since nothing else writes then.
     async fn try_writing_again(&self) {
         let failed = self.failures.lock().unwrap_or_else(PoisonError::into_inner).write.is_some();
         if failed {
-            // The failure is told and published already.
+            // A failure was reported and published before.
             let _ = self.written(self.store.count_requests(0, self.now(), None, self.now()).await);
         }
     }
@@ -283,8 +292,8 @@ impl Handler<ReadTick> for DatabaseActor {
 
     fn handle(&mut self, ReadTick(id): ReadTick, ctx: &mut Self::Context) -> Self::Result {
         let (reply, answer) = oneshot::channel();
-        self.readers.push((id, reply));
-        if self.readers.len() == 1 {
+        self.waiting_reads.push((id, reply));
+        if self.waiting_reads.len() == 1 {
             ctx.run_later(GATHER_READS, |actor, ctx| {
                 let read = actor.read_gathered();
                 ctx.spawn(read.into_actor(actor));
@@ -345,10 +354,10 @@ impl Handler<ReadStored> for DatabaseActor {
     type Result = ResponseFuture<Answer<Option<StoredCampaign>>>;
 
     fn handle(&mut self, ReadStored(id): ReadStored, _: &mut Self::Context) -> Self::Result {
-        let (database, turn) = (self.database(), Arc::clone(&self.builders_turn));
+        let (database, permits) = (self.database(), Arc::clone(&self.build_reads));
         Box::pin(async move {
-            // Nobody ever closes it.
-            let _turn = turn.acquire().await;
+            // The semaphore is never closed.
+            let _permit = permits.acquire().await;
             database.read(database.store.stored_campaign(id).await)
         })
     }
@@ -370,10 +379,10 @@ impl Handler<ReadJournal> for DatabaseActor {
     type Result = ResponseFuture<Answer<Vec<JournalEntry>>>;
 
     fn handle(&mut self, ReadJournal(query): ReadJournal, _: &mut Self::Context) -> Self::Result {
-        let (database, turn) = (self.database(), Arc::clone(&self.operators_turn));
+        let (database, permits) = (self.database(), Arc::clone(&self.operator_reads));
         Box::pin(async move {
-            // Nobody ever closes it.
-            let _turn = turn.acquire().await;
+            // The semaphore is never closed.
+            let _permit = permits.acquire().await;
             database.read(database.store.journal(query).await)
         })
     }

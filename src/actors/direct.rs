@@ -1,6 +1,8 @@
-//! The pause of everything without a supervisor: one one_shot for each campaign, by the same actors that guard.
+//! The pause of all campaigns without a supervisor, for `pause-all --direct`. It builds one one-shot actor for each
+//! campaign.
 //!
-//! Deliberately absent: guarding. Nothing is decided; each actor pauses, waits until that shows, and is gone.
+//! Deliberately absent: guarding. No actor decides anything: each one pauses its campaign, waits until the pause is
+//! confirmed and its end time is set, and ends.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,53 +26,55 @@ use crate::domain::order::Force;
 use crate::domain::policy::Policy;
 use crate::store::{CampaignRow, StoredCampaign};
 
-/// Whom the one_shots work with.
+/// The parts of the program that the one-shot actors use.
 #[derive(Debug, Clone)]
-pub struct OneShotContext {
-    /// The time.
+pub struct PauseContext {
+    /// The clock of this process.
     pub clock: Clock,
-    /// Where status is published; nobody reads it here.
+    /// The board that the actors publish on. The caller reads only the failures of the database from it.
     pub board: Board,
     /// The numbers that a row may override.
     pub defaults: Policy,
-    /// The database.
+    /// The messages to the database.
     pub database: DatabasePort,
-    /// Reads what an actor is built from.
+    /// Reads the stored state from which an actor is built.
     pub read_stored: Recipient<ReadStored>,
-    /// TrafficStars.
+    /// The messages to TrafficStars.
     pub remote: RemotePort,
 }
 
-/// What came of it.
+/// The outcome of the pauses.
 #[derive(Debug, Default)]
 pub struct Paused {
-    /// How many campaigns were paused.
+    /// The number of campaigns that were paused.
     pub paused: u64,
-    /// Those that were not, and why.
+    /// The campaigns that were not paused, each with the reason.
     pub not_paused: Vec<NotPaused>,
-    /// How many were paused though nothing stored of them could be read, and why the first could not.
+    /// The number of campaigns that were paused without their stored state, and the failure of the first of these
+    /// reads; `None` if all could be read.
     pub unread: Option<(usize, DatabaseFailure)>,
 }
 
-/// What is stored of the campaigns is waited for so long, of all together. A pause needs none of it.
+/// The longest time that is waited for the stored states of all campaigns. A campaign is paused without it as well.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
-/// Pauses every one of these campaigns, and follows each pause to its end, unless `waited_for` resolves before that.
+/// Pauses all these campaigns. It returns when the end times that follow the pauses are set, or when `waited_for`
+/// resolves after the pauses.
 pub async fn pause_everything(
-    context: OneShotContext,
+    context: PauseContext,
     rows: Vec<CampaignRow>,
     pause: Force,
     waited_for: impl Future<Output = ()>,
 ) -> Paused {
-    let watcher = OneShotWatcher::default().start();
-    // All is read before the first pause is asked for: those that are asked for in one moment become one request.
+    let supervisor = OneShotSupervisor::default().start();
+    // All states are read before the first pause. Pauses that are asked for in the same moment are sent as one batch.
     let stored = join_all(rows.iter().map(|row| read_stored(&context, row.id))).await;
     let unread = stored.iter().filter(|stored| stored.is_err()).count();
     let reason = stored.iter().find_map(|stored| stored.as_ref().err().cloned());
     let one_shots = rows.into_iter().zip(stored).map(|(row, stored)| {
-        let (context, watcher, pause) = (context.clone(), watcher.clone(), pause.clone());
+        let (context, supervisor, pause) = (context.clone(), supervisor.clone(), pause.clone());
         async move {
-            let paused = one_shot(context, &watcher, row.clone(), stored.unwrap_or_default(), pause).await;
+            let paused = one_shot(context, &supervisor, row.clone(), stored.unwrap_or_default(), pause).await;
             (row, paused)
         }
     });
@@ -94,15 +98,15 @@ pub async fn pause_everything(
     paused
 }
 
-async fn read_stored(context: &OneShotContext, campaign: CampaignId) -> Answer<Option<StoredCampaign>> {
+async fn read_stored(context: &PauseContext, campaign: CampaignId) -> Answer<Option<StoredCampaign>> {
     let read = timeout(READ_WITHIN, context.read_stored.send(ReadStored(campaign))).await;
     of_database(read.map_err(|_| DatabaseFailure::TimedOut(READ_WITHIN))?)
 }
 
-/// One campaign's pause. Answers when it is confirmed, with the end of all that follows it.
+/// Pauses one campaign. Returns when the pause is confirmed. The receiver resolves when the actor has ended.
 async fn one_shot(
-    context: OneShotContext,
-    watcher: &Addr<OneShotWatcher>,
+    context: PauseContext,
+    supervisor: &Addr<OneShotSupervisor>,
     row: CampaignRow,
     stored: Option<StoredCampaign>,
     pause: Force,
@@ -113,25 +117,30 @@ async fn one_shot(
         defaults: (*context.defaults).clone(),
         database: context.database,
         remote: context.remote,
-        supervisor: SupervisorPort { died: watcher.clone().recipient(), disable_ended: watcher.clone().recipient() },
+        supervisor: SupervisorPort {
+            died: supervisor.clone().recipient(),
+            disable_ended: supervisor.clone().recipient(),
+        },
         hold_all: None,
     };
     let policy = row.policy(&context.defaults).unwrap_or_else(|_| context.defaults.clone());
     let (ended, end) = oneshot::channel();
     let id = row.id;
     let actor = CampaignActor::new(surroundings, row, policy, stored, Incarnation { number: 1, deaths: 0 }).start();
-    watcher.do_send(Watch { campaign: id, ended });
+    supervisor.do_send(Watch { campaign: id, ended });
     let paused = actor.send(ForceNow(Force { once: true, ..pause })).await;
     of_campaign(paused)?;
     Ok(end)
 }
 
-/// Hears when an one_shot's actor is gone.
+/// Receives the reports of the one-shot actors in place of the supervisor.
 #[derive(Debug, Default)]
-struct OneShotWatcher {
+struct OneShotSupervisor {
+    /// Each sender is dropped when its actor has ended.
     watched: BTreeMap<CampaignId, oneshot::Sender<()>>,
 }
 
+/// Asks for the end of a campaign's actor: `ended` is dropped then.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 struct Watch {
@@ -139,11 +148,11 @@ struct Watch {
     ended: oneshot::Sender<()>,
 }
 
-impl Actor for OneShotWatcher {
+impl Actor for OneShotSupervisor {
     type Context = Context<Self>;
 }
 
-impl Handler<Watch> for OneShotWatcher {
+impl Handler<Watch> for OneShotSupervisor {
     type Result = ();
 
     fn handle(&mut self, Watch { campaign, ended }: Watch, _: &mut Self::Context) {
@@ -151,16 +160,16 @@ impl Handler<Watch> for OneShotWatcher {
     }
 }
 
-impl Handler<Died> for OneShotWatcher {
+impl Handler<Died> for OneShotSupervisor {
     type Result = ();
 
     fn handle(&mut self, Died { campaign, .. }: Died, _: &mut Self::Context) {
-        // Dropping the slot is the message.
+        // Dropping the sender resolves the receiver of the caller.
         self.watched.remove(&campaign);
     }
 }
 
-impl Handler<DisableEnded> for OneShotWatcher {
+impl Handler<DisableEnded> for OneShotSupervisor {
     type Result = ();
 
     fn handle(&mut self, DisableEnded { campaign, .. }: DisableEnded, _: &mut Self::Context) {

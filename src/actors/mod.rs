@@ -1,24 +1,29 @@
-//! The only actix: a supervisor, one actor per guarded campaign, one TrafficStar client, one database actor.
+//! This room connects the decisions to the clock, to the database and to TrafficStars, by actors. It leaves decisions to
+//! `domain` and `guard`, SQL to `store`, and HTTP and the request limit to `trafficstar`.
 //!
-//! Who talks to whom:
+//! There is one supervisor, one actor per guarded campaign, one TrafficStar client and one database actor. Each actor
+//! owns a mailbox and timers, sends messages to the other actors, and publishes its status on the board. No actor reads
+//! the board. Only this folder and `daemon` use actix.
+//!
+//! The messages:
 //!
 //! ```text
-//! supervisor ── spawns, releases ──▶ campaign ── ReadTick, Save, SaveSpend ──▶ database
+//! supervisor ── spawns, Disable ──▶ campaign ── ReadTick, Save, SaveSpend ──▶ database
 //!     ▲  ▲                            │   │
-//!     │  └──── Died, Released ────────┘   └── ReadStatus, ReadSpend, MakeChange ─▶ trafficstar
-//!     └── Command (from the control port)
-//! all ──▶ board
-//! standby ── reads rows and the journal ─▶ database   (in place of the supervisor, while another process leads)
+//!     │  └── Died, DisableEnded ──────┘   └── ReadStatus, ReadSpend, MakeChange ─▶ trafficstar
+//!     └── CarryOut (an order from the control socket)
+//! all ──▶ board standby ── reads rows and the journal ─▶ database   (replaces the supervisor while another process
+//! leads)
 //! ```
 //!
-//! What the runtime guarantees: one actor handles one message at a time; a panic ends that actor's task and no other; a
-//! question to an actor that is gone is answered with an error. What it does not, and who does it instead:
-//! - it tells nobody of a panic: a campaign actor owns a [`campaign::DeathNotice`] that speaks when it is dropped, and
-//!   the supervisor looks at `connected()` at every sync, too;
-//! - it does not build an actor anew from stored state: the supervisor does, with backoff;
-//! - an actor's futures die with it: whatever writes to the database runs detached inside the store.
+//! actix guarantees three things. An actor handles one message at a time. A panic ends only the task of its actor. A
+//! message to an actor that has ended returns an error.
 //!
-//! Deliberately absent: decisions (`domain`), SQL (`store`), HTTP (`trafficstar`), and any reading of the board.
+//! actix does not do the following, so this folder does it:
+//! - actix reports no panic. A campaign actor owns a [`campaign::DiedOnDrop`], which reports the end of the actor when
+//!   it is dropped. The supervisor also checks `connected()` at every sync.
+//! - actix does not build an actor again from stored state. The supervisor does, with a backoff.
+//! - The futures of an actor end with the actor. Each write to the database therefore runs detached inside the store.
 
 pub mod answers;
 pub mod campaign;

@@ -1,13 +1,14 @@
-//! Stands by while another supervisor leads: publishes what that one has stored, and answers what only reads.
+//! The standby: it replaces the supervisor while another process leads. It publishes what the leader has stored, and
+//! answers orders that only read.
 //!
-//! Deliberately absent: TrafficStars, whose requests are the leader's alone, and anything that changes a row.
+//! Deliberately absent: requests to TrafficStars, since only the leader sends them, and changes of rows.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use actix::prelude::*;
 
-use super::answers::{of_database, tell};
+use super::answers::{of_database, send_reply};
 use super::campaign::without_actor;
 use super::database::{CarryOutUrls, ReadJournal, ReadRows, Rows};
 use super::supervisor::{CarryOut, SetDefaults, SyncNow, shown};
@@ -19,21 +20,21 @@ use crate::domain::ids::CampaignId;
 use crate::domain::policy::Policy;
 use crate::domain::status::SupervisorStatus;
 
-/// How often the rows are read, unless the leader ticks more often.
+/// The interval at which the rows are read, unless a tick is shorter.
 const READ_EVERY: Duration = Duration::from_secs(5);
 
-/// The database, as far as a supervisor needs it that stands by.
+/// The messages to the database that the standby sends.
 #[derive(Debug, Clone)]
 pub struct ReadingPort {
     /// Reads every row, promise and hold.
     pub read_rows: Recipient<ReadRows>,
     /// Reads the journal.
     pub read_journal: Recipient<ReadJournal>,
-    /// Lists URLs.
+    /// Lists the URLs of a campaign.
     pub carry_out_urls: Recipient<CarryOutUrls>,
 }
 
-/// The actor. What it shows is a few seconds old at the most.
+/// The standby actor. The status that it publishes is at most a few seconds old.
 #[derive(Debug)]
 pub struct Standby {
     clock: Clock,
@@ -44,13 +45,13 @@ pub struct Standby {
 }
 
 impl Standby {
-    /// One that has read nothing yet; it is asked to by [`SyncNow`].
+    /// Returns a standby that has read nothing yet. It reads at the first [`SyncNow`], and then every few seconds.
     #[must_use]
     pub const fn new(clock: Clock, board: Board, defaults: Policy, rows: ReadingPort) -> Self {
         Self { clock, board, defaults, rows, timer: None }
     }
 
-    /// Each campaign as the leader has stored it.
+    /// Publishes each campaign as the leader has stored it.
     fn publish(&self, Rows { campaigns, promises, holds }: Rows) {
         let now = self.clock.now();
         for row in &campaigns {
@@ -119,22 +120,22 @@ impl Handler<CarryOut> for Standby {
                 let read = self.rows.read_journal.send(ReadJournal(ask.question));
                 ctx.spawn(read.into_actor(self).map(|answer, _, _| {
                     let answer = of_database(answer);
-                    tell(ask.reply, answer.map_err(Refusal::NotRead));
+                    send_reply(ask.reply, answer.map_err(Refusal::NotRead));
                 }));
             }
             Order::Campaigns(CampaignOrder::List(ask)) => {
                 let list = Self::list(self.rows.read_rows.clone());
-                ctx.spawn(list.into_actor(self).map(|listed, _, _| drop(ask.reply.send(listed))));
+                ctx.spawn(list.into_actor(self).map(|listed, _, _| send_reply(ask.reply, listed)));
             }
             Order::Campaigns(CampaignOrder::Show(ask)) => {
                 let (list, id) = (Self::list(self.rows.read_rows.clone()), ask.question);
                 ctx.spawn(list.into_actor(self).map(move |listed, _, _| {
                     let found = listed
                         .and_then(|rows| rows.into_iter().find(|row| row.id == id).ok_or(Refusal::UnknownCampaign(id)));
-                    drop(ask.reply.send(found));
+                    send_reply(ask.reply, found);
                 }));
             }
-            // Whoever hands orders out refuses these with the leader's name.
+            // The order router refuses these orders itself, and names the leader.
             order @ (Order::SetGenerator(_)
             | Order::ReadAccount(_)
             | Order::Campaigns(CampaignOrder::Add(_) | CampaignOrder::Change(_) | CampaignOrder::Remove(_))

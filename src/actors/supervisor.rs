@@ -1,13 +1,16 @@
-//! Spawns and stops one campaign actor per generator-enabled campaign as rows come and go, and builds one that died anew.
+//! The supervisor: it keeps one campaign actor for each row whose generator is enabled. It starts an actor for a new
+//! row, stops the actor of a row that was disabled or removed, and respawns an actor that died.
 //!
-//! A sync compares the rows with the actors: at every point of the grid, so that a new row is guarded within one tick,
-//! and after every command. Deliberately absent: anything about one campaign's decisions.
+//! A sync compares the rows with the actors. It happens at every point of the grid, so that a new row is guarded within
+//! one tick, and after each order that changes rows. Deliberately absent: the decisions about one campaign.
 
 mod account;
 mod catalog;
+mod disable;
 mod hold;
 mod journal;
 mod orders;
+mod pause_all;
 mod process;
 mod reload;
 mod sync;
@@ -22,13 +25,13 @@ use tokio::sync::oneshot;
 
 use self::catalog::DisableMode;
 pub(super) use self::catalog::shown;
-use self::hold::HoldAll;
 pub use self::orders::CarryOut;
+use self::pause_all::HoldAll;
 use self::process::OneShot;
 pub use self::reload::SetDefaults;
-use super::answers::{Answer, of_database, tell};
+use super::answers::{Answer, of_database, send_reply};
 use super::campaign::{
-    CampaignActor, DatabasePort, Died, Finish, Incarnation, Release, RemotePort, SupervisorPort, Surroundings,
+    CampaignActor, DatabasePort, Died, Disable, Finish, Incarnation, RemotePort, SupervisorPort, Surroundings,
 };
 use super::database::{
     CarryOutUrls, ReadJournal, ReadRows, ReadStored, Rows, Save, SetGeneratorEnabled, StoreHold, StoreHoldOnAll,
@@ -45,41 +48,45 @@ use crate::domain::policy::Policy;
 use crate::domain::status::{Hold, Liveness, SupervisorStatus};
 use crate::store::{CampaignRow, StoredCampaign};
 
-/// How long the first respawn waits; each further one twice as long.
+/// The backoff before the first respawn. It doubles with each further one.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
-/// No respawn waits longer.
+/// The longest backoff before a respawn.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
-/// An actor that lived this long had no part in the deaths before it.
-const LONG_LIFE: chrono::Duration = chrono::Duration::minutes(10);
-/// How long the supervisor waits for an answer of the database: one that never comes must not keep all others waiting.
+/// An actor that ran for this long ends a series of deaths: if it dies, the backoff starts from the beginning.
+const STABLE_AFTER: chrono::Duration = chrono::Duration::minutes(10);
+/// The longest time that the supervisor waits for an answer of the database. Without this limit, one lost answer would
+/// block the supervisor forever.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
-/// How long the end of the program waits for what is on its way: longer than a request may take.
+/// The longest time that the end of the program waits for requests in flight. Requests that take longer are read back
+/// by the next start.
 const FINISH_WITHIN: Duration = Duration::from_secs(30);
 
-/// Answered when a sync that began after this has ended; or why the rows could not be read.
+/// Asks for a sync. The supervisor answers when a sync that began after this message has ended; `Err` says why the rows
+/// could not be read.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<(), SyncFailure>")]
 pub struct SyncNow;
 
-/// Begins nothing new; answered when nothing is on its way any more, or after a bound.
+/// Prepares the end of the program: nothing new begins. The supervisor answers when nothing is in flight, or after 30
+/// seconds.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Shutdown;
 
-/// The database, as far as the supervisor needs it.
+/// The messages to the database that the supervisor sends.
 #[derive(Debug, Clone)]
 pub struct RowsPort {
     /// Reads every row and promise.
     pub read_rows: Recipient<ReadRows>,
-    /// Reads what an actor is built from.
+    /// Reads the stored state from which an actor is built.
     pub read_stored: Recipient<ReadStored>,
     /// Ends promises of disabled campaigns.
     pub save: Recipient<Save>,
-    /// Enables and disables.
+    /// Enables and disables generators.
     pub set_generator_enabled: Recipient<SetGeneratorEnabled>,
     /// Adds, changes and removes rows.
     pub write_campaign: Recipient<WriteCampaign>,
-    /// Whatever is asked about URLs: no actor of a campaign is concerned before its next tick.
+    /// Carries out all orders about URLs. A campaign actor reads the changed URLs at its next tick.
     pub carry_out_urls: Recipient<CarryOutUrls>,
     /// Reads the journal for operators.
     pub read_journal: Recipient<ReadJournal>,
@@ -89,36 +96,36 @@ pub struct RowsPort {
     pub store_hold_on_all: Recipient<StoreHoldOnAll>,
 }
 
-/// Where a campaign's actor stands.
+/// The stage of a campaign's actor.
 #[derive(Debug)]
 enum Stage {
-    /// What it is built from is being read.
+    /// The stored state from which the actor is built is being read.
     Building,
-    /// It lives.
-    Alive(Addr<CampaignActor>),
-    /// It lives, and ends its promise.
+    /// The actor guards the campaign.
+    Running(Addr<CampaignActor>),
+    /// The actor runs, and is about to end its promise and itself. A one-shot actor is always in this stage.
     Disabling(Addr<CampaignActor>),
-    /// It has ended its promise; its row is being disabled.
-    Leaving,
-    /// It died, or could not be built, and is built anew after a rest.
+    /// The actor has ended its promise. The database is disabling the row.
+    DisablingRow,
+    /// The actor died or could not be built. It is built after the backoff.
     BackingOff,
 }
 
-/// Where the sync stands.
+/// The stage of the sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SyncStage {
-    /// Waiting for the next point of the grid.
-    BackingOff,
+    /// No sync is under way: the supervisor waits for the next point of the grid.
+    Idle,
     /// The rows are being read and compared.
     Comparing,
-    /// New actors are being built.
+    /// Actors for new rows are being built.
     Building,
 }
 
-/// An order that waits for a release.
+/// An order to disable a generator. It waits for the campaign's actor to end its promise.
 #[derive(Debug)]
 struct DisableOrder {
-    leave: DisableMode,
+    mode: DisableMode,
     reply: Reply<Campaign>,
 }
 
@@ -128,12 +135,13 @@ struct Slot {
     row: CampaignRow,
     stage: Stage,
     incarnation: Incarnation,
-    born_at: DateTime<Utc>,
-    /// Deaths in a row, none of them after a long life.
-    deaths_in_a_row: u32,
-    /// Orders that wait for its release.
+    /// The time (UTC) when the actor was built.
+    built_at: DateTime<Utc>,
+    /// Counts the deaths since an actor of this campaign last ran for [`STABLE_AFTER`].
+    recent_deaths: u32,
+    /// The orders that wait for the actor to end its promise.
     disable_replies: Vec<DisableOrder>,
-    /// The generator is disabled: the actor is here for this alone.
+    /// The forced action for which the actor was built; `None` if the actor guards the campaign.
     one_shot: Option<OneShot>,
 }
 
@@ -151,20 +159,20 @@ pub struct Supervisor {
     last_sync_at: Option<DateTime<Utc>>,
     /// The rows of the last sync.
     last_rows: BTreeMap<CampaignId, CampaignRow>,
-    /// Single campaigns' holds, as of the last sync.
+    /// The holds on single campaigns, as of the last sync.
     last_holds: HashMap<CampaignId, Hold>,
     hold_all: HoldAll,
     sync_stage: SyncStage,
     sync_timer: Option<SpawnHandle>,
-    /// Those who wait for the sync under way, and for the one after it.
+    /// The requesters that wait for the sync under way, and those that wait for the sync after it.
     sync_waiters: [Vec<oneshot::Sender<Result<(), SyncFailure>>>; 2],
-    /// Why the rows could not be read at the last sync.
+    /// The reason for which the last sync could not read the rows; `None` if it could.
     sync_failure: Option<SyncFailure>,
     stopping: bool,
 }
 
 impl Supervisor {
-    /// A supervisor without actors; it syncs once it is started.
+    /// Returns a supervisor without actors. It syncs when it is started.
     #[must_use]
     pub fn new(
         clock: Clock,
@@ -187,7 +195,7 @@ impl Supervisor {
             last_rows: BTreeMap::new(),
             last_holds: HashMap::new(),
             hold_all: HoldAll::default(),
-            sync_stage: SyncStage::BackingOff,
+            sync_stage: SyncStage::Idle,
             sync_timer: None,
             sync_waiters: [Vec::new(), Vec::new()],
             sync_failure: None,
@@ -217,7 +225,7 @@ impl Supervisor {
         });
     }
 
-    /// Reads what an actor is built from; [`Supervisor::built`] goes on.
+    /// Reads the stored state from which an actor is built, and then builds it ([`Supervisor::built`]).
     fn build(&mut self, ctx: &mut Context<Self>, id: CampaignId) {
         let Some(slot) = self.slots.get_mut(&id) else { return };
         slot.stage = Stage::Building;
@@ -245,74 +253,88 @@ impl Supervisor {
         let stored = match stored {
             Ok(stored) => stored,
             Err(reason) => {
-                tracing::error!(campaign = %id, name = slot.row.name, %reason, "its actor cannot be built: what it promised cannot be read");
+                let name = &slot.row.name;
+                tracing::error!(
+                    campaign = %id,
+                    name,
+                    %reason,
+                    "the actor of the campaign cannot be built: its stored promise cannot be read"
+                );
                 let event =
-                    OperatorEvent::error(now, Part::Actor, &format!("what it promised cannot be read: {reason}"));
-                self.board.tell(event.about(id, &slot.row.name));
-                self.rest(ctx, id);
+                    OperatorEvent::error(now, Part::Actor, &format!("the stored promise cannot be read: {reason}"));
+                self.board.publish_event(event.about(id, &slot.row.name));
+                self.back_off(ctx, id);
                 return;
             }
         };
-        // Bad overrides are the first tick's to report; until they are right, the defaults can only stop it.
+        // The first tick reports bad overrides. Until they are valid, the campaign may be paused by the default thresholds, and
+        // is not activated.
         let (policy, _) = slot.row.policy_or(&self.defaults, &self.defaults);
         let actor = CampaignActor::new(surroundings, slot.row.clone(), policy, stored, slot.incarnation);
         actor.publish();
         if slot.incarnation.number > 1 {
-            self.board.tell(OperatorEvent::recovery(now, Part::Actor).about(id, &slot.row.name));
+            self.board.publish_event(OperatorEvent::recovery(now, Part::Actor).about(id, &slot.row.name));
         }
-        slot.born_at = now;
-        slot.stage = Stage::Alive(actor.start());
-        self.tell_one_shot(id);
+        slot.built_at = now;
+        slot.stage = Stage::Running(actor.start());
+        self.start_one_shot(id);
         self.finish_sync(ctx);
     }
 
-    /// An actor is gone against everybody's will.
-    fn on_death(&mut self, ctx: &mut Context<Self>, id: CampaignId) {
+    /// Handles the death of an actor: refuses the orders that wait for it, and respawns it after a backoff.
+    fn actor_died(&mut self, ctx: &mut Context<Self>, id: CampaignId) {
         let now = self.clock.now();
         let Some(slot) = self.slots.get_mut(&id) else { return };
-        if now.signed_duration_since(slot.born_at) >= LONG_LIFE {
-            slot.deaths_in_a_row = 0;
+        if now.signed_duration_since(slot.built_at) >= STABLE_AFTER {
+            slot.recent_deaths = 0;
         }
-        slot.deaths_in_a_row = slot.deaths_in_a_row.saturating_add(1);
+        slot.recent_deaths = slot.recent_deaths.saturating_add(1);
         slot.incarnation.deaths += 1;
         for DisableOrder { reply, .. } in slot.disable_replies.drain(..) {
             let refusal = Refusal::ActorDied;
-            tell(reply, Err(refusal));
+            send_reply(reply, Err(refusal));
         }
         let deaths = slot.incarnation.deaths;
         if slot.one_shot.is_some() {
-            tracing::error!(campaign = %id, name = slot.row.name, "the actor died that was to act on it once");
+            let name = &slot.row.name;
+            tracing::error!(campaign = %id, name, "the actor that was built for one forced action died (a panic)");
             self.end_one_shot(ctx, id);
             return;
         }
-        tracing::error!(campaign = %id, name = slot.row.name, deaths, "its actor died: it is built anew from what was stored");
+        tracing::error!(
+            campaign = %id,
+            name = slot.row.name,
+            deaths,
+            "the actor of the campaign died (a panic): it is respawned from the stored promise"
+        );
         self.restarts += 1;
         self.board.metrics().actor_died();
         self.board.amend_actor(id, |actor| {
             actor.status = Liveness::Restarting;
             actor.restarts = deaths;
         });
-        self.board.tell(OperatorEvent::error(now, Part::Actor, "it died").about(id, &slot.row.name));
-        self.rest(ctx, id);
+        self.board.publish_event(OperatorEvent::error(now, Part::Actor, "a panic").about(id, &slot.row.name));
+        self.back_off(ctx, id);
         self.publish();
     }
 
-    fn rest(&mut self, ctx: &mut Context<Self>, id: CampaignId) {
+    /// Builds the actor again after a backoff. A one-shot actor is not built again.
+    fn back_off(&mut self, ctx: &mut Context<Self>, id: CampaignId) {
         let Some(slot) = self.slots.get_mut(&id) else { return };
         if slot.one_shot.is_some() {
             self.end_one_shot(ctx, id);
             return;
         }
         slot.stage = Stage::BackingOff;
-        let doublings = slot.deaths_in_a_row.saturating_sub(1).min(10);
-        let rest = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(doublings)).min(LONGEST_BACKOFF);
+        let doublings = slot.recent_deaths.saturating_sub(1).min(10);
+        let backoff = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(doublings)).min(LONGEST_BACKOFF);
         let incarnation = slot.incarnation.number;
         let since = self.clock.now();
-        self.board.publish_backoff(id, ActorBackoff { since, until: since + rest });
-        ctx.run_later(rest, move |actor, ctx| {
-            let rests =
-                |slot: &&mut Slot| matches!(slot.stage, Stage::BackingOff) && slot.incarnation.number == incarnation;
-            if actor.slots.get_mut(&id).filter(rests).is_some() && !actor.stopping {
+        self.board.publish_backoff(id, ActorBackoff { since, until: since + backoff });
+        ctx.run_later(backoff, move |actor, ctx| {
+            let backs_off =
+                |slot: &&Slot| matches!(slot.stage, Stage::BackingOff) && slot.incarnation.number == incarnation;
+            if actor.slots.get(&id).filter(backs_off).is_some() && !actor.stopping {
                 actor.build(ctx, id);
             }
         });
@@ -332,11 +354,11 @@ impl Handler<Died> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, Died { campaign, incarnation }: Died, ctx: &mut Self::Context) {
-        let is_news = self.slots.get(&campaign).is_some_and(|slot| {
-            slot.incarnation.number == incarnation && matches!(slot.stage, Stage::Alive(_) | Stage::Disabling(_))
+        let is_current = self.slots.get(&campaign).is_some_and(|slot| {
+            slot.incarnation.number == incarnation && matches!(slot.stage, Stage::Running(_) | Stage::Disabling(_))
         });
-        if is_news && !self.stopping {
-            self.on_death(ctx, campaign);
+        if is_current && !self.stopping {
+            self.actor_died(ctx, campaign);
         }
     }
 }
@@ -355,25 +377,29 @@ impl Handler<Shutdown> for Supervisor {
 
     fn handle(&mut self, Shutdown: Shutdown, _: &mut Self::Context) -> Self::Result {
         self.stopping = true;
-        let living = self.slots.iter().filter_map(|(id, slot)| match &slot.stage {
-            Stage::Alive(actor) | Stage::Disabling(actor) => Some(finish(actor.clone(), *id, slot.row.name.clone())),
-            Stage::Building | Stage::Leaving | Stage::BackingOff => None,
+        let running = self.slots.iter().filter_map(|(id, slot)| match &slot.stage {
+            Stage::Running(actor) | Stage::Disabling(actor) => Some(finish(actor.clone(), *id, slot.row.name.clone())),
+            Stage::Building | Stage::DisablingRow | Stage::BackingOff => None,
         });
-        let finished = join_all(living);
+        let finished = join_all(running);
         Box::pin(async move { drop(finished.await) })
     }
 }
 
-/// Waits until nothing is on its way of one campaign, within a bound.
+/// Waits until nothing of one campaign is in flight; at most [`FINISH_WITHIN`].
 async fn finish(actor: Addr<CampaignActor>, campaign: CampaignId, name: String) {
     if tokio::time::timeout(FINISH_WITHIN, actor.send(Finish)).await.is_err() {
-        tracing::warn!(%campaign, name, "what is on its way was not answered in time: the next start reads what became of it");
+        tracing::warn!(
+            %campaign,
+            name,
+            "a request in flight was not answered in time: the next start reads whether it took effect"
+        );
     }
 }
 
-/// The database's answer to what the supervisor itself has asked.
-async fn answered<T>(asked: impl Future<Output = Result<Answer<T>, MailboxError>>) -> Answer<T> {
-    match tokio::time::timeout(ANSWERED_WITHIN, asked).await {
+/// Waits for the database's answer to a message of the supervisor itself; at most [`ANSWERED_WITHIN`].
+async fn answered<T>(question: impl Future<Output = Result<Answer<T>, MailboxError>>) -> Answer<T> {
+    match tokio::time::timeout(ANSWERED_WITHIN, question).await {
         Ok(answer) => of_database(answer),
         Err(_) => Err(DatabaseFailure::TimedOut(ANSWERED_WITHIN)),
     }

@@ -1,8 +1,8 @@
-//! The one client actor of a TrafficStars account: a mailbox and a timer around [`Client`], which decides what is sent and
-//! what is answered.
+//! The one client actor of a TrafficStars account. It owns a mailbox and a timer around [`Client`], which decides the
+//! requests that are sent and the answers that callers get.
 //!
-//! Deliberately absent: every rule (`trafficstar::client`), the requests themselves (`trafficstar::http`), and retries: the
-//! next tick is the retry.
+//! Deliberately absent: every rule (`trafficstar::client`), the requests themselves (`trafficstar::http`), and retries
+//! (the next tick is the retry).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::answers::tell;
+use super::answers::send_reply;
 use super::database::ReserveRequests;
 use crate::board::Board;
 use crate::clock::Clock;
@@ -26,15 +26,15 @@ use crate::trafficstar::client::{Account, Change, Client, Departure, Limits, Now
 use crate::trafficstar::http::HttpClient;
 use crate::trafficstar::reservation::Reservation;
 
-/// What is heard by one who asked and gets no answer: the actor panicked.
-const DIED: &str = "the TrafficStar client died over this";
+/// The answer to callers whose request was open when the actor panicked.
+const DIED: &str = "the TrafficStar client failed during this request";
 
-/// The grid has other points from now on.
+/// Changes the length of a tick, and with it the points of the grid.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct SetTick(pub chrono::Duration);
 
-/// Reads one campaign's status from TrafficStars. The request leaves after this was asked: no cached value.
+/// Reads one campaign's status from TrafficStars. The request leaves after this message: no cached value is returned.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<RemoteCampaign, RemoteFault>")]
 pub struct ReadStatus(pub ReadQuestion);
@@ -43,15 +43,15 @@ pub struct ReadStatus(pub ReadQuestion);
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "SpendReading")]
 pub struct ReadSpend {
-    /// Which campaign.
+    /// The campaign's id at TrafficStars.
     pub remote: RemoteId,
-    /// How urgent it is.
+    /// The urgency of the read.
     pub urgency: Urgency,
-    /// When its tick began: a report that was sent since then serves.
+    /// The time (UTC) when the tick began. A report that was requested since then may be used.
     pub since: chrono::DateTime<chrono::Utc>,
 }
 
-/// Reads the account's whole list, or says why that cannot be.
+/// Reads the list of all campaigns of the account; `Err` holds the reason for which that failed.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<Account, String>")]
 pub struct ReadAccount;
@@ -61,12 +61,13 @@ pub struct ReadAccount;
 #[rtype(result = "Outcome")]
 pub struct MakeChange(pub Change);
 
-/// All that has come by now is heard before the client goes on: at a tick of thousands it would go on for each.
+/// Makes the client go on after all messages that came before. Otherwise it would go on after each of thousands of
+/// messages at a tick.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 struct GoOn;
 
-/// Where an answer goes.
+/// The reply slot of a request, by the kind of its answer.
 #[derive(Debug)]
 enum Reply {
     Status(oneshot::Sender<Result<RemoteCampaign, RemoteFault>>),
@@ -75,7 +76,7 @@ enum Reply {
     Outcome(oneshot::Sender<Outcome>),
 }
 
-/// The actor.
+/// The TrafficStar client actor.
 #[derive(Debug)]
 pub struct TrafficStarActor {
     client: Client,
@@ -83,7 +84,7 @@ pub struct TrafficStarActor {
     reserve: Recipient<ReserveRequests>,
     replies: BTreeMap<Requester, Reply>,
     timer: Option<(SpawnHandle, chrono::DateTime<chrono::Utc>)>,
-    /// [`GoOn`] is in the mailbox.
+    /// Whether [`GoOn`] is in the mailbox.
     goes_on: bool,
     board: Board,
     clock: Clock,
@@ -92,7 +93,7 @@ pub struct TrafficStarActor {
 }
 
 impl TrafficStarActor {
-    /// An actor that has sent nothing yet.
+    /// Returns an actor that has sent nothing yet.
     #[must_use]
     pub fn new(
         http: HttpClient,
@@ -136,7 +137,7 @@ impl TrafficStarActor {
         }
     }
 
-    /// Comes back when the client wants to be woken.
+    /// Sets the timer to the time at which the client wants to be woken.
     fn arm(&mut self, ctx: &mut Context<Self>) {
         let now = self.now();
         let wakes_at = self.client.wakes_at(now);
@@ -162,37 +163,39 @@ impl TrafficStarActor {
             Output::Reserve(reservation) => self.reserve(ctx, reservation),
             Output::Status(requester, _, status) => {
                 if let Some(Reply::Status(reply)) = self.replies.remove(&requester) {
-                    tell(reply, *status);
+                    send_reply(reply, *status);
                 }
             }
             Output::Spend(requester, spend) => {
                 if let Some(Reply::Spend(reply)) = self.replies.remove(&requester) {
-                    tell(reply, spend);
+                    send_reply(reply, spend);
                 }
             }
             Output::Account(requester, account) => {
                 if let Some(Reply::Account(reply)) = self.replies.remove(&requester) {
-                    tell(reply, account);
+                    send_reply(reply, account);
                 }
             }
             Output::Changed(requester, outcome) => {
                 if let Some(Reply::Outcome(reply)) = self.replies.remove(&requester) {
-                    tell(reply, outcome);
+                    send_reply(reply, outcome);
                 }
             }
             Output::Failed => self.board.metrics().trafficstar_failed(),
-            Output::Tell(event) => self.board.tell(event),
+            Output::Event(event) => self.board.publish_event(event),
             Output::Sign(sign) => self.board.publish_sign(self.clock.now(), sign),
             Output::Waits { request_id, urgency, call, .. } => {
                 tracing::trace!(
                     request_id = request_id.0,
                     class = urgency.as_str(),
                     ?call,
-                    "a request waits for its turn"
+                    "a request waits in the queue"
                 );
             }
-            Output::GivenUp(request_id) => tracing::trace!(request_id = request_id.0, "a request is given up"),
-            Output::Silence(until) => tracing::debug!(%until, "TrafficStars asks for silence"),
+            Output::GivenUp(request_id) => tracing::trace!(request_id = request_id.0, "a request is cancelled"),
+            Output::RateLimited(until) => {
+                tracing::debug!(%until, "TrafficStars answered 429: no request is sent until then")
+            }
         }
     }
 
@@ -214,7 +217,7 @@ impl TrafficStarActor {
         let number = reservation.number;
         let reserved = self.reserve.send(ReserveRequests(reservation));
         ctx.spawn(reserved.into_actor(self).map(move |reserved, actor, ctx| {
-            // One that failed is the database actor's to tell.
+            // The database actor reports a failure itself.
             actor.client.reserved(actor.now(), number, matches!(reserved, Ok(Ok(()))));
             actor.go_on(ctx);
         }));

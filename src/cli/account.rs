@@ -1,10 +1,10 @@
-//! `account`: what the account holds at TrafficStars, asked through the supervisor, or without one.
+//! `account`: the account's campaigns at TrafficStars, read by the supervisor or, without one, by this command.
 
 use ratatui::text::Line;
 
 use super::draw::columns::{self, Column};
 use super::draw::paper::Paper;
-use super::{Arguments, CommandError, complain};
+use super::{Arguments, CommandError, complain, progress};
 use crate::config::process_environment;
 use crate::control::client::{Client, ClientError};
 use crate::control::{self, AccountCampaign};
@@ -12,54 +12,60 @@ use crate::daemon;
 use crate::domain::ids::RemoteId;
 use crate::domain::remote::StatusWord;
 
-/// The status of an answer to what was tried and failed.
+/// The HTTP status of the supervisor's answer to a request that failed.
 const FAILED: u16 = 500;
 
-/// Lists the account's campaigns. Where no supervisor answers on the config's socket, TrafficStars is asked from here.
+/// Lists the account's campaigns. If no supervisor answers on the config's socket, this command reads them itself.
 pub(super) async fn account(arguments: &Arguments) -> Result<(), CommandError> {
-    let campaigns = match arguments.client()?.account().await {
-        Err(ClientError::NoSupervisor(_)) if arguments.socket.is_none() => {
-            let read = daemon::account::account(&arguments.load_config()?, &process_environment()).await;
-            read.map_err(CommandError::Account)?
+    let client = arguments.client()?;
+    let campaigns = async {
+        match client.account().await {
+            Err(ClientError::NoSupervisor(_)) if arguments.socket.is_none() => {
+                let read = daemon::account::account(&arguments.load_config()?, &process_environment()).await;
+                read.map_err(CommandError::Account)
+            }
+            answer => Ok(answer?),
         }
-        told => told?,
     };
+    let campaigns = progress::read(campaigns, "TrafficStars' answers").await?;
     arguments.draw(&campaigns, |paper| table(&campaigns, paper))
 }
 
-/// What TrafficStars says of a campaign that is to be added. What it cannot say is told, and let pass where there is a name.
+/// Reads from TrafficStars a campaign that is to be added. If the read fails, a campaign with a name is added all the
+/// same, with a warning.
 pub(super) async fn look_up(
     client: &Client,
     wanted: RemoteId,
     is_named: bool,
 ) -> Result<Option<AccountCampaign>, CommandError> {
-    let reason = match client.account_campaign(wanted).await {
+    let answer = async { Ok(client.account_campaign(wanted).await) };
+    let reason = match progress::read(answer, "TrafficStars' answer").await? {
         Err(ClientError::Refused(problem)) if problem.status == FAILED => problem.detail,
-        Err(ClientError::StillPending) => "it has not answered yet".to_owned(),
-        told => return Ok(told?),
+        Err(ClientError::StillPending) => "TrafficStars has not answered yet".to_owned(),
+        answer => return Ok(answer?),
     };
     if !is_named {
         return Err(CommandError::NoName { wanted, reason });
     }
-    complain("warning", &format!("campaign {wanted} was not looked for at TrafficStars: {reason}"));
+    complain("warning", &format!("campaign {wanted} could not be read from TrafficStars: {reason}"));
     Ok(None)
 }
 
-/// The name for a campaign that is to be added.
+/// Returns the name for a campaign that is to be added: the given one, or its name at TrafficStars.
 pub(super) fn name_of(given: Option<String>, found: Option<&AccountCampaign>) -> Result<String, CommandError> {
     let of_trafficstars = |found: &AccountCampaign| {
         let name = found.name.as_deref().and_then(|name| control::name(name).ok());
         name.ok_or(CommandError::Nameless(found.trafficstar_id))
     };
-    // The parser wants a name where nothing is looked for.
+    // Without a look-up the parser requires a name.
     given.map_or_else(|| found.map_or(Ok(String::new()), of_trafficstars), Ok)
 }
 
-/// End times of another time zone would be misread: such a campaign is never run.
+/// Warns of a time zone other than UTC. End times would be misread there, so the guard never activates such a campaign.
 pub(super) fn warn_of_schedule(found: Option<&AccountCampaign>) {
     if let Some(hours) = found.and_then(|found| found.schedule_timezone).filter(|hours| *hours != 0) {
         let warning = format!(
-            "its schedule_timezone at TrafficStars is {hours:+}, so that it is taken for blocked: set it to 0 there"
+            "its schedule_timezone at TrafficStars is {hours:+}, so the guard treats it as blocked: set it to 0 there"
         );
         complain("warning", &warning);
     }
@@ -69,7 +75,7 @@ const COLUMNS: [Column; 5] = [
     Column::new("TS ID"),
     Column::new("NAME").cut_to(12),
     Column::new("STATUS").cut_to(12),
-    Column::new("SPENT TODAY").right().leaves(1),
+    Column::new("SPEND").right().leaves(1),
     Column::new("GUARDED").cut_to(8),
 ];
 
@@ -82,7 +88,7 @@ fn table(campaigns: &[AccountCampaign], paper: Paper) -> Vec<Line<'static>> {
             campaign.trafficstar_id.to_string(),
             campaign.name.clone().unwrap_or_else(|| "-".to_owned()),
             status(campaign),
-            campaign.spent_today.map_or_else(|| "-".to_owned(), |spent| spent.to_string()),
+            campaign.spent_today.map_or_else(|| "-".to_owned(), |spend| spend.to_string()),
             guarded(campaign),
         ];
         cells.map(Line::from)

@@ -1,4 +1,4 @@
-//! Which campaigns need somebody's attention, why, and in which order they are listed.
+//! Which campaigns need attention, why, and in which order campaigns are listed.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
@@ -8,29 +8,29 @@ use crate::domain::phase::PhaseWord;
 use crate::domain::policy::Mode;
 use crate::domain::status::{ActionStatus, CampaignStatus, Liveness};
 
-/// An actor that is at one message for longer than this is shown as stuck.
+/// An actor that handles one message for longer than this is shown as stuck.
 const STUCK_AFTER_SECONDS: i64 = 60;
-/// An activation or an end time that waits for less than this needs nobody.
+/// An activation or an end time that waits for at most this long needs no attention.
 const WAITS_LONG: TimeDelta = TimeDelta::minutes(2);
 
-/// Why a campaign needs attention, the most urgent first.
+/// A reason why a campaign needs attention, the most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::cli) enum Attention {
-    /// It runs past a threshold, and no promise is in force.
+    /// It runs past a threshold, and no promise stops it.
     Unguarded,
     /// A tick or an action failed.
     Error,
-    /// Others change it again and again.
+    /// Another program or person changes it again and again.
     Contested,
-    /// Running it cannot help.
+    /// TrafficStars does not let it run.
     Blocked,
     /// An action was sent, and no read shows it yet.
     Unconfirmed,
-    /// Its actor died, or hangs.
+    /// Its actor died, or is stuck.
     Restarting,
 }
 
-/// Everything that needs attention about a campaign, the most urgent first, in words.
+/// Returns each reason why a campaign needs attention, in words.
 pub(in crate::cli) fn reasons(campaign: &CampaignStatus, now: DateTime<Utc>) -> Vec<(Attention, String)> {
     let mut reasons = Vec::new();
     let is_the_block = |error: &&String| campaign.blocked.as_ref().is_some_and(|why| why.contains(error.as_str()));
@@ -68,13 +68,13 @@ pub(in crate::cli) fn reasons(campaign: &CampaignStatus, now: DateTime<Utc>) -> 
     reasons
 }
 
-/// A pause is wanted at once; what else waits for its turn is no trouble.
+/// Whether an unconfirmed action needs attention: a pause at once, another action after [`WAITS_LONG`].
 fn is_late(action: &ActionStatus, now: DateTime<Utc>) -> bool {
     let is_under_way = matches!(action.step, Step::Requested | Step::Accepted);
     is_under_way && (action.kind == ActionKind::Pause || now.signed_duration_since(action.requested_at) > WAITS_LONG)
 }
 
-/// Which threshold is passed.
+/// Returns which threshold an unguarded campaign has passed, in words.
 pub(in crate::cli) fn unguarded(campaign: &CampaignStatus) -> String {
     let observed = &campaign.observed;
     let clicks = campaign.limits.zip(observed.remaining_clicks).filter(|(limits, left)| *left <= limits.pause_clicks);
@@ -85,7 +85,7 @@ pub(in crate::cli) fn unguarded(campaign: &CampaignStatus) -> String {
     if passed.is_empty() { "unguarded".to_owned() } else { format!("unguarded: {}", passed.join(", ")) }
 }
 
-/// What is worth saying about a campaign without being urgent.
+/// Returns what is worth showing about a campaign without being urgent.
 pub(in crate::cli) fn remarks(campaign: &CampaignStatus) -> Vec<&'static str> {
     let remarks = [
         ("on hold", campaign.ordered.hold.is_some()),
@@ -96,7 +96,8 @@ pub(in crate::cli) fn remarks(campaign: &CampaignStatus) -> Vec<&'static str> {
     remarks.into_iter().filter(|(_, applies)| *applies).map(|(remark, _)| remark).collect()
 }
 
-/// A campaign's place in the list: what needs attention, then what is nearest to a threshold, then what is not guarded.
+/// A campaign's place in the list: first those that need attention, then those nearest to a threshold, then the
+/// unguarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::cli) struct Urgency {
     without_attention: bool,
@@ -107,7 +108,7 @@ pub(in crate::cli) struct Urgency {
 }
 
 impl Urgency {
-    /// The urgency at `now`, which should be the moment that the dump was captured at.
+    /// Returns the urgency at `now`, the time of the dump.
     pub(in crate::cli) fn of(campaign: &CampaignStatus, now: DateTime<Utc>) -> Self {
         let attention = reasons(campaign, now).into_iter().map(|(attention, _)| attention).min();
         Self {
@@ -119,20 +120,20 @@ impl Urgency {
         }
     }
 
-    /// Whether it needs attention at all.
+    /// Whether the campaign needs attention.
     pub(in crate::cli) const fn needs_attention(&self) -> bool {
         !self.without_attention
     }
 }
 
-/// How far it is to the next threshold that would change something, in thousandths of that threshold.
+/// Returns the distance to the next threshold that would change something, in thousandths of that threshold.
 fn distance_per_mille(campaign: &CampaignStatus, today: NaiveDate) -> u64 {
     let Some(limits) = &campaign.limits else { return u64::MAX };
     let per_mille = |distance: u64, whole: u64| {
         u64::try_from(u128::from(distance) * 1000 / u128::from(whole.max(1))).unwrap_or(u64::MAX)
     };
     let limit = u64::try_from(limits.spend.micros()).unwrap_or(0);
-    // From the limit on nothing more happens by spend until midnight.
+    // Once the limit is reached, more spend changes nothing until midnight.
     let by_spend = campaign.observed.spend_on(today).filter(|_| !campaign.high_spend).map(|spend| {
         let spend = u64::try_from(spend.micros()).unwrap_or(0);
         per_mille(limit.saturating_sub(spend), limit)

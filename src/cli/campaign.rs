@@ -1,4 +1,4 @@
-//! `campaign list`, `add`, `set` and `remove`; `enable` and `disable`.
+//! `campaign list`, `add`, `set` and `remove`.
 
 use std::error::Error;
 use std::fmt;
@@ -8,22 +8,17 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args, Subcommand};
 use ratatui::text::Line;
 
-use super::attention::unguarded;
 use super::confirm::Confirmation;
 use super::draw::columns::{self, Column};
 use super::draw::paper::Paper;
 use super::progress::waited;
-use super::target::Target;
-use super::{Arguments, CommandError, One, account, render, url, values};
-use crate::control::client::Client;
+use super::{Arguments, CommandError, One, account, render, values};
 use crate::control::{self, Campaign, CampaignPatch, Cooldown, Count, SpendLimit, Url, UrlPatch};
 use crate::domain::ids::RemoteId;
-use crate::domain::money::{Clicks, Money};
+use crate::domain::money::Money;
 use crate::domain::policy::{HighSpend, Mode};
-use crate::domain::remote::StatusWord;
-use crate::domain::status::{CampaignStatus, Observed};
 
-/// What `set` can change; without any of it there is nothing to do.
+/// The options of `set` that change something; at least one must be given.
 const CHANGES: [&str; 10] = [
     "name",
     "trafficstar_id",
@@ -42,30 +37,30 @@ pub(super) enum Verb {
     /// Show every campaign's settings
     #[command(after_help = "Example: traffic-generator campaign list --json")]
     List,
-    /// Add a campaign of the account: `traffic-generator account` lists them
+    /// Add a campaign of the account; `traffic-generator account` lists them
     ///
-    /// TrafficStars is asked for its name, and whether the account holds it at all.
+    /// Reads the campaign from TrafficStars first: its name, and whether the account has it.
     #[command(
         after_help = "Example: traffic-generator campaign add 995224 --url https://example.com/ --click-limit 20000 --enable"
     )]
     Add {
-        /// Its id at TrafficStars
+        /// The campaign's id at TrafficStars
         #[arg(value_name = "TRAFFICSTAR_ID", value_parser = control::remote_id, allow_negative_numbers = true,
               required_unless_present = "trafficstar_id", conflicts_with = "trafficstar_id")]
         id: Option<RemoteId>,
-        /// The same
+        /// The campaign's id at TrafficStars, as an option
         #[arg(long, value_name = "N", value_parser = control::remote_id, allow_hyphen_values = true)]
         trafficstar_id: Option<RemoteId>,
-        /// What people call it [default: its name at TrafficStars]
+        /// The campaign's name [default: its name at TrafficStars]
         #[arg(long, value_name = "TEXT", value_parser = control::name, required_if_eq("unchecked", "true"))]
         name: Option<String>,
-        /// Do not ask TrafficStars for it
+        /// Do not read the campaign from TrafficStars first
         #[arg(long)]
         unchecked: bool,
-        /// Guard it at once; it needs a URL then
+        /// Guard it at once; it then needs a URL
         #[arg(long)]
         enable: bool,
-        /// Guard it without a URL: no clicks remain then, so that it is paused at once where it runs
+        /// Guard it even without a URL: it then has no remaining clicks, and is paused at once if it runs
         #[arg(long, requires = "enable")]
         anyway: bool,
         #[command(flatten)]
@@ -73,7 +68,7 @@ pub(super) enum Verb {
         #[command(flatten)]
         overrides: Overrides,
     },
-    /// Change a campaign's settings; what is not named stays
+    /// Change a campaign's settings; options that are not given leave their settings unchanged
     #[command(
         group = ArgGroup::new("change").args(CHANGES).required(true).multiple(true),
         override_usage = "traffic-generator campaign set [OPTIONS] <ID>",
@@ -82,24 +77,25 @@ pub(super) enum Verb {
     Set {
         #[command(flatten)]
         one: One,
-        /// What people call it
+        /// The campaign's name
         #[arg(long, value_name = "TEXT", value_parser = control::name)]
         name: Option<String>,
-        /// Link it to this campaign at TrafficStars; refused while the present one runs, unless with --pause
+        /// Link it to this campaign at TrafficStars; without --pause, refused while the present one runs
         #[arg(long, value_name = "N", value_parser = control::remote_id, allow_hyphen_values = true)]
         trafficstar_id: Option<RemoteId>,
-        /// Pause the campaign at TrafficStars that it is linked to so far; nothing changes if that fails
+        /// Pause the presently linked campaign at TrafficStars first; if the pause fails, nothing changes
         #[arg(long, requires = "trafficstar_id")]
         pause: bool,
         #[command(flatten)]
         overrides: Overrides,
     },
-    /// Remove a campaign and its URLs; its journal stays
+    /// Remove a campaign and its URLs; its journal entries stay
     #[command(after_help = "Example: traffic-generator campaign remove 1 --pause")]
     Remove {
         #[command(flatten)]
         one: One,
-        /// Pause it first; it stays guarded if that fails. Without, a guarded campaign that runs is not removed
+        /// Pause it first; if the pause fails, it stays guarded. Without --pause, a guarded campaign that runs is not
+        /// removed
         #[arg(long)]
         pause: bool,
         #[command(flatten)]
@@ -110,13 +106,13 @@ pub(super) enum Verb {
 /// A new campaign's first URL.
 #[derive(Debug, Clone, Args)]
 pub(super) struct FirstUrl {
-    /// Its first URL, where visitors are sent: http or https
+    /// The campaign's first URL, to which visitors are sent: http or https
     #[arg(long = "url", value_name = "URL", value_parser = control::target_url, requires = "click_limit")]
     target_url: Option<String>,
-    /// How many clicks are wanted of that URL
+    /// The number of clicks that this URL is to receive
     #[arg(long, value_name = "N", requires = "target_url")]
     click_limit: Option<Count>,
-    /// What people call that URL [default: the campaign's name]
+    /// That URL's name [default: the campaign's name]
     #[arg(long, value_name = "TEXT", value_parser = control::name, requires = "target_url")]
     url_name: Option<String>,
 }
@@ -133,31 +129,32 @@ impl FirstUrl {
     }
 }
 
-/// Settings of one campaign that stand in for the config's.
+/// Settings of one campaign that override the config's.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Overrides {
-    /// act, or observe: decide and journal, send nothing that changes anything; `default`: the config's
+    /// act, or observe: decide and write the journal, but change nothing at TrafficStars; `default`: the config's
     #[arg(long, value_name = "MODE", value_parser = word_or_default::<Mode>(Mode::ALL.map(Mode::as_str)))]
     mode: Option<OrDefault<Mode>>,
-    /// From this spend on it is left alone, like 10.00, above 0; `default`: the config's
+    /// The guard leaves the campaign alone from this spend on, like 10.00, above 0; `default`: the config's
     #[arg(long, value_name = "MONEY", value_parser = or_default(values::spend_limit), allow_hyphen_values = true)]
     spend_limit: Option<OrDefault<SpendLimit>>,
-    /// With this many remaining clicks or more it is run; `default`: the config's
+    /// The guard activates the campaign at this many remaining clicks or more; `default`: the config's
     #[arg(long, value_name = "N", value_parser = or_default(values::count), allow_hyphen_values = true)]
     activate_clicks: Option<OrDefault<Count>>,
-    /// With this many remaining clicks or fewer it is paused; `default`: the config's
+    /// The guard pauses the campaign at this many remaining clicks or fewer; `default`: the config's
     #[arg(long, value_name = "N", value_parser = or_default(values::count), allow_hyphen_values = true)]
     pause_clicks: Option<OrDefault<Count>>,
-    /// How long after a pause it is kept stopped, like 2m; `default`: the config's
+    /// The time for which the guard keeps the campaign stopped after a pause, like 2m; `default`: the config's
     #[arg(long, value_name = "DURATION", value_parser = or_default(Cooldown::from_str), allow_hyphen_values = true)]
     cooldown: Option<OrDefault<Cooldown>>,
-    /// The policy from the spend limit on; `default`: the config's
+    /// The policy when the spend limit is reached; `default`: the config's
     #[arg(long, value_name = "POLICY", value_parser = word_or_default::<HighSpend>(HighSpend::ALL.map(HighSpend::as_str)))]
     high_spend: Option<OrDefault<HighSpend>>,
-    /// What a thousand clicks cost, like 1.20: stored and shown, without effect yet; `default`: none
+    /// The price of a thousand clicks, like 1.20: stored and shown, without effect yet; `default`: no price
     #[arg(long, value_name = "MONEY", value_parser = or_default(values::money), allow_hyphen_values = true)]
     price_per_thousand: Option<OrDefault<Money>>,
-    /// More remaining clicks than this count as unknown, so that a wrong click limit starts nothing; `default`: the config's
+    /// More remaining clicks than this count as unknown, so that a wrong click limit activates nothing; `default`: the
+    /// config's
     #[arg(long, value_name = "N", value_parser = or_default(values::count), allow_hyphen_values = true)]
     implausible_clicks: Option<OrDefault<Count>>,
 }
@@ -178,18 +175,18 @@ impl Overrides {
     }
 }
 
-/// A value, or the word `default`, which clears the override.
+/// A value, or `None` for the word `default`, which clears the override.
 #[derive(Debug, Clone, Copy)]
 struct OrDefault<T>(Option<T>);
 
 const DEFAULT: &str = "default";
 
-/// Reads a value, or the word.
+/// Returns a parser of a value or the word `default`.
 fn or_default<T, E>(read: fn(&str) -> Result<T, E>) -> impl Fn(&str) -> Result<OrDefault<T>, E> + Clone {
     move |text| if text == DEFAULT { Ok(OrDefault(None)) } else { read(text).map(|value| OrDefault(Some(value))) }
 }
 
-/// The same for a value that is one of a few words.
+/// Returns a parser of one of these words or the word `default`.
 fn word_or_default<T>(words: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = OrDefault<T>>
 where
     T: FromStr<Err: Error + Send + Sync> + Clone + Send + Sync + 'static,
@@ -218,7 +215,8 @@ pub(super) async fn carry_out(arguments: &Arguments, verb: &Verb) -> Result<(), 
                 url: first_url.patch(),
                 ..overrides.patch()
             };
-            let campaign = client.add_campaign(&patch).await?;
+            let order = async { Ok(client.add_campaign(&patch).await?) };
+            let campaign = waited(order, "the campaign to be added").await?;
             account::warn_of_schedule(found.as_ref());
             arguments.print(&campaign, || added(&campaign, patch.url.as_ref()))
         }
@@ -234,18 +232,18 @@ pub(super) async fn carry_out(arguments: &Arguments, verb: &Verb) -> Result<(), 
         }
         Verb::Remove { one: One { id }, pause, sure } => {
             let campaign = id.ask(&client, async |id| client.campaign(id).await).await?;
-            // What goes with it is worth saying, and no reason to keep it.
+            // The URLs are shown only: if they cannot be read, the campaign is removed all the same.
             let lost = client.urls(campaign.id).await.map(|urls| with_urls(&urls)).unwrap_or_default();
             sure.ask(&format!("Campaign {} ({}) is removed{lost}.", campaign.id, campaign.name))?;
             let order = async { Ok(client.remove_campaign(campaign.id, *pause).await?) };
-            let campaign = waited(order, "the campaign to be let go").await?;
+            let campaign = waited(order, "the campaign to be removed").await?;
             let done = if *pause { "was paused and removed" } else { "was removed" };
             arguments.print(&campaign, || format!("Campaign {} ({}) {done}{lost}.", campaign.id, campaign.name))
         }
     }
 }
 
-/// What goes with a campaign that is removed.
+/// Returns the URLs that are removed with a campaign, in words.
 fn with_urls(urls: &[Url]) -> String {
     let clicks = urls.iter().map(|url| url.clicks.max(0)).fold(0, i64::saturating_add);
     let clicks = render::count(clicks);
@@ -253,60 +251,6 @@ fn with_urls(urls: &[Url]) -> String {
         0 => String::new(),
         1 => format!(", with its 1 URL and {clicks} clicks counted"),
         many => format!(", with its {many} URLs and {clicks} clicks counted"),
-    }
-}
-
-pub(super) async fn set_generator(
-    arguments: &Arguments,
-    target: &Target,
-    patch: &CampaignPatch,
-) -> Result<(), CommandError> {
-    let client = arguments.client()?;
-    let order = target.ask(&client, async |id| client.patch_campaign(id, patch).await);
-    let campaign = waited(order, "the campaign to be as ordered").await?;
-    let told = of_generator(&client, &campaign, patch).await;
-    arguments.print(&campaign, || told)
-}
-
-/// What came of guarding a campaign, or of guarding it no more.
-pub(super) async fn of_generator(client: &Client, campaign: &Campaign, patch: &CampaignPatch) -> String {
-    let state = client.campaign_state(campaign.id).await.ok();
-    if let Some(state) = state.as_ref().filter(|_| campaign.generator_enabled) {
-        let urls = client.urls(campaign.id).await.unwrap_or_default();
-        return format!("Campaign {} ({}) is guarded.{}", campaign.id, campaign.name, paused_soon(state, &urls));
-    }
-    let left = state.filter(|_| !campaign.generator_enabled);
-    let done = match (campaign.generator_enabled, patch.pause) {
-        (true, _) => "is guarded",
-        (false, true) => "is paused, and is not guarded any more",
-        (false, false) => "is not guarded any more",
-    };
-    let past = |state: &CampaignStatus| if state.unguarded { format!(" {}!", unguarded(state)) } else { String::new() };
-    let left = left.map(|state| format!(" {}{}", left_as(&state.observed), past(&state))).unwrap_or_default();
-    format!("Campaign {} ({}) {done}.{left}", campaign.id, campaign.name)
-}
-
-/// A campaign that is guarded with too few clicks is paused if it runs.
-fn paused_soon(state: &CampaignStatus, urls: &[Url]) -> String {
-    let left = urls.iter().map(url::remaining).fold(0, i64::saturating_add);
-    let left = Clicks(u64::try_from(left).unwrap_or(0));
-    let too_few = state.limits.map(|limits| limits.pause_clicks).filter(|pause| left <= *pause);
-    let told = too_few.map(|pause| format!(" It has {left} clicks left, and {pause} or fewer pause it where it runs."));
-    told.unwrap_or_default()
-}
-
-/// What becomes of a campaign that nobody guards any more.
-fn left_as(seen: &Observed) -> String {
-    match seen.status {
-        Some(StatusWord::Running) => match &seen.schedule_end_time {
-            Some(end) => {
-                format!("It RUNS at TrafficStars until {end} UTC (its end time), and nothing will stop it before.")
-            }
-            None => "It RUNS at TrafficStars without an end time, and nothing will stop it.".to_owned(),
-        },
-        Some(StatusWord::Stopped) => "It is stopped at TrafficStars.".to_owned(),
-        Some(StatusWord::Blocked) => "It is blocked at TrafficStars.".to_owned(),
-        Some(StatusWord::Unknown) | None => "Whether it runs at TrafficStars is not known: look there.".to_owned(),
     }
 }
 
@@ -349,7 +293,7 @@ fn changed(campaign: &Campaign, patch: &CampaignPatch) -> String {
     format!("Campaign {} ({}) was changed: {}.", campaign.id, campaign.name, settings.join(", "))
 }
 
-/// What is set most seldom leaves first where room is short.
+/// If room is short, the settings that are used least are left out first.
 const COLUMNS: [Column; 12] = [
     Column::new("ID").right(),
     Column::new("NAME").cut_to(10),
@@ -365,7 +309,7 @@ const COLUMNS: [Column; 12] = [
     Column::new("IMPLAUSIBLE").right().leaves(8),
 ];
 
-/// Settings as a table; a dash stands for the config's default.
+/// Returns the settings as a table; a dash means the config's default.
 fn table(campaigns: &[Campaign], paper: Paper) -> Vec<Line<'static>> {
     if campaigns.is_empty() {
         return vec![Line::from("No campaigns: `traffic-generator campaign add` adds one.")];

@@ -1,6 +1,6 @@
-//! `check`: all that was looked at, a line each, and what to do where something is wrong.
+//! `check`: one line per check, with advice below each problem.
 //!
-//! Deliberately absent: looking (`daemon::check`).
+//! Deliberately absent: the checks themselves (`daemon::check`).
 
 use ratatui::text::{Line, Span};
 use serde::Serialize;
@@ -10,7 +10,7 @@ use super::{Arguments, CommandError};
 use crate::config::process_environment;
 use crate::daemon::check::{self, Check, CheckResult, Findings};
 
-/// What `--json` prints.
+/// The object that `--json` prints.
 #[derive(Debug, Serialize)]
 struct Printed<'a> {
     problems: Vec<String>,
@@ -18,7 +18,7 @@ struct Printed<'a> {
     checks: &'a [Check],
 }
 
-/// Prints what was found; fails if something is wrong.
+/// Prints the results; fails if there is a problem.
 pub(super) async fn check(arguments: &Arguments, offline: bool) -> Result<(), CommandError> {
     let findings = check::check(arguments.load_config(), &process_environment(), offline).await;
     let printed = Printed {

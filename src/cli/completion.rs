@@ -1,8 +1,8 @@
-//! Completion of a line that is being typed: of commands, options, words, and of campaigns as the supervisor knows them.
+//! Completion of a line that is being typed: commands, options, words, and the campaigns that the supervisor knows.
 //!
-//! The script of each shell hands over what was typed, and shows what the hidden command `complete` answers: a candidate
-//! a line, and what it is behind a tab. [`FILES`] alone stands for the names of files, which a shell knows better.
-//! It is quick, and silent where no supervisor answers: nobody has asked for an error in the middle of a line.
+//! The script of each shell passes the typed line to the hidden command `complete`. The command prints one candidate
+//! per line, with its meaning behind a tab. [`FILES`] makes the shell complete file names itself. The command is quick,
+//! and prints nothing if no supervisor answers: an error would break the line that is being typed.
 
 #[cfg(test)]
 mod tests;
@@ -23,33 +23,33 @@ use crate::control::Campaign;
 use crate::control::client::Client;
 use crate::printable::printable;
 
-/// A person who types waits for names no longer than this.
+/// The longest time that completion waits for the campaigns' names.
 const NAMES_WITHIN: Duration = Duration::from_secs(1);
-/// Answered where a file is to be named.
+/// The answer that asks the shell to complete file names.
 const FILES: &str = ":files";
 
-/// What may stand in a place of the line, and what it is.
+/// A possible word, and its meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Candidate {
     text: String,
     meaning: String,
 }
 
-/// What was typed before the word that is to be completed.
+/// The words before the word that is to be completed.
 #[derive(Debug, Clone)]
 struct Typed<'d> {
     command: &'d Command,
     /// The option whose value comes next.
     awaited: Option<&'d Arg>,
-    /// So many arguments stand there without an option.
+    /// The number of arguments that are no options.
     positionals: usize,
-    /// Behind `--` there are no options.
+    /// Whether `--` was typed: after it there are no options.
     options_have_ended: bool,
     socket: Option<PathBuf>,
     config: Option<PathBuf>,
 }
 
-/// The script that completes in a shell, if it is one of ours.
+/// Returns the program's own script for a shell, or `None` if it has none.
 pub(super) fn script(shell: Shell) -> Option<&'static str> {
     let ours = [
         (Shell::Bash, include_str!("completion/script.bash")),
@@ -59,7 +59,8 @@ pub(super) fn script(shell: Shell) -> Option<&'static str> {
     ours.into_iter().find(|(of, _)| *of == shell).map(|(_, script)| script)
 }
 
-/// Prints what may stand in the place of the last word; a `line` is one that no shell has split.
+/// Prints the candidates for the last word. `line` is a whole line that the shell has not split; otherwise `words`
+/// counts.
 pub(super) fn complete(arguments: &Arguments, line: Option<&str>, words: &[String]) -> Result<(), CommandError> {
     let mut program = definition();
     program.build();
@@ -73,7 +74,7 @@ pub(super) fn complete(arguments: &Arguments, line: Option<&str>, words: &[Strin
     Ok(())
 }
 
-/// Those of the supervisor that the line is about; none where it does not answer at once.
+/// Returns the campaigns of the supervisor that the line names, or none if it does not answer at once.
 fn campaigns(arguments: &Arguments, typed: &Typed<'_>) -> Vec<Campaign> {
     let socket = typed.socket.clone().or_else(|| {
         let config = Config::load(typed.config.as_deref(), &process_environment());
@@ -86,7 +87,7 @@ fn campaigns(arguments: &Arguments, typed: &Typed<'_>) -> Vec<Campaign> {
     arguments.wait_for(listed).ok().and_then(|listed| listed.ok()?.ok()).unwrap_or_default()
 }
 
-/// What may follow what was typed, and begins like the last word.
+/// Returns the possible words that begin like the last word.
 fn candidates(typed: &Typed<'_>, last: &str, campaigns: impl FnOnce() -> Vec<Campaign>) -> Vec<Candidate> {
     let with_value = last.split_once('=').and_then(|(name, begun)| Some((typed.option(name)?, name, begun)));
     if let Some(option) = typed.awaited {
@@ -106,7 +107,7 @@ fn beginning_with(begun: &str, candidates: impl IntoIterator<Item = Candidate>) 
     candidates.into_iter().filter(|candidate| candidate.text.starts_with(begun)).collect()
 }
 
-/// The values that an argument can have, where they are known.
+/// Returns the values that an argument can have, if they are known.
 fn values(argument: &Arg, begun: &str, campaigns: impl FnOnce() -> Vec<Campaign>) -> Vec<Candidate> {
     let kind = argument.get_value_parser().type_id();
     if kind == TypeId::of::<PathBuf>() {
@@ -125,12 +126,12 @@ fn values(argument: &Arg, begun: &str, campaigns: impl FnOnce() -> Vec<Campaign>
     )
 }
 
-/// What each campaign can be called, if that is one line and means this campaign alone.
+/// Returns the ids and names of each campaign. A name is left out if it has line breaks or is not unique.
 fn names(campaigns: &[Campaign], begun: &str) -> Vec<Candidate> {
     let is_one = |name: &str| campaigns.iter().filter(|other| other.name == name).count() == 1;
     let is_name = |name: &str| {
-        let meant = name.parse() == Ok(Target::Name(name.to_owned()));
-        meant && !name.starts_with('-') && printable(name) == name && is_one(name)
+        let is_read_as_name = name.parse() == Ok(Target::Name(name.to_owned()));
+        is_read_as_name && !name.starts_with('-') && printable(name) == name && is_one(name)
     };
     let all = campaigns.iter().flat_map(|campaign| {
         let Campaign { id, name, trafficstar_id, .. } = campaign;
@@ -159,7 +160,7 @@ impl<'d> Typed<'d> {
         words.iter().fold(begin, |typed, word| typed.and(word))
     }
 
-    /// The same with one more word.
+    /// Returns the same with one more word.
     fn and(mut self, word: &str) -> Self {
         let (name, value) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
         if let Some(option) = self.awaited.take() {
@@ -189,7 +190,7 @@ impl<'d> Typed<'d> {
         }
     }
 
-    /// An option that takes a value.
+    /// Returns the option of this name, if it takes a value.
     fn option(&self, name: &str) -> Option<&'d Arg> {
         let long = name.strip_prefix("--")?;
         let mut all = self.command.get_arguments();
@@ -213,7 +214,7 @@ impl<'d> Typed<'d> {
         })
     }
 
-    /// The argument without an option that comes next.
+    /// Returns the positional argument that comes next.
     fn positional(&self) -> Option<&'d Arg> {
         let takes_many = |argument: &&Arg| argument.get_num_args().is_some_and(|count| count.max_values() > 1);
         let all = || self.command.get_positionals();
@@ -225,7 +226,7 @@ fn first_line(text: &clap::builder::StyledStr) -> String {
     text.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
-/// The words of a line as a shell would take them; the last one is empty behind a space.
+/// Splits a line into words like a shell. If the line ends with a space, the last word is empty.
 fn split(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quote = None;
@@ -233,7 +234,7 @@ fn split(line: &str) -> Vec<String> {
     while let Some(character) = characters.next() {
         let in_word = match (quote, character) {
             (None, ' ' | '\t' | '\n') => {
-                // Several spaces are one.
+                // Several spaces separate like one.
                 if words.last().is_some_and(|word| !word.is_empty()) {
                     words.push(String::new());
                 }

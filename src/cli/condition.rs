@@ -1,5 +1,4 @@
-//! How a campaign is, in the words of people. `status` and `top` show them in place of the program's own names of states,
-//! which are in the dump.
+//! A campaign's condition in plain words, for `status` and `top`. The program's own names of states are in the dump.
 
 use chrono::{DateTime, Utc};
 use ratatui::style::Style;
@@ -17,20 +16,20 @@ use crate::domain::verdict::Verdict;
 /// A campaign's condition at one moment.
 #[derive(Debug, Clone)]
 pub(super) struct Condition {
-    /// A sign for it.
+    /// One sign for the condition.
     pub(super) sign: &'static str,
-    /// Its state in a few words.
+    /// The state in a few words.
     pub(super) state: String,
-    /// What a person should know of it: what needs attention, or else what is next.
+    /// The facts that need attention or, without such a fact, the next step.
     pub(super) note: String,
-    /// What needs attention, the most urgent first.
+    /// The reasons why it needs attention, the most urgent first.
     pub(super) reasons: Vec<(Attention, String)>,
     verdict: Verdict,
 }
 
 impl Condition {
-    /// The condition at `now`, which should be the moment that the dump was captured at. One that is shown by a supervisor
-    /// that stands by is as the leader has stored it.
+    /// Returns the condition at `now`, the time of the dump. A standby shows a guarded campaign's state as the leader
+    /// has stored it.
     pub(super) fn of(campaign: &CampaignStatus, now: DateTime<Utc>, stands_by: bool) -> Self {
         let reasons = attention::reasons(campaign, now);
         let is_known_here = !stands_by || !campaign.ordered.generator_enabled;
@@ -39,12 +38,13 @@ impl Condition {
         Self { sign: sign(verdict, !reasons.is_empty()), state, note: note(campaign, &reasons, now), reasons, verdict }
     }
 
-    /// Whether somebody should look at it.
+    /// Whether the campaign needs attention.
     pub(super) fn needs_attention(&self) -> bool {
         !self.reasons.is_empty()
     }
 
-    /// Red where money may run unwatched, yellow where it waits or is unknown, green where it runs as it should.
+    /// Returns the colour: red if the campaign needs attention or may spend unguarded, yellow if it waits or is
+    /// unknown, green if it runs as promised.
     pub(super) fn style(&self, theme: Theme) -> Style {
         if self.needs_attention() {
             return theme.bad();
@@ -72,7 +72,7 @@ const fn sign(verdict: Verdict, needs_attention: bool) -> &'static str {
     }
 }
 
-/// Whether it runs, as last read.
+/// Returns the status that was read last, in words.
 fn remote(campaign: &CampaignStatus) -> &'static str {
     match campaign.observed.status {
         Some(StatusWord::Running) => "runs",
@@ -123,7 +123,7 @@ fn note(campaign: &CampaignStatus, reasons: &[(Attention, String)], now: DateTim
     let hold = campaign.ordered.hold.as_ref().map(|hold| format!("on hold {}", hold.in_words()));
     let observe = (campaign.ordered.mode == Mode::Observe).then(|| "observe mode".to_owned());
     let stopped = campaign.observed.remote_stopped.as_ref().map(|word| format!("TrafficStars says: {word}"));
-    // The state says already that it is unguarded, or blocked.
+    // The state says already that the campaign is unguarded or blocked.
     let in_short = |reason: &str| {
         let rest = ["unguarded: ", "blocked: "].into_iter().find_map(|said| reason.strip_prefix(said));
         rest.unwrap_or(reason).to_owned()
@@ -134,13 +134,13 @@ fn note(campaign: &CampaignStatus, reasons: &[(Attention, String)], now: DateTim
     if notes.is_empty() { next(campaign, now) } else { notes.join("; ") }
 }
 
-/// What was seen last has its age, where nobody looks any more.
+/// Returns the age of the last status of an unguarded campaign, whose status is no longer read.
 fn seen_last(campaign: &CampaignStatus, now: DateTime<Utc>) -> Option<String> {
     let seen_at = campaign.observed.status_at.filter(|_| !campaign.ordered.generator_enabled)?;
     Some(format!("as last seen {} ago", age(seen_at, now)))
 }
 
-/// What happens next to a campaign of which nothing else has to be said.
+/// Returns what happens next to a campaign about which there is no other note.
 fn next(campaign: &CampaignStatus, now: DateTime<Utc>) -> String {
     if campaign.actor.is_none() {
         return seen_last(campaign, now).unwrap_or_default();

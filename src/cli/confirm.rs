@@ -1,4 +1,5 @@
-//! The question before what cannot be taken back: on a terminal only, so that scripts are never kept waiting.
+//! The question before an order that cannot be undone. It is asked on a terminal only, so that scripts never wait for
+//! it.
 
 use std::io::{BufRead, IsTerminal, Write};
 
@@ -10,18 +11,18 @@ use crate::printable::printable;
 /// Whether to ask.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct Confirmation {
-    /// Do not ask first; in a pipe or a script nothing is asked anyway
+    /// Do not ask for confirmation; without a terminal nothing is asked
     #[arg(long)]
     yes: bool,
 }
 
 impl Confirmation {
-    /// Whether somebody is there to be asked, and wants to be.
+    /// Whether the question is asked: stdin and stderr are terminals, and `--yes` was not given.
     pub(super) fn is_asked(self) -> bool {
         !self.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 
-    /// Says what follows, and goes on where that is wanted.
+    /// Prints what the order does and asks for a yes. Returns at once if nothing is asked.
     pub(super) fn ask(self, what_follows: &str) -> Result<(), CommandError> {
         if !self.is_asked() {
             return Ok(());
@@ -46,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_plain_yes_goes_on() {
+    fn only_y_and_yes_confirm() {
         for (answer, goes_on) in
             [("y\n", true), (" YES \n", true), ("", false), ("\n", false), ("n\n", false), ("yess\n", false)]
         {

@@ -6,13 +6,17 @@ mod tests;
 use std::io::Write;
 use std::path::Path;
 
-use clap::Command;
+use clap::{Command, ValueEnum};
 use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 
 use super::help::{SECTIONS, definition};
+use super::manual::Topic;
 use super::{Arguments, CommandError, completion};
+
+/// The name of the manual's own page.
+const MANUAL: &str = "traffic-generator-manual";
 
 /// A script. Those of the common shells ask the program itself (`completion`): it knows the campaigns, too.
 pub(super) fn completions(shell: Shell) -> Result<(), CommandError> {
@@ -82,7 +86,7 @@ fn page(program: &Command, command: &Command) -> String {
     String::from_utf8_lossy(&page).into_owned() + &rest(program, command)
 }
 
-/// What the library has no section for.
+/// Returns the parts that the library has no section for.
 fn rest(program: &Command, command: &Command) -> String {
     let mut roff = Roff::new();
     for (title, items) in SECTIONS {
@@ -98,6 +102,14 @@ fn rest(program: &Command, command: &Command) -> String {
         roff.control("SH", ["EXAMPLES"]);
         roff.text([roman(example)]);
     }
+    if [program.get_name(), MANUAL].contains(&page_name(command)) {
+        roff.control("SH", ["TOPICS OF THE MANUAL"]);
+        for topic in Topic::value_variants() {
+            roff.control("TP", []);
+            roff.text([bold(topic.name())]);
+            roff.text([roman(topic.about())]);
+        }
+    }
     let others: Vec<Inline> = with_subcommands(program)
         .into_iter()
         .filter(|other| is_related(command, other))
@@ -109,14 +121,17 @@ fn rest(program: &Command, command: &Command) -> String {
         .collect();
     roff.control("SH", ["SEE ALSO"]);
     roff.text(others);
+    roff.control("PP", []);
+    roff.text([roman("The operator's manual: traffic-generator manual TOPIC")]);
     roff.render()
 }
 
-/// The page of the program refers to all commands, and each of them to what is above and below it.
+/// The page of the program refers to all commands. Each command refers to the commands above and below it, and to the
+/// manual.
 fn is_related(command: &Command, other: &Command) -> bool {
     let (own, other) = (page_name(command), page_name(other));
     let is_below = |name: &str, above: &str| name.strip_prefix(above).is_some_and(|rest| rest.starts_with('-'));
-    own != other && (is_below(own, other) || is_below(other, own))
+    own != other && (other == MANUAL || is_below(own, other) || is_below(other, own))
 }
 
 fn print(document: &[u8]) -> Result<(), CommandError> {

@@ -1,4 +1,4 @@
-//! Why a command ends with something else than 0, and with what.
+//! The errors that end a command, and the exit status of each.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::phase::PhaseWord;
 use crate::telemetry::TelemetryError;
 
-/// Why a command ended with something else than 0.
+/// The reason why a command ended with an exit status other than 0.
 #[derive(Debug, Error)]
 pub(super) enum CommandError {
     #[error(transparent)]
@@ -34,36 +34,39 @@ pub(super) enum CommandError {
     Runtime(#[source] std::io::Error),
     #[error(transparent)]
     Target(#[from] TargetError),
-    #[error("the signals of the operating system cannot be heard")]
+    #[error("the program cannot receive signals such as Ctrl-C")]
     Signals(#[source] std::io::Error),
     #[error("campaign {campaign} has not reached {wanted} within {}: it is {state}", humantime::format_duration(*limit))]
     NotReached { campaign: CampaignId, wanted: PhaseWord, limit: Duration, state: PhaseWord },
     #[error(
-        "no supervisor answers on {}, so nothing was paused. Pause without one: give the same command with --direct, which uses \
-         the config's database and API key",
+        "no supervisor answers on {}, so nothing was paused. To pause without a supervisor, give the same command with \
+         --direct, which uses the config's database and API key",
         .0.display()
     )]
     NothingPaused(PathBuf),
-    #[error("it is on hold and was not paused: {0}")]
+    #[error("the campaign is on hold, but was not paused: {0}")]
     NotPaused(String),
-    /// What is wrong where has been printed.
-    #[error("{failed} of {of} campaigns {} not {done} (above)", if *failed == 1 { "was" } else { "were" })]
+    /// The command has printed each campaign's failure.
+    #[error("{failed} of {of} campaigns {} not {done}: see above", if *failed == 1 { "was" } else { "were" })]
     NotEverywhere { failed: usize, of: u64, done: &'static str },
-    /// Who waited was interrupted; the supervisor was not.
-    #[error("The order stands; the supervisor carries it out. See: traffic-generator status")]
-    OrderStands,
+    /// Ctrl-C ended the wait for an order's answer. The supervisor still carries the order out.
+    #[error("The order was given: the supervisor still carries it out. See: traffic-generator status")]
+    OrderGiven,
+    /// Ctrl-C ended a read. No order was given.
+    #[error("Interrupted: no order was given, nothing was changed.")]
+    Interrupted,
     #[error("the page {} cannot be written", .0.display())]
     Page(PathBuf, #[source] std::io::Error),
-    #[error("nothing was done")]
+    #[error("not confirmed: nothing was done")]
     NotConfirmed,
-    /// What its answer says of it has been printed.
-    #[error("it is in trouble")]
+    /// A tick had an error, which has been printed with its result.
+    #[error("a tick had an error")]
     InTrouble,
     #[error("there is no command `{0}`: `traffic-generator --help` lists them")]
     UnknownCommand(String),
     #[error("the account could not be read: {0}")]
     Account(String),
-    #[error("campaign {wanted} could not be looked for at TrafficStars: {reason}. To add it unseen, give it a --name")]
+    #[error("campaign {wanted} could not be read from TrafficStars: {reason}. To add it all the same, give --name")]
     NoName { wanted: RemoteId, reason: String },
     #[error("campaign {0} has no name at TrafficStars: give it one with --name")]
     Nameless(RemoteId),
@@ -81,7 +84,7 @@ impl CommandError {
             Self::Client(ClientError::NoSupervisor(_) | ClientError::NoConnection(..) | ClientError::Lost(..))
             | Self::NothingPaused(_) => 3,
             Self::UnknownCommand(_) => 2,
-            Self::OrderStands => 130,
+            Self::OrderGiven | Self::Interrupted => 130,
             Self::Config(_)
             | Self::ApiKey(_)
             | Self::Telemetry(_)
@@ -106,7 +109,7 @@ impl CommandError {
         }
     }
 
-    /// Whether the command has printed its result, or has nowhere to print one.
+    /// Whether the command has printed its result, or its stdout cannot be written.
     pub(super) const fn follows_result(&self) -> bool {
         matches!(
             self,
@@ -119,21 +122,21 @@ impl CommandError {
         )
     }
 
-    /// Whether what is wrong has been printed.
-    pub(super) const fn is_told(&self) -> bool {
+    /// Whether the command's result says already what is wrong.
+    pub(super) const fn is_printed(&self) -> bool {
         matches!(self, Self::CheckFailed | Self::Degraded | Self::InTrouble)
     }
 
-    /// The reader of the result has stopped reading (`| head`): nothing is wrong, and nobody is left to tell.
+    /// Whether the reader of the result has stopped reading (`| head`), which is no error.
     pub(super) fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Print(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
     }
 }
 
-/// Why it is not known which campaign is meant.
+/// The reason why an argument does not name exactly one campaign.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum TargetError {
-    #[error("{text} is {}: give one of these ids", campaigns(found))]
+    #[error("{text} names {}; give one of these ids", campaigns(found))]
     Several { text: String, found: Vec<(CampaignId, RemoteId)> },
     #[error("there is no campaign {0}; ts:{0} is campaign {1} ({2})")]
     OnlyThere(CampaignId, CampaignId, String),
@@ -145,11 +148,11 @@ pub(super) enum TargetError {
     Unknown(String),
 }
 
-/// `2 campaigns: 1 (TrafficStars 1001) and 5 (1003)`.
+/// Returns a text like `2 campaigns: 1 (TrafficStars 1001) and 5 (1003)`.
 fn campaigns(several: &[(CampaignId, RemoteId)]) -> String {
     let all = several.iter().enumerate().map(|(position, (id, remote))| {
-        let whose = if position == 0 { "TrafficStars " } else { "" };
-        format!("{id} ({whose}{remote})")
+        let prefix = if position == 0 { "TrafficStars " } else { "" };
+        format!("{id} ({prefix}{remote})")
     });
     format!("{} campaigns: {}", several.len(), all.collect::<Vec<_>>().join(" and "))
 }

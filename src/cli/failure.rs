@@ -1,4 +1,4 @@
-//! A command's failure as JSON: with `--json` stdout has an object in every case.
+//! A command's failure as JSON: with `--json` every command prints an object on stdout, also when it fails.
 
 use std::io::Write;
 
@@ -9,40 +9,40 @@ use crate::control::Problem;
 use crate::control::client::ClientError;
 use crate::error_chain::in_full;
 
-/// As RFC 9457 has it, on a line.
+/// A failure as RFC 9457 defines it.
 #[derive(Debug, Serialize)]
 struct Failure {
-    /// Its titles say all that there is to say of a kind.
+    /// Always `about:blank`: the title says the kind, and no page describes it further.
     r#type: &'static str,
     #[serde(flatten)]
     problem: Problem,
 }
 
-/// Prints the failure, unless the command has printed its result.
+/// Prints the failure on one line, unless the command has printed its result.
 pub(super) fn print(error: &CommandError) {
     if !error.follows_result() {
         print_problem(problem(error));
     }
 }
 
-/// Prints what is wrong with the arguments, where one of them asks for JSON: they could not be parsed.
+/// Prints what is wrong with arguments that could not be parsed, if one of them is `--json`.
 pub(super) fn print_misuse(error: &clap::Error) {
     if !std::env::args_os().any(|argument| argument == "--json") {
         return;
     }
-    let told = error.render().to_string();
-    let detail = told.split("\n\nUsage:").next().unwrap_or(&told).trim_start_matches("error: ").trim_end();
+    let text = error.render().to_string();
+    let detail = text.split("\n\nUsage:").next().unwrap_or(&text).trim_start_matches("error: ").trim_end();
     print_problem(of_kind(BAD_USAGE, detail.to_owned()));
 }
 
 fn print_problem(problem: Problem) {
     if let Ok(line) = to_line(&Failure { r#type: "about:blank", problem }) {
-        // A closed stdout leaves the exit status.
+        // If stdout is closed, the exit status remains.
         let _ = writeln!(std::io::stdout().lock(), "{line}");
     }
 }
 
-/// A title, and the HTTP status that the supervisor would have given.
+/// A title, and the HTTP status that the supervisor would answer.
 type Kind = (&'static str, u16);
 
 const BAD_USAGE: Kind = ("bad usage", 400);
@@ -54,7 +54,7 @@ fn of_kind((title, status): Kind, detail: String) -> Problem {
     Problem { title: title.to_owned(), status, detail, ..Problem::default() }
 }
 
-/// The supervisor's own document where it has refused.
+/// Returns the error as a problem document: the supervisor's own document if the supervisor has refused.
 fn problem(error: &CommandError) -> Problem {
     if let CommandError::Client(ClientError::Refused(problem)) = error {
         return (**problem).clone();

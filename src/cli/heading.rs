@@ -15,7 +15,7 @@ use crate::domain::status::{Dump, Role};
 use crate::domain::text::clock;
 use crate::domain::verdict::Verdict;
 
-/// How the campaigns of one verdict are counted: `5 stopped`.
+/// The word behind the number of campaigns of one verdict: `5 stopped`.
 const COUNTED: [(Verdict, &str); 8] = [
     (Verdict::Running, "running"),
     (Verdict::Unguarded, "running unguarded"),
@@ -27,7 +27,8 @@ const COUNTED: [(Verdict, &str); 8] = [
     (Verdict::Unknown, "unknown"),
 ];
 
-/// The lines at `now`: the sums, then each reason why the guard is degraded, then what counts for all campaigns.
+/// Returns the lines at `now`: the counts, then each reason why the guard is degraded, then what applies to all
+/// campaigns.
 pub(super) fn lines(dump: &Dump, health: &Health, now: DateTime<Utc>, paper: Paper) -> Vec<Line<'static>> {
     let Paper { width, theme } = paper;
     let time = format!("{} UTC", clock(now));
@@ -55,18 +56,18 @@ fn counts(dump: &Dump, health: &Health, theme: Theme) -> Vec<Span<'static>> {
     let (sign, style) = if is_well { ("●", theme.good()) } else { ("✗", theme.bad()) };
     let guarded = dump.campaigns.iter().filter(|campaign| campaign.ordered.generator_enabled).count();
     let does = match (dump.leadership.role, is_well) {
-        (Role::Standby, _) => "standing by beside the guard of",
-        (Role::CutOff, _) => "cut off from",
+        (Role::Standby, _) => "standing by for",
+        (Role::CutOff, _) => "CUT OFF, not guarding",
         (Role::Leader, true) => "guarding",
         (Role::Leader, false) => "DEGRADED, guarding",
     };
     let mut items = vec![Span::styled(format!("{sign} {does} {}", count_of(guarded, "campaign")), style)];
     let with = |verdict| dump.campaigns.iter().filter(|campaign| campaign.verdict == verdict).count();
-    // On a supervisor that stands by nothing is read.
+    // A standby reads nothing, so it has no numbers to show.
     if dump.leadership.role != Role::Standby {
         let counted = COUNTED.into_iter().map(|(verdict, word)| (with(verdict), word)).filter(|(count, _)| *count > 0);
         items.extend(counted.map(|(count, word)| Span::raw(format!("{count} {word}"))));
-        items.extend(spent_today(dump).map(|spent| Span::raw(format!("{} spent today", to_cents(spent)))));
+        items.extend(spend_today(dump).map(|spend| Span::raw(format!("spend {} today", to_cents(spend)))));
         let remote = &dump.trafficstar;
         let requests = format!("{} of {} requests/min", remote.requests_last_minute, remote.requests_per_minute);
         items.push(Span::raw(requests));
@@ -74,22 +75,23 @@ fn counts(dump: &Dump, health: &Health, theme: Theme) -> Vec<Span<'static>> {
     items
 }
 
-/// The sum of what is known; none where nothing is.
-fn spent_today(dump: &Dump) -> Option<Money> {
+/// Returns the sum of the spends that are known, or `None` if none is known.
+fn spend_today(dump: &Dump) -> Option<Money> {
     let today = dump.captured_at.date_naive();
     let known = dump.campaigns.iter().filter_map(|campaign| campaign.observed.spend_on(today));
     known.reduce(|sum, spend| Money::from_micros(sum.micros().saturating_add(spend.micros())).unwrap_or(sum))
 }
 
-fn is_told(health: &Health, error: &str) -> bool {
+/// Whether a reason of `health` contains this error.
+fn is_in_reasons(health: &Health, error: &str) -> bool {
     health.reasons.iter().any(|reason| reason.reason.contains(error))
 }
 
-/// What counts for all campaigns, and has to be seen before any of them.
+/// Returns the lines about all campaigns, which are shown above the list.
 fn banners(dump: &Dump, health: &Health, theme: Theme) -> Vec<Span<'static>> {
     let hold = dump.supervisor.hold.as_ref().map(|hold| {
         let kept = if hold.pause { ", and kept paused" } else { "" };
-        format!("‖ ALL CAMPAIGNS ARE ON HOLD {}{kept}: `release-all` ends that", hold.in_words())
+        format!("‖ ALL CAMPAIGNS ARE ON HOLD {}{kept}: `release-all` ends the hold", hold.in_words())
     });
     let guarded = || dump.campaigns.iter().filter(|campaign| campaign.ordered.generator_enabled);
     let observing = guarded().filter(|campaign| campaign.ordered.mode == Mode::Observe).count();
@@ -99,9 +101,9 @@ fn banners(dump: &Dump, health: &Health, theme: Theme) -> Vec<Span<'static>> {
         format!("OBSERVE MODE for {of}: nothing is sent")
     });
     let again = dump.trafficstar.running_again_by.map(|by| {
-        format!("activations wait for their turn in the limit of requests: all run again by about {} UTC", clock(by))
+        format!("activations wait for free requests (limit per minute): all run again by about {} UTC", clock(by))
     });
-    let trafficstar = dump.trafficstar.last_error.as_ref().filter(|error| !is_told(health, error));
+    let trafficstar = dump.trafficstar.last_error.as_ref().filter(|error| !is_in_reasons(health, error));
     let trafficstar = trafficstar.map(|error| format!("TrafficStars: {error}"));
     let troubles = [not_leading(&dump.leadership), trafficstar, hold, observe, again];
     troubles.into_iter().flatten().map(|text| Span::styled(text, theme.warning())).collect()

@@ -1,4 +1,4 @@
-//! `health`: whether the guard can keep its promises, and if not, why.
+//! `health`: whether the guard can keep its promises and, if it cannot, why.
 
 use ratatui::text::{Line, Span};
 
@@ -8,7 +8,7 @@ use super::{Arguments, CommandError};
 use crate::domain::health::{Health, HealthWord};
 use crate::domain::text::date;
 
-/// Fails where something is wrong, so that a script can ask.
+/// Prints the health. Fails if the guard is degraded, so that scripts can test the exit status.
 pub(super) async fn health(arguments: &Arguments) -> Result<(), CommandError> {
     let health = arguments.client()?.health().await?;
     arguments.draw(&health, |paper| lines(&health, paper))?;

@@ -9,20 +9,21 @@ use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory};
 use super::Arguments;
 
 /// The commands by what they are for; clap has no groups of commands.
-pub(super) const GROUPS: [(&str, &[&str]); 4] = [
+pub(super) const GROUPS: [(&str, &[&str]); 5] = [
     ("Look", &["status", "health", "top", "explain", "history", "watch", "wait", "account", "dump"]),
     ("Give orders", &["enable", "disable", "process", "hold", "release", "pause-all", "release-all"]),
     ("Manage", &["campaign", "url"]),
-    ("Operate", &["run", "check", "migrate", "reload", "log-filter", "shutdown", "completions", "man", "help"]),
+    ("Operate", &["run", "check", "migrate", "reload", "log-filter", "shutdown"]),
+    ("Read", &["manual", "man", "completions", "help"]),
 ];
 
 /// Commands without a result that could be JSON.
-const WITHOUT_JSON: [&str; 4] = ["run", "top", "completions", "man"];
+const WITHOUT_JSON: [&str; 5] = ["run", "top", "completions", "man", "manual"];
 
 /// A title, and what is below it: a word and its meaning.
 pub(super) type Section = (&'static str, &'static [(&'static str, &'static str)]);
 
-/// What holds for every command.
+/// The sections that hold for every command.
 pub(super) const SECTIONS: [Section; 3] = [
     (
         "Exit status",
@@ -31,13 +32,13 @@ pub(super) const SECTIONS: [Section; 3] = [
             ("1", "it failed, or the answer is no"),
             ("2", "the arguments are wrong"),
             ("3", "no supervisor answers on the socket"),
-            ("130", "Ctrl-C while an order was waited for: the order stands"),
+            ("130", "Ctrl-C: an order that was given is still carried out"),
         ],
     ),
     (
         "Environment",
         &[
-            ("TRAFFICSTAR_API_KEY", "the API key, unless [trafficstar] api_key_file has it"),
+            ("TRAFFICSTAR_API_KEY", "the API key; it comes before [trafficstar] api_key_file"),
             ("TRAFFIC_GENERATOR__…", "any key of the config: TRAFFIC_GENERATOR__GENERATOR__TICK=30s"),
             ("PGPASSWORD", "the password of a PostgreSQL database"),
             ("NO_COLOR", "anything: no colours"),
@@ -56,15 +57,21 @@ pub(super) const SECTIONS: [Section; 3] = [
 /// The program's commands and options, as they are parsed, shown and completed.
 pub(super) fn definition() -> Command {
     let program = Arguments::command().mut_subcommands(|command| {
-        if WITHOUT_JSON.contains(&command.get_name()) {
+        with_sections(if WITHOUT_JSON.contains(&command.get_name()) {
             // In the place of the global one, which would be shown.
             command.arg(Arg::new("json").long("json").action(ArgAction::SetTrue).hide(true).help("Refused"))
         } else {
             command
-        }
+        })
     });
     let template = template(&program);
     program.help_template(template).after_help(sections())
+}
+
+/// A command, and those below it, whose `--help` ends with its example and the sections. `-h` has the example alone.
+fn with_sections(command: Command) -> Command {
+    let example = command.get_after_help().map(|example| format!("{}\n\n", example.ansi())).unwrap_or_default();
+    command.after_long_help(example + &sections()).mut_subcommands(with_sections)
 }
 
 /// A clap error where JSON is asked for that there cannot be.

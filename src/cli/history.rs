@@ -1,7 +1,7 @@
-//! `history`: the journal, newest entry first, a line each.
+//! `history`: the journal, newest entry first, one line per entry.
 //!
-//! An order for many campaigns is one line. Deliberately absent: what is in the dump; an entry tells what was asked of
-//! TrafficStars, why, and what came of it.
+//! An order for many campaigns is one line. Deliberately absent: what is in the dump. A line shows what was requested
+//! from TrafficStars, why, and the result.
 
 use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
@@ -25,12 +25,12 @@ use crate::domain::journal::{JournalEntry, JournalQuery, MOST_ENTRIES};
 use crate::domain::money::Clicks;
 use crate::domain::text::{clock, date, word};
 
-/// What is asked for at the same time as this, for the same reason, is one order.
+/// Entries with the same reason within this time belong to one order.
 const SAME_ORDER_WITHIN: TimeDelta = TimeDelta::minutes(1);
-/// So many campaigns make an order for many.
+/// An order for at least this many campaigns is one line.
 const MANY: usize = 3;
 
-/// Since when entries are asked for: a time, or how long ago.
+/// The bound of `--since`: a time, or how long ago.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Since {
     At(DateTime<Utc>),
@@ -42,7 +42,7 @@ impl FromStr for Since {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if let Ok(duration) = humantime::parse_duration(text) {
-            // Longer than time goes back is the same as no bound.
+            // A duration that reaches beyond the calendar is no bound.
             return Ok(Self::Ago(TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)));
         }
         let day = text.parse::<NaiveDate>().map(|day| day.and_time(NaiveTime::MIN).and_utc());
@@ -60,7 +60,7 @@ impl Since {
     }
 }
 
-/// How far an entry may have got, as it is asked for.
+/// Returns a parser of `--step`.
 pub(super) fn step() -> impl TypedValueParser<Value = Step> {
     const STEPS: [(&str, Step); 6] = [
         ("requested", Step::Requested),
@@ -74,12 +74,14 @@ pub(super) fn step() -> impl TypedValueParser<Value = Step> {
     PossibleValuesParser::new(STEPS.map(|(word, _)| word)).try_map(move |given| of(given).ok_or("it is no step"))
 }
 
-/// What is asked for.
+/// The filter of the shown entries.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked {
+    /// Only entries that were requested at this time or later.
     pub(super) since: Option<Since>,
+    /// The largest number of entries.
     pub(super) limit: u32,
-    /// Only what got this far.
+    /// Only entries whose last step is this one.
     pub(super) step: Option<Step>,
 }
 
@@ -87,14 +89,14 @@ pub(super) async fn history(arguments: &Arguments, target: Option<&Target>, aske
     let Asked { since, limit, step } = asked;
     let (client, now) = (arguments.client()?, Clock::system().now());
     let since = since.and_then(|since| since.before(now));
-    // What is looked for may be rare.
+    // Entries with the wanted step may be rare, so all are read.
     let most = if step.is_some() { MOST_ENTRIES } else { limit };
     let mut entries = match target {
         None => client.journal(JournalQuery { campaign: None, since, limit: most }).await?,
         Some(target) => {
             let of_one = async |id| {
                 let entries = client.journal(JournalQuery { campaign: Some(id), since, limit: most }).await?;
-                // A campaign that was removed has entries still. A slip in the number is no quiet campaign.
+                // A removed campaign still has entries. An unknown id must be an error, not an empty journal.
                 if entries.is_empty() {
                     client.campaign(id).await?;
                 }
@@ -110,7 +112,7 @@ pub(super) async fn history(arguments: &Arguments, target: Option<&Target>, aske
     if arguments.json {
         return arguments.print(&entries, String::new);
     }
-    // A campaign that was removed has its number left.
+    // A removed campaign has no name: its id is shown.
     let rows = client.campaigns().await.unwrap_or_default();
     let names: HashMap<CampaignId, String> = rows.into_iter().map(|campaign| (campaign.id, campaign.name)).collect();
     arguments.draw(&entries, |paper| {
@@ -118,7 +120,7 @@ pub(super) async fn history(arguments: &Arguments, target: Option<&Target>, aske
         if !is_all {
             let noun = if entries.len() == 1 { "entry" } else { "entries" };
             let count = Clicks(entries.len() as u64);
-            let hint = format!("the newest {count} {noun}; there may be more: `--limit` and `--since` say how many");
+            let hint = format!("the newest {count} {noun}; there may be more: choose with `--limit` and `--since`");
             lines.extend([Line::default()].into_iter().chain(flow(
                 vec![Span::styled(hint, paper.theme.label())],
                 "",
@@ -129,7 +131,7 @@ pub(super) async fn history(arguments: &Arguments, target: Option<&Target>, aske
     })
 }
 
-/// The reason is what is read an entry for: numbers leave before it is cut, as long as there is room for anything else.
+/// Returns the columns. The reason matters most: if room is short, the numbers are left out before it is cut.
 fn columns(width: Option<usize>) -> [Column; 8] {
     let is_narrow = width.is_some_and(|width| width < 72);
     let (name, reason) = if is_narrow { (8, 12) } else { (12, 24) };
@@ -157,7 +159,7 @@ fn lines(
     let rows: Vec<_> = orders(entries)
         .into_iter()
         .flat_map(|order| {
-            // A few campaigns are named each.
+            // An order for few campaigns has a line for each, with its name.
             let pieces = if order.len() < MANY { order.chunks(1) } else { order.chunks(order.len()) };
             pieces.filter_map(|piece| row(piece, names, now, paper.theme))
         })
@@ -165,8 +167,8 @@ fn lines(
     table(&columns(paper.width), &rows, paper.width, paper.theme.label())
 }
 
-/// The entries by their orders: what was asked for at about the same time, for the same reason, of one campaign after the
-/// other. A campaign that comes again is of another order.
+/// Groups the entries by order: entries of several campaigns at about the same time, for the same reason. A campaign
+/// that comes again belongs to another order.
 fn orders(entries: &[JournalEntry]) -> Vec<&[JournalEntry]> {
     let (mut orders, mut rest) = (Vec::new(), entries);
     while let Some(first) = rest.first() {
@@ -185,7 +187,7 @@ fn orders(entries: &[JournalEntry]) -> Vec<&[JournalEntry]> {
     orders
 }
 
-/// One entry, or an order for many.
+/// Returns the line of one entry, or of an order for many campaigns.
 fn row(
     entries: &[JournalEntry],
     names: &HashMap<CampaignId, String>,
@@ -195,7 +197,7 @@ fn row(
     let entry = entries.first()?;
     let is_one = entries.len() == 1;
     let at = entry.requested_at;
-    let whom = match names.get(&entry.campaign_id).filter(|_| is_one) {
+    let campaign = match names.get(&entry.campaign_id).filter(|_| is_one) {
         Some(name) => format!("{name} ({})", entry.campaign_id),
         None if is_one => format!("{} (removed)", entry.campaign_id),
         None => count_of(entries.len(), "campaign"),
@@ -210,7 +212,7 @@ fn row(
     let error = entries.iter().find_map(|entry| entry.error.clone()).map(|error| format!(" – {error}"));
     Some([
         Line::from(when(at, now)),
-        Line::from(whom),
+        Line::from(campaign),
         Line::from(entry.kind.to_string()),
         Line::styled(step, style),
         Line::from(entry.by.clone().unwrap_or_else(|| word(entry.trigger))),
@@ -220,7 +222,7 @@ fn row(
     ])
 }
 
-/// As much of the date as differs from today's.
+/// Returns the time, with as much of the date as differs from today's.
 fn when(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     if at.date_naive() == now.date_naive() {
         clock(at)
@@ -231,7 +233,7 @@ fn when(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     }
 }
 
-/// How far each got: the one step, or how many of them got so far.
+/// Returns the last step of the entries; if it differs, the number of entries for each step.
 fn steps(entries: &[JournalEntry], theme: Theme) -> (String, Style) {
     let failed = entries.iter().any(|entry| entry.step == Step::Failed);
     let style = if failed { theme.bad() } else { Style::new() };
@@ -282,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_a_line_that_says_what_was_asked_by_whom_and_why_and_what_came_of_it() {
+    fn an_entry_is_one_line_with_its_action_operator_reason_and_result() {
         let operator = json!({
             "campaign_id": 2, "kind": "activate", "trigger": "operator", "by": "1000 (anna)", "late": true,
             "step": "failed", "spend": null, "remaining_clicks": null, "error": "503", "requested_at": "2026-11-21T12:00:00Z",
@@ -305,7 +307,7 @@ WHEN (UTC)      CAMPAIGN     ACTION    STEP                      BY           SP
     }
 
     #[test]
-    fn an_order_for_many_campaigns_is_one_line_that_counts_what_came_of_it() {
+    fn an_order_for_many_campaigns_is_one_line_that_counts_the_results() {
         let order = |id: i64, step: &str| {
             entry(
                 id,
@@ -314,10 +316,10 @@ WHEN (UTC)      CAMPAIGN     ACTION    STEP                      BY           SP
         };
         let again = [order(4, "confirmed"), order(3, "confirmed"), order(2, "confirmed")];
         let entries = [order(4, "confirmed"), order(3, "failed"), order(2, "confirmed"), entry(1, &json!({}))];
-        let told = text(&[again.as_slice(), &entries].concat());
-        assert_eq!(told.lines().count(), 4, "the same campaigns again are another order: {told}");
-        assert!(told.contains("3 campaigns  pause   confirmed"), "{told}");
-        assert!(told.contains("3 campaigns  pause   2 confirmed, 1 failed  0 (root)"), "{told}");
+        let shown = text(&[again.as_slice(), &entries].concat());
+        assert_eq!(shown.lines().count(), 4, "the same campaigns again are another order: {shown}");
+        assert!(shown.contains("3 campaigns  pause   confirmed"), "{shown}");
+        assert!(shown.contains("3 campaigns  pause   2 confirmed, 1 failed  0 (root)"), "{shown}");
     }
 
     #[test]

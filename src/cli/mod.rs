@@ -1,19 +1,22 @@
-//! The program's commands: what they are called, and what each does with its result.
+//! This room has the program's commands: their names, their arguments, and what each shows of its result. It leaves the
+//! work to others: most commands send requests to the supervisor's control API. `run`, `check`, `migrate` and `pause-all
+//! --direct` call `daemon`, and so does `account` if no supervisor answers.
 //!
 //! Results go to stdout, messages to stderr. Exit status: 0 done, 1 it failed or the answer is no, 2 usage, 3 no
-//! supervisor answers on the socket. Deliberately absent: anything that a command does by itself; `run`, `check` and
-//! `migrate` call the library, and so does `account` where no supervisor answers; all others ask it through the control API.
+//! supervisor answers on the socket.
 
 mod account;
-mod admin;
 mod attention;
 mod campaign;
 mod check;
 mod completion;
 mod condition;
 mod confirm;
+mod disable;
 mod documents;
 mod draw;
+mod dump;
+mod enable;
 mod error;
 mod explain;
 mod failure;
@@ -21,11 +24,18 @@ mod heading;
 mod health;
 mod help;
 mod history;
+mod hold;
+mod log_filter;
+mod manual;
 mod migrate;
-mod orders;
+mod order_report;
+mod pause_all;
 mod print;
+mod process;
 mod progress;
+mod reload;
 mod render;
+mod shutdown;
 mod status;
 mod target;
 #[cfg(test)]
@@ -48,8 +58,8 @@ use self::error::CommandError;
 use self::print::{complain, remark, to_json, to_line};
 use self::target::Target;
 use crate::config::{Config, ConfigErrors, process_environment};
+use crate::control::HoldBody;
 use crate::control::client::Client;
-use crate::control::{CampaignPatch, HoldBody};
 use crate::daemon;
 use crate::domain::action::Step;
 use crate::domain::journal::JournalQuery;
@@ -58,14 +68,15 @@ use crate::domain::phase::PhaseWord;
 use crate::error_chain::in_full;
 use crate::telemetry;
 
-/// Guards TrafficStars campaigns: runs and pauses them by today's spend and the clicks that remain.
+/// Guards TrafficStars campaigns: runs and pauses them by today's spend and their remaining clicks
 #[derive(Debug, Parser)]
 #[command(name = "traffic-generator", version, about, arg_required_else_help = true)]
 struct Arguments {
-    /// The config file [default: config.toml here, which nobody else may be able to write, then /etc/traffic-generator/config.toml]
+    /// The config file [default: config.toml in this folder, which only you may be able to write; if it does not exist,
+    /// /etc/traffic-generator/config.toml]
     #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
     config: Option<PathBuf>,
-    /// Talk to the supervisor behind this socket, without reading a config
+    /// Send requests to the supervisor on this socket; no config file is read
     #[arg(long, global = true, value_name = "PATH", help_heading = "Global options")]
     socket: Option<PathBuf>,
     /// Print the result as JSON
@@ -77,41 +88,41 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the supervisor, in the foreground; `migrate` makes its database
+    /// Run the supervisor in the foreground; create its database with `migrate` first
     #[command(after_help = "Example: TRAFFICSTAR_API_KEY=… traffic-generator run --config config.toml")]
     Run,
-    /// Check config, database, API key, socket folder and the account; changes nothing
+    /// Check config, database, API key, socket folder and account; changes nothing
     ///
-    /// The database is opened for writing, and left as it is. TrafficStars is asked whether the key works, how far this
-    /// machine's clock is from its own, how many campaigns the account has, which campaigns of the database it does not know or
-    /// has blocked, the account's time zone, and what a tick costs in requests. It sends 10 requests at most, and is fine beside
-    /// a running supervisor. Prints a line for each thing that it looked at: ✓ it is right, ! worth knowing, ✗ a problem and
-    /// below it what to do. Exits with 1 where there is a problem.
+    /// Opens the database for writing and does not change it. Reads from TrafficStars, with at most 10 requests. The
+    /// reads show whether the API key works, how much the clocks differ, and how many campaigns the account has. They
+    /// also show the campaigns of the database that TrafficStars does not know or has blocked, the account's time zone,
+    /// and the requests that a tick needs. A supervisor may run at the same time. Prints one line per check: ✓ right,
+    /// ! worth knowing, ✗ a problem, with advice below it. Exits with 1 if there is a problem.
     #[command(after_help = "Example: traffic-generator check --offline && systemctl restart traffic-generator")]
     Check {
-        /// Ask TrafficStars nothing
+        /// Send no request to TrafficStars
         #[arg(long)]
         offline: bool,
     },
-    /// Make the database, or bring its schema up to date (`run` does the latter, too)
+    /// Create the database or update its schema (`run` also updates the schema)
     #[command(after_help = "Example: traffic-generator migrate --config config.toml")]
     Migrate,
-    /// Say whether all is well, what is spent, and how each campaign is, trouble first
+    /// Show the guard's health, today's spend and each campaign's state, trouble first
     #[command(after_help = "Example: traffic-generator status 1 2")]
     Status {
-        /// Ids, names, or `ts:` and ids at TrafficStars; all campaigns where none is given
+        /// Campaigns, each by its id, its name, or `ts:` and its id at TrafficStars [default: all]
         #[arg(value_name = "ID", allow_negative_numbers = true)]
         ids: Vec<Target>,
         #[command(flatten)]
         shown: status::Shown,
     },
-    /// Say whether the guard can keep its promises, and if not, why; exits with 1 then
-    #[command(after_help = "Example: traffic-generator health || echo somebody should look")]
+    /// Say whether the guard can keep its promises; if it cannot, say why and exit with 1
+    #[command(after_help = "Example: traffic-generator health || echo the guard needs attention")]
     Health,
-    /// Print the actor state dump, or one campaign's, as JSON
+    /// Print the program's whole state, or one campaign's, as JSON
     #[command(after_help = "Example: traffic-generator dump | jq '.campaigns[] | select(.contested)'")]
     Dump {
-        /// A campaign's id, its name, or `ts:` and its id at TrafficStars; the whole dump where none is given
+        /// A campaign's id, its name, or `ts:` and its id at TrafficStars [default: the whole dump]
         #[arg(value_name = "ID", allow_negative_numbers = true)]
         id: Option<Target>,
     },
@@ -120,7 +131,7 @@ enum Command {
     Explain {
         #[command(flatten)]
         one: One,
-        /// All that it rests on, too: the promise, each fact with its source, timers, the last decisions
+        /// Show also the promise, the thresholds, the timers, the last action and the last decisions
         #[arg(long, short)]
         verbose: bool,
     },
@@ -129,26 +140,26 @@ enum Command {
     Enable {
         #[command(flatten)]
         one: One,
-        /// Although it has no active URL: no clicks remain then, so that it is paused at once where it runs
+        /// Guard it even without an active URL: it then has no remaining clicks, and is paused at once if it runs
         #[arg(long)]
         anyway: bool,
     },
-    /// Stop guarding a campaign; returns when nothing is sent for it any more
+    /// Stop guarding a campaign; returns when no more requests are sent for it
     #[command(after_help = "Example: traffic-generator disable 1 --pause")]
     Disable {
         #[command(flatten)]
         one: One,
-        /// Pause it first; it stays guarded if that fails
+        /// Pause it first; if the pause fails, it stays guarded
         #[arg(long)]
         pause: bool,
-        /// Let it run on with nobody to stop it. Without this and without --pause, one that runs stays guarded
+        /// Let it keep running, unguarded. Without this and without --pause, a running campaign stays guarded
         #[arg(long, conflicts_with = "pause")]
         leave_running: bool,
     },
-    /// Show what the account holds at TrafficStars, guarded or not; TrafficStars is asked now
+    /// List the account's campaigns, guarded or not, as TrafficStars reports them now
     ///
-    /// The supervisor asks, within the account's limit of requests. Where none answers on the config's socket, TrafficStars is asked
-    /// from here, with the config's API key.
+    /// The supervisor sends the requests, within the account's request limit. If no supervisor answers on the config's
+    /// socket, this command sends them itself, with the config's API key.
     #[command(after_help = "Example: traffic-generator account --json | jq '.[] | select(.guarded | not)'")]
     Account,
     /// Show, add, change and remove campaigns
@@ -157,46 +168,46 @@ enum Command {
     /// Show, add, change and remove the URLs of campaigns
     #[command(subcommand, after_help = "Example: traffic-generator url list 1")]
     Url(url::Verb),
-    /// Show the journal, newest entry first: what was asked of TrafficStars, why, and what came of it
+    /// Show the journal, newest entry first: each action requested from TrafficStars, its reason and its result
     #[command(after_help = "Example: traffic-generator history 1 --since 24h")]
     History {
-        /// A campaign's id, its name, or `ts:` and its id at TrafficStars; all campaigns where none is given
+        /// A campaign's id, its name, or `ts:` and its id at TrafficStars [default: all campaigns]
         #[arg(value_name = "ID", allow_negative_numbers = true)]
         id: Option<Target>,
-        /// Only what was requested in this time, `90s`, `24h`, `7d`, or from a date on, `2026-11-22` (UTC)
+        /// Only actions requested within this time (`90s`, `24h`, `7d`) or since this date (`2026-11-22`, UTC)
         #[arg(long, value_name = "DURATION|DATE", allow_hyphen_values = true)]
         since: Option<history::Since>,
-        /// Only what got this far
+        /// Only actions whose last step is this one
         #[arg(long, visible_alias = "state", value_name = "STEP", value_parser = history::step())]
         step: Option<Step>,
-        /// So many entries at the most
+        /// Show at most this many entries
         #[arg(long, value_name = "N", default_value_t = JournalQuery::default().limit,
               value_parser = values::entries, allow_hyphen_values = true)]
         limit: u32,
     },
-    /// Print what happens as it happens, until interrupted; with --json an object a line
+    /// Print events as they happen, until Ctrl-C; with --json one object per line
     #[command(after_help = "Example: traffic-generator watch --json | jq 'select(.warning)'")]
     Watch {
-        /// A campaign's id, its name, or `ts:` and its id at TrafficStars; all campaigns where none is given
+        /// A campaign's id, its name, or `ts:` and its id at TrafficStars [default: all campaigns]
         #[arg(value_name = "ID", allow_negative_numbers = true)]
         id: Option<Target>,
     },
-    /// Wait until a campaign is in a state
+    /// Wait until a campaign reaches a state
     #[command(
         after_help = "Example: traffic-generator wait 1 --until paused-guarded --timeout 5m && echo it is paused"
     )]
     Wait {
         #[command(flatten)]
         one: One,
-        /// The state
+        /// The state to wait for
         #[arg(long, value_name = "STATE", value_parser = values::one_of::<PhaseWord>(PhaseWord::ALL.map(PhaseWord::as_str)))]
         until: PhaseWord,
-        /// How long at the most; past it the exit status is 1
+        /// Wait at most this long, then exit with 1
         #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = values::duration,
               allow_hyphen_values = true)]
         timeout: Duration,
     },
-    /// Tick now, or act now whatever spend and clicks say; returns when that has come about
+    /// Run a tick now, or force an action regardless of spend and clicks; returns when it is done
     #[command(
         group = ArgGroup::new("which").args(["id", "all"]).required(true),
         after_help = "Example: traffic-generator process shoes --force pause"
@@ -205,67 +216,67 @@ enum Command {
         /// The campaign's id, its name, or `ts:` and its id at TrafficStars
         #[arg(value_name = "ID", allow_negative_numbers = true)]
         id: Option<Target>,
-        /// Every guarded campaign
+        /// Process every guarded campaign
         #[arg(long)]
         all: bool,
-        /// Do this now, and guard it; works once on a campaign whose generator is disabled
+        /// Do this now, and guard the campaign in that state; if its generator is disabled, do it once without guarding
         #[arg(long, value_name = "ACTION", value_parser = values::force())]
         force: Option<ForceKind>,
         #[command(flatten)]
         sure: Confirmation,
     },
-    /// Keep the guard's hands off a campaign: it is watched, and sent nothing
+    /// Put a campaign on hold: the guard watches it and sends no requests that change it
     #[command(after_help = "Example: traffic-generator hold 1 --for 2h --reason \"new creatives\" --pause")]
     Hold {
         #[command(flatten)]
         one: One,
-        /// How long, like 90s or 2h [default: until it is released]
+        /// The hold's duration, like 90s or 2h [default: until `release`]
         #[arg(long = "for", value_name = "DURATION", value_parser = values::hold_span, allow_hyphen_values = true)]
         lasts: Option<String>,
-        /// Why: shown to everybody who looks at the campaign later
+        /// The reason, shown with the hold
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
-        /// Pause it first, and keep it paused
+        /// Pause the campaign first, and keep it paused
         #[arg(long)]
         pause: bool,
     },
     /// End a campaign's hold
     #[command(after_help = "Example: traffic-generator release 1")]
     Release(One),
-    /// The panic button: pause every campaign at once, and keep all of them paused until `release-all`
+    /// The panic button: pause every campaign now, and keep all paused until `release-all`
     #[command(after_help = "Example: traffic-generator pause-all --reason \"wrong landing page\"")]
     PauseAll {
-        /// Why: shown to everybody who looks at the campaign later
+        /// The reason, shown with the hold
         #[arg(long, value_name = "TEXT", value_parser = values::reason)]
         reason: String,
-        /// Do it without a supervisor, from database and API alone; needs the config and the API key. Beside a supervisor that
-        /// is seen to be alive it stores the order only
+        /// Do it without a supervisor, with the config's database and API key. If a supervisor holds the leadership,
+        /// only store the order: that supervisor carries it out
         #[arg(long, conflicts_with = "socket")]
         direct: bool,
         #[command(flatten)]
         sure: Confirmation,
     },
-    /// End what `pause-all` began
+    /// End the hold that `pause-all` has put on all campaigns
     #[command(after_help = "Example: traffic-generator release-all")]
     ReleaseAll,
-    /// Let the supervisor read its config anew; says what is in force now, and what needs a restart
+    /// Make the supervisor read its config again; prints which keys are in force now and which need a restart
     #[command(after_help = "Example: traffic-generator check && traffic-generator reload")]
     Reload {
-        /// Accept that keys were removed from the config, and use their defaults
+        /// Accept that keys were removed from the config; their defaults are used
         #[arg(long)]
         accept: bool,
     },
-    /// Let the supervisor write other log lines, until a reload or its end
+    /// Change which log lines the supervisor writes, until a reload or a restart
     #[command(after_help = "Example: traffic-generator log-filter info,traffic_generator=debug")]
     LogFilter {
-        /// A level (error, warn, info, debug, trace, off), or directives by module
+        /// A level (error, warn, info, debug, trace, off), or directives per module
         #[arg(value_name = "FILTER")]
         filter: String,
     },
-    /// Stop the supervisor in order; returns when it has stopped
+    /// Stop the supervisor after its open requests; returns when it has stopped
     #[command(after_help = "Example: traffic-generator shutdown --socket /run/traffic-generator/control.sock")]
     Shutdown(Confirmation),
-    /// Print a script that completes this program's commands and options in a shell
+    /// Print a shell script that completes this program's commands, options and campaigns
     #[command(after_help = "Example: traffic-generator completions bash > \
                             /usr/share/bash-completion/completions/traffic-generator")]
     Completions {
@@ -273,32 +284,42 @@ enum Command {
         #[arg(value_name = "SHELL")]
         shell: Shell,
     },
-    /// Print the manual page, or one of a command, for `man -l -`
+    /// Print a manual page, for `man -l -`
     #[command(after_help = "Example: traffic-generator man run | man -l -")]
     Man {
-        /// A command; the whole program where none is given
+        /// The command that the page describes [default: the whole program]
         #[arg(value_name = "COMMAND")]
         command: Vec<String>,
         /// Write every page into this folder, such as /usr/local/share/man/man1
         #[arg(long, value_name = "DIR", conflicts_with = "command")]
         all: Option<PathBuf>,
     },
-    /// Print what completes a line; for the scripts of `completions`
+    /// Print the operator's manual: its contents, a topic, or all topics
+    #[command(after_help = "Example: traffic-generator manual limit")]
+    Manual {
+        /// The topic; the table of contents where none is given
+        #[arg(value_name = "TOPIC")]
+        topic: Option<manual::Topic>,
+        /// Print every topic
+        #[arg(long, conflicts_with = "topic")]
+        all: bool,
+    },
+    /// Print the candidates that complete a line; the scripts of `completions` call this
     #[command(hide = true, after_help = "Example: traffic-generator complete -- status ''")]
     Complete {
-        /// The line up to the cursor, the program's name included; the words are split off it
+        /// The line up to the cursor, with the program's name; this command splits it into words
         #[arg(long, value_name = "LINE", allow_hyphen_values = true)]
         line: Option<String>,
-        /// Its words up to the cursor, the program's name left out
+        /// The words up to the cursor, without the program's name
         #[arg(value_name = "WORD", last = true)]
         words: Vec<String>,
     },
-    /// Watch all campaigns live on the whole screen, and give orders by keys; `?` shows them
+    /// Watch all campaigns on a full screen, and give orders with keys; `?` lists the keys
     #[command(after_help = "Example: NO_COLOR=1 traffic-generator top --socket /run/traffic-generator/control.sock")]
     Top,
 }
 
-/// What a command about one campaign needs.
+/// The argument of a command about one campaign.
 #[derive(Debug, Args)]
 struct One {
     /// The campaign's id, its name, or `ts:` and its id at TrafficStars
@@ -306,13 +327,13 @@ struct One {
     id: Target,
 }
 
-/// Parses the arguments, carries the command out, and answers with the exit status.
+/// Parses the arguments, carries out the command, and returns the exit status.
 #[must_use]
 pub fn main() -> ExitCode {
-    daemon::process::keep_secrets();
+    daemon::os_limits::keep_secrets();
     let arguments = match Arguments::from_command_line() {
         Ok(arguments) => arguments,
-        Err(misuse) => return told(&misuse),
+        Err(misuse) => return print_misuse(&misuse),
     };
     match carry_out(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
@@ -330,16 +351,16 @@ pub fn main() -> ExitCode {
 fn report(error: &CommandError) {
     if let CommandError::Config(errors) = error {
         errors.lines().for_each(|line| complain("error", &line));
-    } else if matches!(error, CommandError::OrderStands) {
+    } else if matches!(error, CommandError::OrderGiven | CommandError::Interrupted) {
         remark(&in_full(error));
-    } else if !error.is_told() {
+    } else if !error.is_printed() {
         complain("error", &in_full(error));
     }
 }
 
-/// What is wrong with the arguments, or the help that was asked for.
-fn told(misuse: &clap::Error) -> ExitCode {
-    // Where it cannot be printed, nobody is left to tell.
+/// Prints what is wrong with the arguments, or the help that was requested.
+fn print_misuse(misuse: &clap::Error) -> ExitCode {
+    // If stderr or stdout is closed, the exit status remains.
     let _ = misuse.print();
     if misuse.use_stderr() {
         failure::print_misuse(misuse);
@@ -359,7 +380,8 @@ fn run(arguments: &Arguments) -> Result<(), CommandError> {
     if let Err(error) = &ended
         && !is_written
     {
-        // Its text would wait for the reader of stderr, as the log does, and the program would never end.
+        // The log could not be written to stderr in time, so the error's text would block there, too: the program would
+        // never end.
         std::process::exit(i32::from(error.exit_code()));
     }
     ended
@@ -372,14 +394,11 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::Migrate => arguments.wait_for(migrate::migrate(arguments)),
         Command::Status { ids, shown } => arguments.wait_for(status::status(arguments, ids, *shown)),
         Command::Health => arguments.wait_for(health::health(arguments)),
-        Command::Dump { id } => arguments.wait_for(status::dump(arguments, id.as_ref())),
+        Command::Dump { id } => arguments.wait_for(dump::dump(arguments, id.as_ref())),
         Command::Explain { one: One { id }, verbose } => arguments.wait_for(explain::explain(arguments, id, *verbose)),
-        Command::Enable { one: One { id }, anyway } => {
-            arguments.wait_for(campaign::set_generator(arguments, id, &CampaignPatch::enable(*anyway)))
-        }
+        Command::Enable { one: One { id }, anyway } => arguments.wait_for(enable::enable(arguments, id, *anyway)),
         Command::Disable { one: One { id }, pause, leave_running } => {
-            let patch = CampaignPatch::disable(*pause, *leave_running);
-            arguments.wait_for(campaign::set_generator(arguments, id, &patch))
+            arguments.wait_for(disable::disable(arguments, id, *pause, *leave_running))
         }
         Command::Account => arguments.wait_for(account::account(arguments)),
         Command::Campaign(verb) => arguments.wait_for(campaign::carry_out(arguments, verb)),
@@ -392,26 +411,27 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::Wait { one: One { id }, until, timeout } => {
             arguments.wait_for(wait::wait(arguments, id, *until, *timeout))
         }
-        Command::Process { id: Some(id), force, .. } => arguments.wait_for(orders::process(arguments, id, *force)),
+        Command::Process { id: Some(id), force, .. } => arguments.wait_for(process::process(arguments, id, *force)),
         Command::Process { id: None, force, sure, .. } => {
-            arguments.wait_for(orders::process_all(arguments, *force, *sure))
+            arguments.wait_for(process::process_all(arguments, *force, *sure))
         }
         Command::Hold { one: One { id }, lasts, reason, pause } => {
             let body = HoldBody { lasts: lasts.clone(), reason: reason.clone(), pause: *pause };
-            arguments.wait_for(orders::hold(arguments, id, &body))
+            arguments.wait_for(hold::hold(arguments, id, &body))
         }
-        Command::Release(One { id }) => arguments.wait_for(orders::release(arguments, id)),
-        Command::PauseAll { reason, direct: true, sure } => orders::pause_all_direct(arguments, reason, *sure),
+        Command::Release(One { id }) => arguments.wait_for(hold::release(arguments, id)),
+        Command::PauseAll { reason, direct: true, sure } => pause_all::pause_all_direct(arguments, reason, *sure),
         Command::PauseAll { reason, direct: false, sure } => {
-            arguments.wait_for(orders::pause_all(arguments, reason, *sure))
+            arguments.wait_for(pause_all::pause_all(arguments, reason, *sure))
         }
-        Command::ReleaseAll => arguments.wait_for(orders::release_all(arguments)),
-        Command::Reload { accept } => arguments.wait_for(admin::reload(arguments, *accept)),
-        Command::LogFilter { filter } => arguments.wait_for(admin::log_filter(arguments, filter)),
-        Command::Shutdown(sure) => arguments.wait_for(admin::shutdown(arguments, *sure)),
+        Command::ReleaseAll => arguments.wait_for(pause_all::release_all(arguments)),
+        Command::Reload { accept } => arguments.wait_for(reload::reload(arguments, *accept)),
+        Command::LogFilter { filter } => arguments.wait_for(log_filter::log_filter(arguments, filter)),
+        Command::Shutdown(sure) => arguments.wait_for(shutdown::shutdown(arguments, *sure)),
         Command::Completions { shell } => documents::completions(*shell),
         Command::Man { all: Some(folder), .. } => documents::all_pages(arguments, folder),
         Command::Man { command, all: None } => documents::man(command),
+        Command::Manual { topic, all } => manual::manual(*topic, *all),
         Command::Complete { line, words } => completion::complete(arguments, line.as_deref(), words),
         Command::Top => top::top(arguments),
     }

@@ -1,4 +1,4 @@
-//! What commands print: results on stdout, messages on stderr.
+//! Prints results on stdout and messages on stderr.
 
 use std::io::Write;
 
@@ -10,15 +10,15 @@ use super::{Arguments, CommandError};
 use crate::printable::{escaped_json, printable};
 
 impl Arguments {
-    /// Prints a result: as JSON, or as `text` says it.
+    /// Prints a result as JSON, or as the text that `text` returns.
     pub(super) fn print(&self, result: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), CommandError> {
-        // Where a line ends is ours to say: what came from outside has no line breaks any more.
+        // Only the program's own line breaks are left: texts from outside have lost theirs.
         let lines = || text().split('\n').map(printable).collect::<Vec<_>>().join("\n");
         let printed = if self.json { to_json(result)? } else { lines() };
         put(&printed)
     }
 
-    /// Prints a result: as JSON, or as `lines` draws it on what there is.
+    /// Prints a result as JSON, or as the lines that `lines` draws for this terminal or pipe.
     pub(super) fn draw(
         &self,
         result: &impl Serialize,
@@ -33,23 +33,24 @@ fn put(printed: &str) -> Result<(), CommandError> {
     writeln!(std::io::stdout().lock(), "{}", printed.trim_end()).map_err(CommandError::Print)
 }
 
+/// Returns JSON with indentation.
 pub(super) fn to_json(result: &impl Serialize) -> Result<String, CommandError> {
     let json = serde_json::to_string_pretty(result).map_err(|error| CommandError::Print(error.into()))?;
     Ok(escaped_json(json))
 }
 
-/// The same on a line.
+/// Returns JSON on one line.
 pub(super) fn to_line(result: &impl Serialize) -> Result<String, CommandError> {
     let json = serde_json::to_string(result).map_err(|error| CommandError::Print(error.into()))?;
     Ok(escaped_json(json))
 }
 
-/// An error or a warning for people.
+/// Prints an error or a warning.
 pub(super) fn complain(kind: &str, message: &str) {
     remark(&format!("{kind}: {message}"));
 }
 
-/// A message for people. Where nobody can read it, nothing is left to do about it: `eprintln!` would panic.
+/// Prints a message on stderr. If stderr is closed, the message is lost: `eprintln!` would panic.
 pub(super) fn remark(message: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", printable(message));
 }

@@ -1,6 +1,7 @@
-//! What a long order says of itself on a terminal while its answer is waited for, and what its interruption means.
+//! The line that a command shows on a terminal while it waits for an answer, and what Ctrl-C means then.
 //!
-//! The order is the supervisor's as soon as it is given: to stop waiting stops nothing. A pipe gets the result alone.
+//! An order belongs to the supervisor as soon as it is given: Ctrl-C ends the wait, not the order. A read has no order.
+//! A pipe gets the result alone.
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
@@ -19,66 +20,81 @@ use crate::printable::printable;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Waits for the answer to an order. On a terminal a line is rewritten at every look; none leaves it as it is.
+/// Waits for the answer to an order. On a terminal it rewrites one line every second; `None` leaves the line as it is.
 pub(super) async fn followed<T>(
     client: &Client,
     order: impl Future<Output = Result<T, ClientError>>,
     mut line: impl FnMut(&Dump) -> Option<String>,
 ) -> Result<T, CommandError> {
-    answered(order, async || {
+    let look = async || {
         if std::io::stderr().is_terminal()
             && let Ok(dump) = client.state().await
             && let Some(text) = line(&dump)
         {
             rewrite(&text);
         }
-    })
-    .await
+    };
+    answered(order, look, CommandError::OrderGiven).await
 }
 
-/// The same for an order that mostly is answered at once: after a second it says what it waits for.
+/// Waits for an order that is mostly answered at once; after a second it shows what it waits for. Ctrl-C ends the wait,
+/// but not the order.
 pub(super) async fn waited<T>(
     order: impl Future<Output = Result<T, CommandError>>,
     what_for: &str,
 ) -> Result<T, CommandError> {
+    answered(order, waiting_for(what_for), CommandError::OrderGiven).await
+}
+
+/// Waits for a read; after a second it shows what it waits for. Ctrl-C ends the read, and no order was given.
+pub(super) async fn read<T>(
+    answer: impl Future<Output = Result<T, CommandError>>,
+    what_for: &str,
+) -> Result<T, CommandError> {
+    answered(answer, waiting_for(what_for), CommandError::Interrupted).await
+}
+
+/// Shows from the second look on what the command waits for.
+fn waiting_for(what_for: &str) -> impl AsyncFnMut() {
     let mut looks = 0;
-    answered(order, async || {
+    async move || {
         if looks > 0 {
             rewrite(&format!("waiting for {what_for}…"));
         }
         looks += 1;
-    })
-    .await
+    }
 }
 
+/// Waits for the answer, and looks every second until it comes. Ctrl-C ends the wait with the error `interrupted`.
 async fn answered<T, E: Into<CommandError>>(
-    order: impl Future<Output = Result<T, E>>,
+    request: impl Future<Output = Result<T, E>>,
     mut look: impl AsyncFnMut(),
+    interrupted: CommandError,
 ) -> Result<T, CommandError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Signals)?;
-    let mut order = std::pin::pin!(order);
+    let mut request = std::pin::pin!(request);
     loop {
         let looking = async {
             look().await;
             tokio::time::sleep(LOOK_EVERY).await;
         };
         tokio::select! {
-            // The order goes first: nothing is looked at before it has left.
+            // The request is polled first, so that it is sent before the first look.
             biased;
-            answer = &mut order => {
+            answer = &mut request => {
                 rewrite("");
                 return answer.map_err(Into::into);
             }
             _ = interrupt.recv() => {
                 rewrite("");
-                return Err(CommandError::OrderStands);
+                return Err(interrupted);
             }
             () = looking => {}
         }
     }
 }
 
-/// Writes the line anew. Where nobody can read it, nothing is left to do about it.
+/// Rewrites the line on a terminal. If that fails, the result and the exit status remain.
 fn rewrite(text: &str) {
     let mut stderr = std::io::stderr().lock();
     if stderr.is_terminal() {
@@ -86,17 +102,17 @@ fn rewrite(text: &str) {
     }
 }
 
-/// How far a pause of everything has come: those that ran when it was looked at first.
+/// The progress of `pause-all`: the campaigns that ran at the first look, and when the hold began.
 #[derive(Debug, Default)]
 pub(super) struct Pausing(Option<(Vec<CampaignId>, DateTime<Utc>)>);
 
 impl Pausing {
-    /// The line about it. The first look says for good how many run.
+    /// Returns the line about it. The first look decides which campaigns are counted.
     pub(super) fn line(&mut self, dump: &Dump) -> String {
         let (running, since) = self.0.get_or_insert_with(|| {
             let running: Vec<CampaignId> = dump.campaigns.iter().filter(|one| runs(one)).map(|one| one.id).collect();
             remark(&format!("{} run; pausing…", Clicks(running.len() as u64)));
-            // The order may be on its way still.
+            // The supervisor may not have received the order yet: then the hold is not in the dump.
             (running, dump.supervisor.hold.as_ref().map_or(dump.captured_at, |hold| hold.since))
         });
         let of_them = || dump.campaigns.iter().filter(|one| running.contains(&one.id));
@@ -106,19 +122,19 @@ impl Pausing {
     }
 }
 
-/// Whether it was seen running.
+/// Whether the last read showed it running.
 pub(super) fn runs(campaign: &CampaignStatus) -> bool {
     campaign.observed.status == Some(StatusWord::Running)
 }
 
-/// How many run, for a question before an order; those of which that is not known are told, too.
+/// Returns how many campaigns run, and of how many that is unknown, for the question before an order.
 pub(super) fn running_in_words(dump: &Dump) -> String {
     let (all, running) = (dump.campaigns.len(), dump.campaigns.iter().filter(|one| runs(one)).count());
     let is_unknown =
         |one: &&CampaignStatus| !matches!(one.observed.status, Some(StatusWord::Running | StatusWord::Stopped));
     let unknown = dump.campaigns.iter().filter(is_unknown).count();
     let known = format!("{} of {} run now", Clicks(running as u64), Clicks(all as u64));
-    if unknown == 0 { known } else { format!("{known}, and of {} that is not known", Clicks(unknown as u64)) }
+    if unknown == 0 { known } else { format!("{known}; the status of {} is unknown", Clicks(unknown as u64)) }
 }
 
 fn is_paused(campaign: &CampaignStatus, since: DateTime<Utc>, steps: &[Step]) -> bool {
@@ -127,12 +143,12 @@ fn is_paused(campaign: &CampaignStatus, since: DateTime<Utc>, steps: &[Step]) ->
     })
 }
 
-/// How many guarded campaigns have completed a tick since it was looked at first, to be shown from the second look on.
+/// The progress of a tick of all guarded campaigns, shown from the second look on: the time of the first look.
 #[derive(Debug, Default)]
 pub(super) struct Ticking(Option<DateTime<Utc>>);
 
 impl Ticking {
-    /// The line about it.
+    /// Returns the line about it, or `None` at the first look.
     pub(super) fn line(&mut self, dump: &Dump) -> Option<String> {
         let Some(since) = self.0 else {
             self.0 = Some(dump.captured_at);
@@ -140,7 +156,7 @@ impl Ticking {
         };
         let actors = || dump.campaigns.iter().filter_map(|campaign| campaign.actor.as_ref());
         let done = actors().filter(|actor| actor.last_tick_at.is_some_and(|at| at >= since)).count() as u64;
-        Some(format!("looked at {} of {}", Clicks(done), Clicks(actors().count() as u64)))
+        Some(format!("ticks done: {} of {}", Clicks(done), Clicks(actors().count() as u64)))
     }
 }
 
@@ -150,10 +166,10 @@ mod tests {
 
     use super::*;
 
-    /// A status, and the step of its last pause and when that was.
+    /// A campaign's status, and the step and the time of its last pause.
     type Seen<'s> = (&'s str, Option<(&'s str, &'s str)>);
 
-    /// Campaigns at a pause of everything at noon.
+    /// A dump of these campaigns at noon, during a pause of all campaigns.
     fn dump(campaigns: &[Seen<'_>], hold: bool) -> Dump {
         let noon = "2026-11-22T12:00:00Z";
         let campaign = |(id, (status, pause)): (usize, &Seen<'_>)| {
@@ -178,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_of_everything_counts_those_that_ran_and_the_pauses_that_it_sent() {
+    fn pause_all_counts_the_campaigns_that_ran_and_its_own_pauses_only() {
         let old = Some(("confirmed", "11:59:00"));
         let mut pausing = Pausing::default();
         let begin = [("running", None), ("running", old), ("running", None), ("stopped", old)];

@@ -1,6 +1,6 @@
-//! Which campaign is meant: the id of its row, its name, or its id at TrafficStars, `ts:1001`.
+//! The campaign that an argument names: by its database id, its name, or its id at TrafficStars, `ts:1001`.
 //!
-//! An id is sent as it is. Only where the supervisor has no such campaign, and for a name, its list is asked for.
+//! An id is sent as it is. The list of campaigns is read for a name, and for an id that the supervisor does not know.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,26 +14,26 @@ use crate::control::client::{Client, ClientError};
 use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::status::CampaignStatus;
 
-/// What a user calls a campaign.
+/// A campaign as the operator names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {
-    /// A plain number: the row's key.
+    /// A plain number: the database id.
     Id(CampaignId),
-    /// `ts:1001`.
+    /// The id at TrafficStars: `ts:1001`.
     Remote(RemoteId),
-    /// Anything else.
+    /// The name: any other text.
     Name(String),
 }
 
-/// What stands before an id at TrafficStars.
+/// The prefix of an id at TrafficStars.
 pub(super) const REMOTE: &str = "ts:";
 
-/// Text that can name no campaign.
+/// A text that cannot name a campaign.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("\"{0}\" is not a campaign: give its id, its name, or `ts:` and its id at TrafficStars")]
 pub(super) struct NotATarget(String);
 
-/// What tells campaigns apart.
+/// The ids and the name of a campaign, for comparing with a [`Target`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known<'n> {
     id: CampaignId,
@@ -81,7 +81,7 @@ impl fmt::Display for Target {
 }
 
 impl Target {
-    /// Asks the supervisor what is about this campaign.
+    /// Sends a request about this campaign to the supervisor.
     pub(super) async fn ask<T>(
         &self,
         client: &Client,
@@ -98,7 +98,7 @@ impl Target {
         Ok(question(id).await?)
     }
 
-    /// The one of these that is meant.
+    /// Returns the id of the one campaign that this names.
     pub(super) fn among<'n>(
         &self,
         campaigns: impl Iterator<Item = Known<'n>> + Clone,
@@ -111,7 +111,7 @@ impl Target {
         let found = match self {
             Self::Id(id) if by(&|known| known.id == *id).is_some() => return Ok(*id),
             Self::Remote(remote) => by(&|known| known.remote == *remote).into_iter().collect(),
-            // A number is an id alone: where its campaign is gone, an order for it must reach no other one.
+            // A number is always an id: if that campaign is gone, an order for it must not reach another one.
             Self::Id(_) => Vec::new(),
             Self::Name(_) => {
                 let exact = called(&|name| name == text);
@@ -138,7 +138,7 @@ impl Target {
     }
 }
 
-/// `shoes (1)`.
+/// Returns a text like `shoes (1) or shoes (3)`.
 fn names(campaigns: &[Known<'_>]) -> String {
     campaigns.iter().map(|known| format!("{} ({})", known.name, known.id)).collect::<Vec<_>>().join(" or ")
 }
@@ -172,10 +172,10 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_campaign_or_several_is_said_with_what_may_be_meant() {
+    fn an_unknown_or_ambiguous_campaign_is_refused_with_suggestions() {
         let cases = [
-            ("shoes", "shoes is 2 campaigns: 1 (TrafficStars 1001) and 3 (1003): give one of these ids"),
-            ("Sale", "Sale is 2 campaigns: 4 (TrafficStars 1004) and 5 (1005): give one of these ids"),
+            ("shoes", "shoes names 2 campaigns: 1 (TrafficStars 1001) and 3 (1003); give one of these ids"),
+            ("Sale", "Sale names 2 campaigns: 4 (TrafficStars 1004) and 5 (1005); give one of these ids"),
             ("1001", "there is no campaign 1001; ts:1001 is campaign 1 (shoes)"),
             ("99", "there is no campaign 99"),
             ("1006", "there is no campaign 1006"),

@@ -1,4 +1,4 @@
-//! Campaigns of each kind that an operator meets, for the tests of what is drawn of them.
+//! Campaigns of each kind that an operator sees, for the tests of screens.
 
 use std::path::PathBuf;
 
@@ -13,12 +13,12 @@ pub(super) fn noon() -> DateTime<Utc> {
     "2026-11-22T12:00:00Z".parse().unwrap()
 }
 
-/// A time before (or after) noon, as the dump writes it.
+/// Returns the time `seconds` after noon (before it, if negative), as the dump writes it.
 pub(super) fn noon_plus(seconds: i64) -> String {
     (noon() + Duration::seconds(seconds)).to_rfc3339()
 }
 
-/// A campaign that runs and needs nothing, with some of its fields replaced.
+/// Returns a campaign that runs and needs no attention, with some of its fields replaced.
 pub(super) fn campaign(id: i64, name: &str, changes: &Value) -> Value {
     let mut campaign = json!({
         "id": id, "name": name, "trafficstar_id": 1000 + id,
@@ -48,7 +48,7 @@ pub(super) fn campaign(id: i64, name: &str, changes: &Value) -> Value {
     campaign
 }
 
-/// Replaces what `changes` has; only fields that are there.
+/// Replaces the fields that `changes` has. Panics if the campaign has no such field.
 fn replace(fields: &mut Value, changes: &Value) {
     for (name, change) in changes.as_object().unwrap() {
         let field = fields.get_mut(name).unwrap_or_else(|| panic!("no {name}"));
@@ -73,7 +73,7 @@ pub(super) fn dump(campaigns: &[Value]) -> Dump {
     Dump { campaigns: dump.campaigns.into_iter().map(CampaignStatus::judged).collect(), ..dump }
 }
 
-/// Health without a reason, or with these.
+/// Returns the health with these reasons.
 pub(super) fn health(reasons: &[&str]) -> Health {
     let reasons = reasons.iter().map(|reason| Degradation {
         kind: DegradationKind::Database,
@@ -86,8 +86,8 @@ pub(super) fn health(reasons: &[&str]) -> Health {
     Health { status, leadership: None, reasons }
 }
 
-/// Holds a drawing against the file of this name below `tests/data`. `UPDATE_SCREENS=1` writes it anew: read the difference
-/// before you believe it.
+/// Compares a drawing with the file of this name below `tests/data`. `UPDATE_SCREENS=1` rewrites the file: review the
+/// difference before you keep it.
 pub(super) fn assert_drawn(name: &str, drawn: &str) {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/{name}.txt"));
     if std::env::var_os("UPDATE_SCREENS").is_some() {
@@ -98,7 +98,7 @@ pub(super) fn assert_drawn(name: &str, drawn: &str) {
     assert!(drawn == expected, "{} differs; it should be\n{expected}\nand is\n{drawn}", file.display());
 }
 
-/// One of each kind that an operator meets.
+/// Returns one campaign of each kind that an operator sees.
 pub(super) fn several() -> Vec<Value> {
     let travel = json!({
         "state": "cooling-down", "since": noon_plus(-6), "cooling_down_until": noon_plus(114),
@@ -119,7 +119,8 @@ pub(super) fn several() -> Vec<Value> {
         "observed": {"remaining_clicks": 0, "status": "stopped"},
     });
     let books = json!({"ordered": {"hold": {
-        "reason": "new landing page", "since": noon_plus(-600), "until": noon_plus(6600), "by": "1000 (anna)", "pause": false,
+        "reason": "new landing page", "since": noon_plus(-600), "until": noon_plus(6600), "by": "1000 (anna)",
+        "pause": false,
     }}});
     let blocked = json!({
         "blocked": "out of funds: pay some in", "last_error": "out of funds", "observed": {"status": "blocked"},
@@ -137,7 +138,7 @@ pub(super) fn several() -> Vec<Value> {
     ]
 }
 
-/// Why a campaign is stopped that was to run.
+/// Returns the explanation of a campaign that is stopped although it was to run.
 pub(super) fn explanation(id: i64) -> Explanation {
     let at = |time: &str| format!("2026-11-22T{time}Z");
     let explanation = json!({
@@ -145,7 +146,7 @@ pub(super) fn explanation(id: i64) -> Explanation {
         "summary": "It is stopped. Last decision: 16,000 clicks left.",
         "promise": {
             "state": "active-guarded", "since": at("12:00:00"),
-            "meaning": "it runs; if anybody stops it, it is started again",
+            "meaning": "it runs; if anybody else stops it, the guard starts it again",
         },
         "attention": ["The last activation failed."],
         "facts": {

@@ -27,17 +27,17 @@ pub(super) enum Verb {
         /// The campaign's id, its name, or `ts:` and its id at TrafficStars
         #[arg(value_name = "CAMPAIGN", allow_negative_numbers = true)]
         campaign: Target,
-        /// What people call it
+        /// The URL's name
         #[arg(long, value_name = "TEXT", value_parser = control::name)]
         name: String,
-        /// Where visitors are sent: http or https
+        /// The address to which visitors are sent: http or https
         #[arg(long, value_name = "URL", value_parser = control::target_url)]
         target_url: String,
-        /// How many clicks are wanted
+        /// The number of clicks that the URL is to receive
         #[arg(long, value_name = "N", value_parser = values::count, allow_hyphen_values = true)]
         click_limit: Count,
     },
-    /// Change a URL; what is not named stays
+    /// Change a URL; options that are not given leave their fields unchanged
     #[command(
         group = ArgGroup::new("change")
             .args(["name", "target_url", "click_limit", "clicks", "status"])
@@ -50,19 +50,19 @@ pub(super) enum Verb {
         /// The URL's id
         #[arg(value_name = "URL_ID")]
         id: i64,
-        /// What people call it
+        /// The URL's name
         #[arg(long, value_name = "TEXT", value_parser = control::name)]
         name: Option<String>,
-        /// Where visitors are sent: http or https
+        /// The address to which visitors are sent: http or https
         #[arg(long, value_name = "URL", value_parser = control::target_url)]
         target_url: Option<String>,
-        /// How many clicks are wanted
+        /// The number of clicks that the URL is to receive
         #[arg(long, value_name = "N", value_parser = values::count, allow_hyphen_values = true)]
         click_limit: Option<Count>,
-        /// How many are to count as counted; what a tracker counts at the same moment is overwritten
+        /// Set the number of counted clicks; this overwrites clicks that a tracker counts at the same moment
         #[arg(long, value_name = "N", value_parser = values::count, allow_hyphen_values = true)]
         clicks: Option<Count>,
-        /// Only the clicks of an active URL remain
+        /// The URL's status; only the clicks of an active URL count as remaining
         #[arg(long, value_name = "STATUS", value_parser = values::one_of::<UrlStatus>(UrlStatus::ALL.map(UrlStatus::as_str)))]
         status: Option<UrlStatus>,
     },
@@ -113,7 +113,7 @@ fn outcome(url: &Url, done: &str) -> String {
     format!("URL {id} ({name}) of campaign {campaign_id} was {done}: {status}, {clicks} of {limit} clicks.")
 }
 
-/// The clicks that remain of a URL, as the guard counts them: a row that makes no sense counts nothing.
+/// Returns the remaining clicks of a URL, as the guard counts them: an invalid row counts 0.
 pub(super) fn remaining(url: &Url) -> i64 {
     let counts = url.status == UrlStatus::Active.as_str() && url.click_limit >= 0 && url.clicks >= 0;
     if counts { url.click_limit.saturating_sub(url.clicks).max(0) } else { 0 }

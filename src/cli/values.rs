@@ -1,7 +1,7 @@
-//! Values of arguments: words of which there are a few; numbers and durations as people write them, and as the program
+//! Parses the values of arguments: fixed words, and numbers and durations as people write them and as the program
 //! prints them: `15,000`, `15_000`, `15k`, `1.5m`, `$10,000.00`.
 //!
-//! Config and API know one form alone: what a program writes has no reason to be written in two ways.
+//! The config and the API accept one form only, since programs write them.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,36 +13,36 @@ use crate::domain::journal::MOST_ENTRIES;
 use crate::domain::money::{Money, MoneyError};
 use crate::domain::order::ForceKind;
 
-/// A number of clicks.
+/// Parses a number of clicks.
 pub(super) fn count(text: &str) -> Result<Count, ValueError> {
     let plain = ungrouped(text.trim()).and_then(|number| whole(&number)).filter(|number| are_digits(number));
-    // What is not read here is refused there, as it was written.
+    // A text that is no number is refused by `Count`, with the text as the operator wrote it.
     plain.as_deref().unwrap_or(text).parse()
 }
 
-/// How many entries are shown at the most.
+/// Parses the largest number of entries to show.
 pub(super) fn entries(text: &str) -> Result<u32, String> {
     let wanted = count(text).map_err(|error| error.to_string())?.get();
     let fits = u32::try_from(wanted).ok().filter(|wanted| (1..=MOST_ENTRIES).contains(wanted));
     fits.ok_or_else(|| format!("give a number from 1 to {MOST_ENTRIES}"))
 }
 
-/// An amount.
+/// Parses an amount of money.
 pub(super) fn money(text: &str) -> Result<Money, MoneyError> {
     amount(text).parse()
 }
 
-/// An amount from which on a campaign is left alone.
+/// Parses a spend limit.
 pub(super) fn spend_limit(text: &str) -> Result<SpendLimit, ValueError> {
     amount(text).parse()
 }
 
-/// Humantime.
+/// Parses a duration in the form of the library `humantime`.
 pub(super) fn duration(text: &str) -> Result<Duration, ValueError> {
     humantime::parse_duration(text).map_err(|_| ValueError::NotADuration(text.to_owned()))
 }
 
-/// What is one of a few words.
+/// Returns a parser of one of these words.
 pub(super) fn one_of<T>(words: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
 where
     T: FromStr<Err: std::error::Error + Send + Sync> + Clone + Send + Sync + 'static,
@@ -50,20 +50,20 @@ where
     PossibleValuesParser::new(words).try_map(|word| word.parse())
 }
 
-/// What `--force` may be.
+/// Returns a parser of `--force`.
 pub(super) fn force() -> impl TypedValueParser<Value = ForceKind> {
     PossibleValuesParser::new(["activate", "pause"])
         .map(|word| if word == "pause" { ForceKind::Pause } else { ForceKind::Activate })
 }
 
-/// How long a hold lasts, as it was written.
+/// Checks how long a hold lasts, and returns the text unchanged.
 pub(super) fn hold_span(text: &str) -> Result<String, ValueError> {
     control::hold_span(text).map(|_| text.to_owned())
 }
 
-/// A reason that says something.
+/// Parses a reason, which must not be empty.
 pub(super) fn reason(text: &str) -> Result<String, &'static str> {
-    if text.trim().is_empty() { Err("say why: it is shown to everybody who looks later") } else { Ok(text.to_owned()) }
+    if text.trim().is_empty() { Err("give a reason: it is shown with the hold") } else { Ok(text.to_owned()) }
 }
 
 fn amount(text: &str) -> String {
@@ -72,7 +72,7 @@ fn amount(text: &str) -> String {
     grouped.and_then(ungrouped).unwrap_or_else(|| text.to_owned())
 }
 
-/// The number without what separates its thousands; none where something else is separated, such as decimals.
+/// Returns the number without the separators of its thousands, or `None` if a separator is in another place.
 fn ungrouped(number: &str) -> Option<String> {
     let end = number.find(|character: char| !character.is_ascii_digit() && !SEPARATORS.contains(&character));
     let (whole, rest) = number.split_at(end.unwrap_or(number.len()));
@@ -92,7 +92,7 @@ fn is_thousand(group: &str) -> bool {
     group.len() == 3
 }
 
-/// `15k` and `1.5m` as digits; none where something would be left behind the point.
+/// Returns `15k` and `1.5m` as digits, or `None` if the result is not a whole number.
 fn whole(number: &str) -> Option<String> {
     let (number, zeros) = match (number.strip_suffix(['k', 'K']), number.strip_suffix(['m', 'M'])) {
         (Some(thousands), _) => (thousands, 3),
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_are_read_as_they_are_printed_with_a_dollar_sign_or_without() {
+    fn amounts_are_read_as_they_are_printed_with_or_without_a_dollar_sign() {
         for (text, micros) in
             [("10,000.00", 10_000_000_000), ("$25", 25_000_000), ("$1,000", 1_000_000_000), ("0.5", 500_000)]
         {
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_out_of_range_is_refused_in_words() {
+    fn values_out_of_range_are_refused_with_an_explanation() {
         assert_eq!(entries("10,000"), Ok(10_000));
         for text in ["0", "10,001", "9999999999"] {
             assert_eq!(entries(text), Err("give a number from 1 to 10000".to_owned()));

@@ -1,7 +1,8 @@
 //! `wait`: returns when a campaign has reached a state.
 //!
-//! It listens before it looks, so that no transition falls between the two, and a state that is left at once again counts
-//! as reached. A supervisor that goes meanwhile is waited for as well: after a restart it goes on from what was stored.
+//! It subscribes to the events before it reads the state, so that it misses no transition. A state that the campaign
+//! leaves at once counts as reached. If the supervisor ends meanwhile, `wait` waits for the next one, which continues
+//! from what was stored.
 
 use std::time::Duration;
 
@@ -13,10 +14,10 @@ use crate::domain::operator_event::EventKind;
 use crate::domain::phase::PhaseWord;
 use crate::domain::status::CampaignStatus;
 
-/// How long it waits before it asks for a supervisor that is away.
+/// The pause between two tries to reach a supervisor that does not answer.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
-/// What was heard last of the campaign: its state, or why there is none to be had.
+/// The campaign's last known status, or why it could not be read.
 type Last = Result<CampaignStatus, ClientError>;
 
 pub(super) async fn wait(
@@ -26,7 +27,7 @@ pub(super) async fn wait(
     limit: Duration,
 ) -> Result<(), CommandError> {
     let client = arguments.client()?;
-    // A supervisor that is not even there at first is not waited for.
+    // At the first request a missing supervisor is an error: only later ones are retried.
     let status = target.ask(&client, async |id| client.campaign_state(id).await).await?;
     let id = status.id;
     let status = if status.state == until {
@@ -34,7 +35,7 @@ pub(super) async fn wait(
     } else {
         let span = humantime::format_duration(limit);
         let (name, state) = (&status.name, status.state);
-        remark(&format!("Campaign {id} ({name}) is {state}; waiting for {until}, {span} at the most."));
+        remark(&format!("Campaign {id} ({name}) is {state}; waiting for {until}, at most {span}."));
         let mut last = Ok(status);
         match tokio::time::timeout(limit, reach(&client, id, until, &mut last)).await {
             Ok(reached) => reached?,
@@ -47,7 +48,7 @@ pub(super) async fn wait(
     arguments.print(&status, || format!("Campaign {} ({}) has reached {until}.", status.id, status.name))
 }
 
-/// Returns when the state is reached, with the campaign's status at that time or a moment later in `last`.
+/// Returns when the state is reached. `last` then holds the campaign's status at that time or a moment later.
 async fn reach(client: &Client, id: CampaignId, until: PhaseWord, last: &mut Last) -> Result<(), ClientError> {
     loop {
         match follow(client, id, until, last).await {
@@ -61,7 +62,7 @@ async fn reach(client: &Client, id: CampaignId, until: PhaseWord, last: &mut Las
     }
 }
 
-/// The same, as long as there is one supervisor.
+/// Waits for the state while one supervisor answers.
 async fn follow(client: &Client, id: CampaignId, until: PhaseWord, last: &mut Last) -> Result<(), ClientError> {
     let mut events = client.events(Some(id)).await?;
     loop {

@@ -1,4 +1,4 @@
-//! What differs between two configs, and what of it a running supervisor can take over.
+//! The differences between two configs, and which of them a running supervisor can apply.
 
 use super::{Config, ControlConfig, DatabaseConfig, LogConfig, TrafficStarConfig};
 use crate::domain::policy::PolicyNumbers;
@@ -6,25 +6,25 @@ use crate::domain::policy::PolicyNumbers;
 /// The keys that differ, as `section.key`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// A running supervisor can take them over.
+    /// The changed keys that a running supervisor can apply.
     pub at_run_time: Vec<&'static str>,
-    /// It has to be started anew.
+    /// The changed keys that take effect only after a restart.
     pub needs_restart: Vec<&'static str>,
-    /// They were given, and are not any more: their defaults count.
+    /// The keys that were given before and are no longer given: their defaults count now.
     pub vanished: Vec<String>,
 }
 
 impl Changes {
-    /// Whether keys are lost, and something would change at run time: a default that comes into force, or the last value
-    /// before the cut.
+    /// Whether the new file may be incomplete, such as one that is still being written. It counts as incomplete if keys
+    /// have vanished and a value would change at run time: to a default, or to a value that was cut.
     #[must_use]
     pub fn may_be_cut_off(&self) -> bool {
         !self.vanished.is_empty() && !self.at_run_time.is_empty()
     }
 }
 
-/// Those keys of a section that differ, of the fields before `;`. The others of its type stand behind that, so that a new key has
-/// to say here whether it needs a restart.
+/// Returns the keys of a section that differ. Every field of the type has to be listed: those to compare before `;`, the
+/// others after it. So the compiler asks of each new field whether a reload applies it or a restart is needed.
 macro_rules! changed {
     ($section:literal, $present:expr, $fresh:expr, $type:ident { $($key:ident),*; $($other:ident),* }) => {{
         let $type { $($key,)* $($other: _,)* } = $present;
@@ -34,7 +34,7 @@ macro_rules! changed {
 }
 
 impl Config {
-    /// How `fresh` differs from this one.
+    /// Returns the differences between this config and `fresh`.
     #[must_use]
     pub fn changes_to(&self, fresh: &Self) -> Changes {
         let Self { file: _, database, control, trafficstar, generator, log, given, warnings: _ } = self;
@@ -59,7 +59,7 @@ impl Config {
         Changes { at_run_time: at_run_time.concat(), needs_restart: needs_restart.concat(), vanished }
     }
 
-    /// Takes over from `fresh` what a running supervisor can.
+    /// Copies the values from `fresh` that a running supervisor can apply.
     pub fn take_over(&mut self, fresh: Self) {
         self.generator = fresh.generator.answered_within(self.generator.answer_within);
         self.trafficstar.confirm_within = fresh.trafficstar.confirm_within;
@@ -72,7 +72,7 @@ fn changed_numbers(present: &PolicyNumbers, fresh: &PolicyNumbers) -> Vec<&'stat
     changed!("generator", present, fresh, PolicyNumbers {
         tick, cooldown, spend_limit, activate_clicks, pause_clicks, day_end, high_spend, contested_after,
         contested_backoff, stored_spend_max_age, midnight_doubt, implausible_clicks, adopt_sets_end_time, mode;
-        // They are [trafficstar]'s, where they are configured.
+        // These two are configured in [trafficstar], where they are compared.
         confirm_within, answer_within
     })
 }
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn each_key_that_differs_is_named_once_and_what_can_be_is_taken_over() {
+    fn each_changed_key_is_named_once_and_only_keys_that_need_a_restart_keep_their_value() {
         let mut present = parse("[generator]\nmode = \"act\"");
         let fresh = parse(
             r#"
@@ -126,7 +126,7 @@ mod tests {
             "#,
         );
         let changes = present.changes_to(&fresh);
-        // high_spend has one value.
+        // high_spend is missing in the list: it has only one allowed value.
         assert_eq!(changes.at_run_time.len(), 15, "{changes:#?}");
         assert_eq!(changes.needs_restart.len(), 10, "{changes:#?}");
         present.take_over(fresh.clone());
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_config_that_lost_keys_may_be_cut_off_if_anything_changes() {
+    fn a_config_may_be_cut_off_if_keys_vanished_and_a_value_changes() {
         let present = parse(
             "[generator]\nmode = \"observe\"\nspend_limit = \"3.00\"\npause_clicks = 5000\n[log]\nformat = \"json\"",
         );
@@ -145,8 +145,12 @@ mod tests {
         let cases = [
             ("a default would come into force", json.to_owned(), true),
             ("cut off within a number", whole.replace("5000", "5"), true),
-            ("only what is the default anyway is lost", whole.replace("pause_clicks = 5000\n", "") + json, false),
-            ("changed, and nothing lost", whole.replace("observe", "act") + json, false),
+            (
+                "only a key with its default value has vanished",
+                whole.replace("pause_clicks = 5000\n", "") + json,
+                false,
+            ),
+            ("a value has changed, and no key has vanished", whole.replace("observe", "act") + json, false),
         ];
         for (name, text, expected) in cases {
             assert_eq!(present.changes_to(&parse(&text)).may_be_cut_off(), expected, "{name}");

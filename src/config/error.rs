@@ -1,84 +1,86 @@
-//! What can be wrong with a configuration, in words for the operator.
+//! The errors of a configuration, worded for the operator.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// Every problem that was found, in the order of the file, then the environment's. Displays one problem a line.
+/// Every problem that was found: first those of the file, in its order, then those of the environment. Displays one
+/// problem per line.
 #[derive(Debug)]
 pub struct ConfigErrors {
     errors: Vec<ConfigError>,
 }
 
-/// Where a setting came from.
+/// The place where a setting was written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
-    /// A line of the config file, counted from 1.
+    /// A config file and the line in it, counted from 1.
     Line(PathBuf, usize),
-    /// An environment variable, by name.
+    /// The name of an environment variable.
     Variable(String),
 }
 
-/// One problem of a configuration. None of the texts holds a value that may be a secret.
+/// One problem of a configuration. No text contains a value that may be a secret.
 #[derive(Debug, Error)]
 pub enum ConfigError {
-    /// None of the files exists.
+    /// None of the config files exists. Holds their paths.
     #[error(
-        "no config file: looked for {}; copy the config.toml that comes with the program there, or name another with \
-         --config FILE",
+        "no config file: looked for {}; copy the config.toml that comes with the program to one of these places, or name \
+         another file with --config FILE",
         list(.0)
     )]
     NoFile(Vec<PathBuf>),
-    /// The file is there and cannot be read.
+    /// The file exists but cannot be read.
     #[error("{}: cannot be read; it must be a file of UTF-8 text that this user may read", .0.display())]
     Unreadable(PathBuf, #[source] std::io::Error),
-    /// It was found, and not named, and somebody else can have written it.
+    /// The file was found in the working directory, the operator did not name it, and another user may have written it.
     #[error(
-        "{}: {}, who could have the API key sent to a server of their own. If you trust it, name it: --config {}. If not, \
-         move it away, or work in another folder. To use it unnamed, let it and its folder belong to you, and take from all \
-         others the permission to write them",
+        "{}: {}, so another user could have the API key sent to a server of their own. If you trust the file, name it: \
+         --config {}. If not, move it away, or work in another folder. To use it without naming it, the file and its folder \
+         must belong to you, and no other user may have the permission to write them",
         .0.display(),
         .1,
         .0.display()
     )]
     Doubtful(PathBuf, String),
-    /// There is nothing in it. A file that was cut off, or is being written, has the default of every key.
+    /// The file gives no key. A file that was cut off, or is still being written, looks like that, and must not count
+    /// as all defaults.
     #[error(
-        "{}: it gives no key, as if it had been cut off: the program does not run on defaults alone. Copy the config.toml that comes \
-         with the program there",
+        "{}: the file gives no key, so it may have been cut off. The program does not run on defaults alone: copy the \
+         config.toml that comes with the program to this place",
         .0.display()
     )]
     NoKey(PathBuf),
-    /// A line is not TOML. Its content is left out: it may hold a password.
+    /// A line is not TOML. The error leaves out its content, which may hold a password.
     #[error("{0}: not valid TOML: {1}")]
     Syntax(Place, String),
-    /// A section or key that does not exist.
+    /// A section or key does not exist.
     #[error("{place}: `{name}` is not a {what}{hint}")]
     Unknown {
-        /// Where it stands.
+        /// The place of the name: a line of a config file, or an environment variable.
         place: Place,
-        /// What it would have to be, such as `section` or `key`.
+        /// The kind of name that is expected, such as `section` or `key`.
         what: &'static str,
         /// The name as written.
         name: String,
-        /// What was perhaps meant.
+        /// A hint for the operator, such as the name that was probably meant.
         hint: String,
     },
-    /// A value that the key cannot have.
+    /// A key has a value that is not allowed.
     #[error("{place}: {key}: {message}")]
     BadValue {
-        /// Where it stands.
+        /// The place of the value: a line of a config file, or an environment variable.
         place: Place,
-        /// Section and key.
+        /// The key, as `section.key`.
         key: String,
-        /// What is wrong, and what would be right.
+        /// The fault of the value, and a valid value to write instead.
         message: String,
     },
 }
 
 impl ConfigError {
-    /// The line or variable; `None` where the file as a whole is the problem.
+    /// Returns the line or variable. `None` if the problem concerns the whole file.
     #[must_use]
     pub fn place(&self) -> Option<&Place> {
         match self {
@@ -94,7 +96,7 @@ impl ConfigErrors {
         Self { errors }
     }
 
-    /// The problems, one line of text each.
+    /// Returns the problems, one line of text each.
     pub fn lines(&self) -> impl Iterator<Item = String> {
         self.errors.iter().map(|error| {
             let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -119,7 +121,7 @@ impl From<ConfigError> for ConfigErrors {
     }
 }
 
-/// Each line above tells its cause already, so this has none of its own.
+/// It has no source: each line above already contains its cause.
 impl std::error::Error for ConfigErrors {}
 
 impl fmt::Display for Place {
@@ -136,7 +138,7 @@ fn list(files: &[PathBuf]) -> String {
     names.join(" and ")
 }
 
-/// A key or value can hold line breaks and terminal escapes; a message never does.
+/// Escapes line breaks and terminal escapes, which a key or value may contain but a message must not.
 fn one_line(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut line, character| {
         if character.is_control() {

@@ -1,10 +1,28 @@
-//! What an operator configures: `config.toml`, overridden by the environment.
+//! This room reads the configuration: `config.toml`, overridden by the environment. It leaves command-line arguments to
+//! `cli`, a campaign's own overrides to `store`, and the rules' default numbers to `domain`.
 //!
-//! [`Config::load`] reads both, checks every key, and hands back either values that make sense or every problem at once.
-//! The one list of keys is the functions below that ask `Settings` for them: a key that nobody asks for is unknown.
+//! [`Config::load`] reads both, checks every key, and returns either valid values or every problem at once. The
+//! functions below that read keys from `Settings` are the only list of keys: a key that none of them reads is unknown.
 //! `config.toml` in the project's root shows each key with its default; a test compares the two.
 //!
-//! Deliberately absent: command-line arguments (`cli`), a campaign's own overrides (`store`), and connecting to anything.
+//! Deliberately absent: connections to anything.
+//!
+//! # A new key
+//!
+//! 1. Add the field: a rule's number to `PolicyNumbers` in `domain/policy.rs` (with its default, and its bounds in
+//!    `validate`), any other key to a struct of this file.
+//! 2. Read it in one of the functions `read_…` below. `value.rs` has the kinds of values.
+//! 3. Say in `changes.rs` whether a reload applies it or a restart is needed. The compiler asks for this in
+//!    `changes_to`, but not in `take_over`, which copies what a reload applies, nor in the tests there.
+//! 4. Write it into `config.toml` with a comment and its default: a test asks for it. A rule's number belongs into
+//!    RULES.md, any other key into its topic of the manual (`cli/manual`).
+//! 5. Add it to `tests.rs`: `every_key_sets_its_field`, and the list of keys without a default if it has none.
+//! 6. Pass it to its user: `daemon.rs` and `daemon/roles.rs` build the actors from the config.
+//! 7. If a campaign may override it, change these, too:
+//!    - one migration for each database (`migrations`), and `store/schema.rs`;
+//!    - the row and `policy` in `store/campaigns.rs`, and `store/catalog.rs`;
+//!    - `actors/supervisor/catalog.rs`, and the types and `API.md` of `control`;
+//!    - the option in `cli/campaign.rs`, and the manual's topic `campaigns`.
 
 mod changes;
 mod error;
@@ -34,79 +52,80 @@ pub(crate) use settings::suggestion;
 /// Environment variables, name to value.
 pub type Environment = BTreeMap<String, String>;
 
-/// Where a config is looked for when none is named, in this order.
+/// The places where the program looks for a config file if the operator does not name one, in this order.
 const DEFAULT_FILES: [&str; 2] = ["config.toml", "/etc/traffic-generator/config.toml"];
 
-/// Requests that TrafficStars allows one account in any 60 seconds.
+/// The number of requests that TrafficStars allows one account in any 60 seconds.
 const ACCOUNT_REQUESTS_PER_MINUTE: u32 = 100;
 
-/// Everything that an operator configures, checked.
+/// The whole configuration, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The file it came from.
+    /// The path of the config file.
     pub file: PathBuf,
-    /// Where campaigns, promises and the journal are stored.
+    /// The database with the campaigns, promises and the journal.
     pub database: DatabaseConfig,
-    /// The socket that operators talk to.
+    /// The control socket for operators.
     pub control: ControlConfig,
-    /// The remote.
+    /// The access to TrafficStars' API.
     pub trafficstar: TrafficStarConfig,
-    /// The rules' numbers, which a campaign may override.
+    /// The numbers of the rules, which a campaign may override.
     pub generator: Policy,
-    /// What is logged, and how.
+    /// The filter and the format of the log.
     pub log: LogConfig,
-    /// The keys that the file or the environment gives, as `section.key`. The others have their defaults.
+    /// The keys that the file or the environment gives, as `section.key`. The other keys have their defaults.
     pub given: BTreeSet<String>,
-    /// What is allowed and still looks like a mistake, a line each, for the operator.
+    /// Warnings about values that are allowed but look like a mistake, one line each, for the operator.
     pub warnings: Vec<String>,
 }
 
 /// `[database]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseConfig {
-    /// A file, or a server.
+    /// The database's URL: a SQLite file, or a PostgreSQL server.
     pub url: DatabaseUrl,
-    /// The file that holds the server's password, unless the URL or the environment does: see
+    /// The file with the server's password, if neither the URL nor the environment has it: see
     /// [`Config::database_password`].
     pub password_file: Option<PathBuf>,
-    /// How long the journal and the spends of past days are kept.
+    /// The time for which the journal and the spends of past days are kept.
     pub keep_history: Duration,
 }
 
 /// `[control]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ControlConfig {
-    /// The Unix socket; a relative path starts at the working directory.
+    /// The path of the Unix socket; a relative path starts at the working directory.
     pub socket: PathBuf,
-    /// Its permission bits.
+    /// The permission bits of the socket.
     pub mode: u32,
 }
 
 /// `[trafficstar]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrafficStarConfig {
-    /// Scheme, host and perhaps a path, without a slash at its end.
+    /// The URL of the API: scheme, host and perhaps a path, without a slash at its end.
     pub base_url: String,
-    /// The file that holds the API key, unless the environment does: see [`Config::api_key`].
+    /// The file with the API key, if the environment does not have it: see [`Config::api_key`].
     pub api_key_file: PathBuf,
-    /// At most this many requests in any 60 seconds.
+    /// The most requests in any 60 seconds.
     pub requests_per_minute: u32,
-    /// How long one request may take.
+    /// The longest time for one request.
     pub timeout: Duration,
-    /// How long after an accepted action a read may still show the old state; the policy holds the same value.
+    /// The time after an accepted action in which a read may still show the old state. The policy holds the same value.
     pub confirm_within: Duration,
 }
 
 /// `[log]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogConfig {
-    /// Which lines are written.
+    /// The filter that decides which lines are written.
     pub filter: LogFilter,
-    /// For people or for programs.
+    /// The format of the lines: for people or for programs.
     pub format: LogFormat,
 }
 
-/// The variables of this process. What is not UTF-8 is kept as far as it goes: if it is ours, its value is refused.
+/// Returns the environment variables of this process. Bytes that are not UTF-8 are replaced; a variable of the program
+/// with such a value is refused later.
 #[must_use]
 pub fn process_environment() -> Environment {
     std::env::vars_os()
@@ -118,8 +137,9 @@ impl Config {
     /// Reads `file`, or the first default file that exists, and lets `environment` override it.
     ///
     /// # Errors
-    /// There is no such file, it cannot be read, or anything in it or in the environment is unknown or wrong: all of it. A
-    /// file of the working directory that nobody named may be somebody else's.
+    /// There is no such file, or it cannot be read. Or a key or value in it or in the environment is unknown or wrong;
+    /// the error then contains all of them. Or the file was found in the working directory, and another user may have
+    /// written it.
     pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Self, ConfigErrors> {
         match file {
             Some(file) => Self::load_first(&[file], true, environment),
@@ -132,7 +152,8 @@ impl Config {
             let opened = match File::open(file) {
                 Ok(opened) => opened,
                 Err(cause) if cause.kind() == ErrorKind::NotFound => continue,
-                // A file that is there and cannot be read is not passed over for another one: the operator meant it.
+                // A file that exists but cannot be read is an error. The program does not use the next file instead,
+                // since the operator meant this one.
                 Err(cause) => return Err(ConfigError::Unreadable(file.to_path_buf(), cause).into()),
             };
             let text = Self::text(file, opened, named || file.is_absolute())?;
@@ -155,7 +176,8 @@ impl Config {
     /// Checks the text of a config file together with `environment`.
     ///
     /// # Errors
-    /// Everything that is unknown or wrong in either; of a text that is not TOML, the first place.
+    /// Every unknown key and every wrong value in either. If the text is not TOML, only the first place where it is
+    /// not.
     pub fn parse(file: &Path, text: &str, environment: &Environment) -> Result<Self, ConfigErrors> {
         let mut settings = Settings::read(file, text, environment)?;
         let database = read_database(&mut settings);
@@ -194,18 +216,19 @@ fn read_trafficstar(settings: &mut Settings<'_>) -> TrafficStarConfig {
         timeout: settings.get(section, "timeout", Duration::from_secs(15), value::timeout),
         confirm_within: settings.get(section, "confirm_within", Duration::from_secs(30), value::confirmation),
     };
-    // Plain http is for a stand-in on this machine, which has no account's limit.
+    // A plain http URL is a stand-in on this machine, such as the sandbox, which has no account limit.
     if config.requests_per_minute > ACCOUNT_REQUESTS_PER_MINUTE && config.base_url.starts_with("https://") {
-        let (asked, allowed) = (config.requests_per_minute, ACCOUNT_REQUESTS_PER_MINUTE);
-        settings.warn(section, "requests_per_minute", &format!("{asked} is more than the {allowed} of an account"));
+        let (wanted, allowed) = (config.requests_per_minute, ACCOUNT_REQUESTS_PER_MINUTE);
+        let message = format!("{wanted} is more than the {allowed} that TrafficStars allows one account");
+        settings.warn(section, "requests_per_minute", &message);
     }
     if config.timeout.is_zero() {
-        settings.warn(section, "timeout", "without any time every request fails");
+        settings.warn(section, "timeout", "with a time-out of 0 every request fails: write a duration like \"15s\"");
     }
     config
 }
 
-/// Of the high-spend policies that are not there yet.
+/// The keys of the high-spend policies that do not exist yet.
 const HIGH_SPEND_KEYS: [&str; 7] = [
     "daily_budget",
     "high_activate_clicks",
@@ -245,9 +268,10 @@ fn read_generator(settings: &mut Settings<'_>, trafficstar: &TrafficStarConfig) 
         adopt_sets_end_time: settings.get(section, "adopt_sets_end_time", default.adopt_sets_end_time, value::boolean),
         mode: settings.get(section, "mode", default.mode, value::word),
     };
-    settings.refuse_until_it_works(section, &HIGH_SPEND_KEYS);
-    // Every config.toml that came with an earlier version has it: an upgrade must not end the guard.
-    settings.warn_of(section, "top_up_interval", "has no effect: delete it");
+    settings.refuse_keys_without_effect(section, &HIGH_SPEND_KEYS);
+    // Every config.toml that came with an earlier version has this key, so it is only a warning: after an upgrade the
+    // guard must still start.
+    settings.warn_if_written(section, "top_up_interval", "has no effect: delete it");
     numbers
 }
 

@@ -1,6 +1,6 @@
-//! The secrets of a configuration: the database's password where its URL holds none, and the API key.
+//! The secrets of a configuration: the API key, and the database's password if the URL has none.
 //!
-//! None is ever displayed: not by `Debug`, not in an error.
+//! No secret is ever displayed, neither by `Debug` nor in an error.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -11,65 +11,69 @@ use thiserror::Error;
 use super::{Config, Environment, trust};
 use crate::store::Password;
 
-/// The variable that holds the API key, if it does not stand in a file.
+/// The environment variable with the API key. It comes before the file.
 const API_KEY_VARIABLE: &str = "TRAFFICSTAR_API_KEY";
 
-/// The key of the config that names its file.
+/// The config key that names the file with the API key.
 pub const API_KEY_FILE: &str = "trafficstar.api_key_file";
 
-/// `{"` in Base64, with which every JWT begins.
+/// The beginning of every JWT: `{"` in Base64.
 const JWT_BEGINS_WITH: &str = "eyJ";
 
-/// The variable that holds the database's password, as every program of PostgreSQL reads it.
+/// The environment variable with the database's password. PostgreSQL's own programs read it, too.
 const PASSWORD_VARIABLE: &str = "PGPASSWORD";
 
-/// Why there is no API key.
+/// The reason why there is no usable API key. Each variant holds the place of the key, in words.
 #[derive(Debug, Error)]
 pub enum ApiKeyError {
     /// Neither the variable nor the file exists.
     #[error(
-        "no API key: put it into {0} with mode 0600, or into the environment variable {API_KEY_VARIABLE}; it stands \
+        "no API key: put it into {0} with mode 0600, or into the environment variable {API_KEY_VARIABLE}; you find the key \
          on your TrafficStars profile page"
     )]
     None(String),
-    /// The file is there and cannot be read.
+    /// The file exists but cannot be read.
     #[error("the API key cannot be read from {0}; it must be a text file that this user may read")]
     Unreadable(String, #[source] std::io::Error),
-    /// There is nothing in this place: the variable, or the file.
-    #[error("{0} holds no API key: it is empty; put the key of your TrafficStars profile page there")]
+    /// The variable or the file is empty.
+    #[error("{0} is empty: put the API key of your TrafficStars profile page there")]
     Empty(String),
-    /// A key is a JWT: three parts with dots between them.
+    /// The text is only a part of a key. A key is a JWT: three parts with dots between them.
     #[error(
-        "{0} holds a part of an API key: it was cut off. A whole key is three parts with dots between them, in one line; \
-         copy it anew from your TrafficStars profile page, from `eyJ` to its very end"
+        "{0} holds only a part of an API key. A whole key is three parts with dots between them, in one line: copy the whole \
+         key from your TrafficStars profile page, from `eyJ` to its end"
     )]
     CutOff(String),
-    /// A key is one word of ASCII characters.
-    #[error("{0} holds something else than an API key: a key has no space and no line break within it")]
+    /// The text is not a key. A key is one word of ASCII characters.
+    #[error(
+        "{0} does not hold an API key, since a key contains no space and no line break: copy the key from your TrafficStars \
+         profile page"
+    )]
     NotOneWord(String),
 }
 
-/// A file with a secret in it that every user of this machine may read or change.
+/// A file with a secret that every user of this machine may read or change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("{key}: every user of this machine may read or change the file (mode {mode:04o}): chmod 600 it")]
+#[error("{key}: every user of this machine may read or change the file (mode {mode:04o}): run `chmod 600` on it")]
 pub struct ExposedSecret {
-    /// The key of the config that names it.
+    /// The config key that names the file.
     pub key: &'static str,
-    /// Its permissions.
+    /// The permission bits of the file.
     pub mode: u32,
 }
 
 impl Config {
-    /// Where the database's password is: the environment's `PGPASSWORD`, or else the file `database.password_file`.
+    /// Returns the database's password: the environment's `PGPASSWORD`, or else the file `database.password_file`.
+    /// `None` if neither is set.
     #[must_use]
     pub fn database_password(&self, environment: &Environment) -> Option<Password> {
-        // An empty one is none to every program of PostgreSQL.
+        // An empty variable counts as not set, as in PostgreSQL's own programs.
         let text = environment.get(PASSWORD_VARIABLE).filter(|text| !text.is_empty());
         let text = text.map(|text| Password::Text(SecretString::from(text.as_str())));
         text.or_else(|| self.database.password_file.clone().map(Password::File))
     }
 
-    /// The files with secrets that every user of this machine may read or change.
+    /// Returns the files with secrets that every user of this machine may read or change.
     #[must_use]
     pub fn exposed_secrets(&self, environment: &Environment) -> Vec<ExposedSecret> {
         let password = self.database_password(environment).and_then(|password| match password {
@@ -83,19 +87,19 @@ impl Config {
         files.into_iter().filter_map(exposed).collect()
     }
 
-    /// What is allowed and still looks like a mistake, a line each: in the config, and in the files that it names.
+    /// Returns all warnings, one line each: those about the config, and those about the files that it names.
     #[must_use]
     pub fn all_warnings(&self, environment: &Environment) -> Vec<String> {
         let exposed = self.exposed_secrets(environment);
         self.warnings.iter().cloned().chain(exposed.iter().map(ExposedSecret::to_string)).collect()
     }
 
-    /// The file that the API key is read from; none where the environment has it.
+    /// Returns the file from which the API key is read. `None` if the environment has the key.
     fn named_key_file(&self, environment: &Environment) -> Option<&PathBuf> {
         (!environment.contains_key(API_KEY_VARIABLE)).then_some(&self.trafficstar.api_key_file)
     }
 
-    /// Where the API key is looked for, in words.
+    /// Returns the place of the API key, in words.
     #[must_use]
     pub fn api_key_place(&self, environment: &Environment) -> String {
         match self.named_key_file(environment) {
@@ -104,16 +108,17 @@ impl Config {
         }
     }
 
-    /// The permissions of the file that it is read from.
+    /// Returns the permission bits of the file with the API key. `None` if there is no such file, or the environment
+    /// has the key.
     #[must_use]
     pub fn api_key_mode(&self, environment: &Environment) -> Option<u32> {
         trust::mode(self.named_key_file(environment)?)
     }
 
-    /// The API key: the environment's `TRAFFICSTAR_API_KEY`, or else the text of `trafficstar.api_key_file`.
+    /// Returns the API key: the environment's `TRAFFICSTAR_API_KEY`, or else the text of `trafficstar.api_key_file`.
     ///
     /// # Errors
-    /// There is none, or what is there cannot be one. The message says where to put it.
+    /// There is no key, or the text cannot be a key. The message says where to put the key.
     pub fn api_key(&self, environment: &Environment) -> Result<SecretString, ApiKeyError> {
         let place = self.api_key_place(environment);
         if let Some(key) = environment.get(API_KEY_VARIABLE) {
@@ -140,12 +145,13 @@ fn checked_key(text: &str, place: String) -> Result<SecretString, ApiKeyError> {
     }
 }
 
-/// What is cut off right behind a dot has an empty part.
+/// Whether a JWT has its three parts. A key that was cut right after a dot has an empty part.
 fn is_whole_jwt(key: &str) -> bool {
     key.split('.').count() == 3 && key.split('.').all(|part| !part.is_empty())
 }
 
-/// Whoever takes `api_key_file` for the place of the key itself must not find the key in a log.
+/// Returns the file's name for messages. A relative name may be the key itself, written into `api_key_file` by mistake,
+/// so it is not shown.
 fn shown_key_file(file: &Path) -> String {
     if file.is_absolute() {
         file.display().to_string()

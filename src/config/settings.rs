@@ -1,6 +1,7 @@
-//! Settings as written, by key: gathered from file and environment, asked for one by one, complained about all at once.
+//! The settings as written, by key. They are collected from file and environment and read one by one; all errors are
+//! reported together.
 //!
-//! Asking for a key makes it known. What nobody asked for is unknown, so there is no second list of keys to maintain.
+//! Reading a key makes it known. A key that was never read is unknown, so there is no second list of keys to maintain.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -14,10 +15,10 @@ use super::error::{ConfigError, ConfigErrors, Place};
 use super::value::Raw;
 use crate::domain::policy::{Policy, PolicyError};
 
-/// What the name of every overriding variable begins with; section and key follow.
+/// The beginning of the name of every variable that overrides a key; section and key follow.
 const VARIABLE_PREFIX: &str = "TRAFFIC_GENERATOR__";
 
-/// A value as written, and where.
+/// A value as written, and its place.
 #[derive(Debug, Clone)]
 struct Setting {
     place: Place,
@@ -36,31 +37,33 @@ impl Key {
         format!("{}.{}", self.section, self.name)
     }
 
-    /// The variable that overrides it.
+    /// Returns the name of the variable that overrides the key.
     fn variable(self) -> String {
         format!("{VARIABLE_PREFIX}{}__{}", self.section, self.name).to_uppercase()
     }
 }
 
-/// Everything that was written, and everything that is wrong with it so far.
+/// All settings that were written, and the errors found so far.
 #[derive(Debug)]
 pub(super) struct Settings<'a> {
     file: &'a Path,
     environment: &'a Environment,
     sections: BTreeMap<String, (Place, BTreeMap<String, Setting>)>,
     outside_sections: Vec<(String, Place)>,
+    /// The keys that were read so far.
     known: Vec<Key>,
-    /// Keys whose value was refused: what depends on them is not judged.
+    /// The keys whose value was refused. Rules that compare them with other keys are not checked.
     refused: Vec<Key>,
     errors: Vec<ConfigError>,
     warnings: Vec<String>,
 }
 
 impl<'a> Settings<'a> {
-    /// Takes the text apart.
+    /// Parses the text.
     ///
     /// # Errors
-    /// It is not TOML: the first place where it is not. Nothing more is said about the rest, which would be a guess.
+    /// The text is not TOML. The error has only the first place where it is not, since messages about the rest would be
+    /// guesses.
     pub(super) fn read(file: &'a Path, text: &str, environment: &'a Environment) -> Result<Self, ConfigError> {
         let mut settings = Self {
             file,
@@ -92,8 +95,8 @@ impl<'a> Settings<'a> {
         Ok(settings)
     }
 
-    /// The value of a key: the environment's, else the file's, else `default`. A bad value is remembered as an error and
-    /// answered with `default`, so that the other keys are looked at too.
+    /// Returns the value of a key: the environment's, else the file's, else `default`. For a bad value it records an
+    /// error and returns `default`, so that the other keys are checked, too.
     pub(super) fn get<T>(
         &mut self,
         section: &'static str,
@@ -110,8 +113,8 @@ impl<'a> Settings<'a> {
         })
     }
 
-    /// Refuses keys that have a name already, and no effect yet: an operator would believe in them.
-    pub(super) fn refuse_until_it_works(&mut self, section: &'static str, names: &[&'static str]) {
+    /// Refuses keys that have a name but no effect yet: otherwise an operator would rely on them.
+    pub(super) fn refuse_keys_without_effect(&mut self, section: &'static str, names: &[&'static str]) {
         for key in names.iter().map(|name| Key { section, name }) {
             if self.written(key).is_some() {
                 self.known.push(key);
@@ -120,8 +123,8 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// Says of a key that it is there for nothing, if it is there.
-    pub(super) fn warn_of(&mut self, section: &'static str, name: &'static str, message: &str) {
+    /// Adds a warning about a key without effect, if the key was written.
+    pub(super) fn warn_if_written(&mut self, section: &'static str, name: &'static str, message: &str) {
         let key = Key { section, name };
         if self.written(key).is_some() {
             self.known.push(key);
@@ -129,19 +132,19 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// The known keys that are written, as `section.key`.
+    /// Returns the known keys that were written, as `section.key`.
     pub(super) fn given(&self) -> BTreeSet<String> {
         self.known.iter().filter(|key| self.written(**key).is_some()).map(|key| key.dotted()).collect()
     }
 
-    /// Says something about an allowed value.
+    /// Adds a warning about an allowed value.
     pub(super) fn warn(&mut self, section: &'static str, name: &'static str, message: &str) {
         let key = Key { section, name };
         let place = self.place(key);
         self.warnings.push(format!("{place}: {}: {message}", key.dotted()));
     }
 
-    /// The policy and the warnings, if nothing at all was wrong.
+    /// Returns the policy and the warnings, or every error that was found.
     pub(super) fn finish(mut self, policy: Result<Policy, PolicyError>) -> Result<(Policy, Vec<String>), ConfigErrors> {
         if let Err(error) = &policy {
             self.refuse_policy(error);
@@ -175,7 +178,7 @@ impl<'a> Settings<'a> {
         self.errors.push(ConfigError::BadValue { place: self.place(key), key: key.dotted(), message });
     }
 
-    /// Each number is right by itself; together they are not.
+    /// Adds an error about numbers that are valid by themselves but contradict each other.
     fn refuse_policy(&mut self, error: &PolicyError) {
         let names = match error {
             PolicyError::ThresholdsMeet { .. } => vec!["activate_clicks", "pause_clicks"],
@@ -208,7 +211,7 @@ impl<'a> Settings<'a> {
             } else {
                 self.where_it_belongs(name).unwrap_or_else(|| format!("; the sections are {}", enumerate(&known)))
             };
-            let what = "key outside of the sections";
+            let what = "key outside the sections";
             unknown.push(ConfigError::Unknown { place: place.clone(), what, name: name.clone(), hint });
         }
         self.errors.extend(unknown);
@@ -219,7 +222,7 @@ impl<'a> Settings<'a> {
         for (section, (_, keys)) in &self.sections {
             let known: BTreeSet<&str> =
                 self.known.iter().filter(|key| key.section == section).map(|key| key.name).collect();
-            // An unknown section is one mistake, not one for each of its keys.
+            // An unknown section is one mistake: its keys are not reported one by one.
             for (name, setting) in keys.iter().filter(|_| !known.is_empty()) {
                 if !known.contains(name.as_str()) {
                     let hint = self
@@ -234,7 +237,7 @@ impl<'a> Settings<'a> {
         self.errors.extend(unknown);
     }
 
-    /// A misspelt variable would be ignored in silence, and the operator believe in it.
+    /// Refuses misspelt variables: otherwise they would be ignored silently, and the operator would rely on them.
     fn refuse_unknown_variables(&mut self) {
         let known: BTreeSet<String> = self.known.iter().map(|key| key.variable()).collect();
         for name in self.environment.keys().filter(|name| !known.contains(*name)) {
@@ -250,6 +253,7 @@ impl<'a> Settings<'a> {
         }
     }
 
+    /// Returns a hint that names the sections which have a key of this name. `None` if no section has it.
     fn where_it_belongs(&self, name: &str) -> Option<String> {
         let sections: Vec<String> =
             self.known.iter().filter(|key| key.name == name).map(|key| format!("[{}]", key.section)).collect();
@@ -257,7 +261,7 @@ impl<'a> Settings<'a> {
     }
 }
 
-/// Counted from 1.
+/// Returns the number of the line, counted from 1.
 fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
@@ -270,7 +274,8 @@ fn enumerate(names: &BTreeSet<&str>) -> String {
     names.iter().copied().collect::<Vec<_>>().join(", ")
 }
 
-/// The name that was probably meant: a few letters away, or one is how the other begins.
+/// Returns the name that was probably meant: one that differs in a few letters, or one of the two begins with the
+/// other.
 pub(crate) fn suggestion<'n>(written: &str, names: impl Iterator<Item = &'n str> + Clone) -> Option<&'n str> {
     let begins = |name: &&str| written.len() > 2 && (name.starts_with(written) || written.starts_with(name));
     let tolerated = (written.chars().count() / 3).clamp(1, 4);

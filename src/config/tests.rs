@@ -1,4 +1,4 @@
-//! The shipped file, every key, and what is said of whatever is wrong.
+//! Tests of the shipped file, of every key, and of the messages about mistakes.
 
 use super::*;
 
@@ -24,24 +24,25 @@ fn config(text: &str) -> Config {
     parse(text, []).unwrap_or_else(|errors| panic!("{text}\n{errors}"))
 }
 
-/// All keys but one have their defaults, and that one has it, too.
+/// A config that gives only one key, with its default value.
 const ALMOST_EMPTY: &str = "[log]\nfilter = \"info\"";
 
 #[test]
 fn a_config_that_gives_no_key_is_refused() {
     for text in ["", "\n", "# [generator]\n", "[generator]\n", "[database]\n[generator]\n[log]\n"] {
         let found = messages(text, []);
-        assert!(matches!(&found[..], [one] if one.contains("it gives no key")), "{text:?}: {found:?}");
+        assert!(matches!(&found[..], [one] if one.contains("the file gives no key")), "{text:?}: {found:?}");
     }
     assert_eq!(messages("", [("TRAFFIC_GENERATOR__LOG__FILTER", "info")]), [""; 0], "the environment gives one");
 }
 
-/// A good config has no messages.
+/// Returns the messages about a config; a valid config has none.
 fn messages<const N: usize>(text: &str, variables: [(&str, &str); N]) -> Vec<String> {
     parse(text, variables).err().map(|errors| errors.lines().collect()).unwrap_or_default()
 }
 
-/// `[section]` with one `key = value` line; refused with a message that holds `expected`, on line 2, naming the key.
+/// Checks that one `key = value` line below `[section]` is refused: by one message, about line 2 and the key, that
+/// contains `expected`.
 fn assert_refused(section: &str, key: &str, value: &str, expected: &str) {
     let found = messages(&format!("[{section}]\n{key} = {value}"), []);
     let start = format!("config.toml:2: {section}.{key}: ");
@@ -65,7 +66,7 @@ fn the_shipped_file_holds_the_defaults_and_gives_no_warning() {
     assert_eq!(*shipped.generator, PolicyNumbers::default());
 }
 
-/// As the complaint about an unknown key lists them.
+/// Returns the keys of a section, as the message about an unknown key lists them.
 fn keys_of(section: &str) -> Vec<String> {
     let found = messages(&format!("[{section}]\nzzz = 1"), []).join("\n");
     let (_, keys) = found.split_once(" are ").unwrap_or_else(|| panic!("{found}"));
@@ -74,7 +75,7 @@ fn keys_of(section: &str) -> Vec<String> {
 
 #[test]
 fn the_shipped_file_shows_every_key_and_no_other() {
-    // The keys without a default are shown commented.
+    // The file shows the keys without a default as comments.
     let shipped = ["contested_backoff", "implausible_clicks", "password_file"]
         .iter()
         .fold(SHIPPED.to_owned(), |text, key| text.replace(&format!("# {key}"), key));
@@ -89,7 +90,7 @@ fn the_shipped_file_shows_every_key_and_no_other() {
 }
 
 #[test]
-fn the_defaults_are_those_of_the_contract() {
+fn the_defaults_are_the_documented_ones() {
     let config = config(ALMOST_EMPTY);
     assert_eq!(config.database.url.expose(), "sqlite://traffic-generator.db");
     assert_eq!((config.database.password_file, config.database.keep_history), (None, Duration::from_hours(90 * 24)));
@@ -105,7 +106,7 @@ fn the_defaults_are_those_of_the_contract() {
 }
 
 #[test]
-fn every_key_reaches_its_place() {
+fn every_key_sets_its_field() {
     let config = config(
         r#"
         [database]
@@ -180,12 +181,12 @@ fn every_key_reaches_its_place() {
 }
 
 #[test]
-fn a_bad_value_is_refused_with_what_would_be_right() {
+fn a_bad_value_is_refused_with_a_message_that_says_what_to_write() {
     for (section, key, value, expected) in [
         ("database", "url", "5", "write sqlite://FILE or postgres://USER@HOST/NAME"),
         ("database", "url", r#""traffic.db""#, "write it as sqlite://"),
-        ("database", "url", r#""mysql://root@db/x""#, "`mysql://` is not known"),
-        ("database", "url", r#""sqlite://""#, "sqlite:// needs the path"),
+        ("database", "url", r#""mysql://root@db/x""#, "`mysql://` is unknown"),
+        ("database", "url", r#""sqlite://""#, "sqlite:// must be followed by the path"),
         ("database", "url", r#""sqlite://:memory:""#, "sqlite:// needs a file"),
         ("database", "password_file", "5", "write the path of a file"),
         ("database", "keep_history", "90", "90 is not text in quotes: write a duration like \"90d\""),
@@ -198,9 +199,9 @@ fn a_bad_value_is_refused_with_what_would_be_right() {
         ("trafficstar", "base_url", r#""http://localhost.example.com""#, "loopback address only"),
         ("trafficstar", "base_url", r#""ftp://api.trafficstars.com""#, "ftp: is not https://"),
         ("trafficstar", "base_url", r#""api.trafficstars.com""#, "not a URL"),
-        ("trafficstar", "base_url", r#""https://api.trafficstars.com/?x=1""#, "`?` and `#`"),
-        ("trafficstar", "base_url", r#""https://api.trafficstars.com/v1""#, "`/v1` has no place in it"),
-        ("trafficstar", "base_url", r#""https://example.com/api/v1.1/""#, "`/v1.1` has no place in it"),
+        ("trafficstar", "base_url", r#""https://api.trafficstars.com/?x=1""#, "`?` or `#`"),
+        ("trafficstar", "base_url", r#""https://api.trafficstars.com/v1""#, "remove `/v1` from the URL"),
+        ("trafficstar", "base_url", r#""https://example.com/api/v1.1/""#, "remove `/v1.1` from the URL"),
         ("trafficstar", "api_key_file", "false", "write the path of a file"),
         ("trafficstar", "requests_per_minute", r#""90""#, "whole number from 1 to 4294967295 (without quotes)"),
         ("trafficstar", "timeout", "15", "15 is not text in quotes: write a duration like \"90s\""),
@@ -210,16 +211,16 @@ fn a_bad_value_is_refused_with_what_would_be_right() {
         ("generator", "cooldown", r#""99999999999999999999s""#, "too long: at most 1day"),
         ("generator", "tick", r#""365days""#, "too long: at most 1h"),
         ("control", "mode", r#""0666""#, "lets every user of this machine spend money: write \"0660\""),
-        ("generator", "spend_limit", r#""0.00""#, "is always reached, and nothing would be guarded"),
+        ("generator", "spend_limit", r#""0.00""#, "is always reached, so no campaign would be guarded"),
         ("generator", "spend_limit", "10.00", "write it like \"10.00\""),
         ("generator", "spend_limit", r#""-1""#, "is not an amount: write it like 10.00"),
-        ("generator", "spend_limit", r#""9999999999999999""#, "more than this program can count"),
+        ("generator", "spend_limit", r#""9999999999999999""#, "too large for this program"),
         ("generator", "pause_clicks", "1.5", "a number with a fraction is not a whole number"),
         ("generator", "pause_clicks", "99999999999999999999", "a number of more than 64 bits"),
         ("generator", "day_end", r#""24:00""#, "from \"00:01\" to \"23:59\""),
         ("generator", "day_end", r#""9:30""#, "from \"00:01\" to \"23:59\""),
         ("generator", "day_end", "23:59:00", "a date or time without quotes"),
-        ("generator", "high_spend", r#""top-up""#, "not there yet"),
+        ("generator", "high_spend", r#""top-up""#, "do not exist yet"),
         ("generator", "top_up_wait", r#""12m""#, "has no effect yet"),
         ("generator", "price_per_thousand", r#""0.111""#, "has no effect yet"),
         ("generator", "high_spend", r#""obsrve""#, "is not one of: observe"),
@@ -229,9 +230,9 @@ fn a_bad_value_is_refused_with_what_would_be_right() {
         ("generator", "contested_backoff", "{}", "a section is not text in quotes"),
         ("log", "filter", r#""inof""#, "for the level write \"info\""),
         ("log", "filter", r#""traffic_generator=loud""#, "is not a log filter"),
-        ("log", "filter", r#""audi=off""#, "it matches nothing of the program"),
-        ("log", "filter", r#""blah""#, "it matches nothing of the program"),
-        ("log", "filter", r#""traffic_generatr=debug,h2=warn""#, "it matches nothing of the program"),
+        ("log", "filter", r#""audi=off""#, "it matches no line of the program"),
+        ("log", "filter", r#""blah""#, "it matches no line of the program"),
+        ("log", "filter", r#""traffic_generatr=debug,h2=warn""#, "it matches no line of the program"),
         ("log", "filter", r#""""#, "is not a log filter"),
         ("log", "format", r#""xml""#, "is not one of: text, json"),
         ("log", "format", r#""a\nb\u001b[31m""#, r"a\nb"),
@@ -241,7 +242,7 @@ fn a_bad_value_is_refused_with_what_would_be_right() {
 }
 
 #[test]
-fn a_range_holds_to_its_last_value() {
+fn a_range_includes_its_first_and_last_value() {
     for (section, key, inside, outside) in [
         ("generator", "tick", r#""100ms""#, r#""99ms 999us""#),
         ("generator", "tick", r#""1h""#, r#""1h 1ns""#),
@@ -289,7 +290,7 @@ fn plain_http_is_for_loopback_addresses() {
 }
 
 #[test]
-fn everything_wrong_is_told_at_once_in_the_order_of_the_file() {
+fn all_mistakes_are_reported_at_once_in_the_order_of_the_file() {
     let text = r#"tick = "1m"
 log = "info"
 [generatr]
@@ -312,8 +313,8 @@ timeout = 15
     assert_eq!(
         messages(text, variables),
         [
-            "config.toml:1: `tick` is not a key outside of the sections; it belongs below [generator]",
-            "config.toml:2: `log` is not a key outside of the sections; write a line [log] and its keys below it",
+            "config.toml:1: `tick` is not a key outside the sections; it belongs below [generator]",
+            "config.toml:2: `log` is not a key outside the sections; write a line [log] and its keys below it",
             "config.toml:3: `generatr` is not a section; did you mean `generator`?",
             "config.toml:6: `generator.tik` is not a key; did you mean `tick`?",
             "config.toml:7: generator.pause_clicks: activate_clicks (15,000) must be above pause_clicks (20,000)",
@@ -333,7 +334,7 @@ timeout = 15
 }
 
 #[test]
-fn a_line_that_is_not_toml_is_named_and_nothing_else() {
+fn the_first_line_that_is_not_toml_is_the_only_one_reported() {
     for (text, line) in [
         ("[generator]\ntick = 1m\n", 2),
         ("[generator]\ntick = \"1m\n", 2),
@@ -357,7 +358,7 @@ fn the_environment_beats_the_file() {
         ("TRAFFIC_GENERATOR__GENERATOR__PAUSE_CLICKS", "100"),
         ("TRAFFIC_GENERATOR__GENERATOR__ADOPT_SETS_END_TIME", "true"),
         ("TRAFFIC_GENERATOR__CONTROL__MODE", "0660"),
-        ("TRAFFICSTAR_API_KEY", "is none of the keys"),
+        ("TRAFFICSTAR_API_KEY", "this variable overrides no key"),
     ];
     let config = parse("[generator]\ntick = \"5m\"\ncooldown = \"7m\"\n", variables).unwrap();
     assert_eq!(config.generator.tick, chrono::Duration::seconds(30));
@@ -373,7 +374,7 @@ fn the_environment_beats_the_file() {
 }
 
 #[test]
-fn a_misspelt_variable_is_named_with_what_was_meant() {
+fn the_error_about_a_misspelt_variable_suggests_the_right_one() {
     for name in [
         "TRAFFIC_GENERATOR__GENERATOR__TIK",
         "TRAFFIC_GENERATOR_GENERATOR_TICK",
@@ -389,13 +390,15 @@ fn a_misspelt_variable_is_named_with_what_was_meant() {
 }
 
 #[test]
-fn what_looks_like_a_mistake_is_a_warning_with_its_line() {
+fn an_allowed_value_that_looks_like_a_mistake_is_a_warning_with_its_line() {
     let text = "[trafficstar]\nrequests_per_minute = 101\ntimeout = \"0s\"\n[generator]\ntop_up_interval = \"12m\"\n";
     assert_eq!(
         config(text).warnings,
         [
-            "config.toml:2: trafficstar.requests_per_minute: 101 is more than the 100 of an account",
-            "config.toml:3: trafficstar.timeout: without any time every request fails",
+            "config.toml:2: trafficstar.requests_per_minute: 101 is more than the 100 that TrafficStars allows one \
+             account",
+            "config.toml:3: trafficstar.timeout: with a time-out of 0 every request fails: write a duration like \
+             \"15s\"",
             "config.toml:5: generator.top_up_interval: has no effect: delete it",
         ]
     );
@@ -438,7 +441,7 @@ fn no_secret_is_shown() {
 }
 
 #[test]
-fn a_named_file_must_be_there_and_the_first_default_is_taken() {
+fn a_named_file_must_exist_and_the_first_existing_default_file_is_used() {
     let folder = tempfile::tempdir().unwrap();
     let [missing, first, second] = ["missing.toml", "first.toml", "second.toml"].map(|name| folder.path().join(name));
     std::fs::write(&first, "[generator]\ntick = \"1s\"").unwrap();
@@ -453,11 +456,11 @@ fn a_named_file_must_be_there_and_the_first_default_is_taken() {
     let loaded = Config::load_first(&[&missing, &first, &second], true, &none).unwrap();
     assert_eq!((loaded.file, loaded.generator.tick), (first, chrono::Duration::seconds(1)));
     let error = Config::load_first(&[&missing, folder.path(), &second], true, &none).unwrap_err().to_string();
-    assert!(error.contains("cannot be read"), "passed over: {error}");
+    assert!(error.contains("cannot be read"), "the next file was used instead: {error}");
 }
 
 #[test]
-fn the_api_key_is_the_environments_or_the_files() {
+fn the_api_key_is_read_from_the_environment_or_else_from_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("api-key");
     let config = config(&format!("[trafficstar]\napi_key_file = {:?}", file.to_str().unwrap()));
@@ -467,13 +470,13 @@ fn the_api_key_is_the_environments_or_the_files() {
     let error = key(&none).unwrap_err().to_string();
     assert!(error.contains(file.to_str().unwrap()) && error.contains("TRAFFICSTAR_API_KEY"), "{error}");
     for (content, expected) in [
-        (" \n", "it is empty"),
-        ("one two", "something else"),
-        ("a\nb\n", "something else"),
-        ("eyJhbGciOiJIUzI1Ni", "it was cut off"),
-        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOi\n", "it was cut off"),
-        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.", "it was cut off"),
-        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln.more", "it was cut off"),
+        (" \n", "is empty"),
+        ("one two", "does not hold an API key"),
+        ("a\nb\n", "does not hold an API key"),
+        ("eyJhbGciOiJIUzI1Ni", "only a part of an API key"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOi\n", "only a part of an API key"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.", "only a part of an API key"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln.more", "only a part of an API key"),
     ] {
         std::fs::write(&file, content).unwrap();
         let error = key(&none).unwrap_err().to_string();
@@ -492,7 +495,7 @@ fn the_api_key_is_the_environments_or_the_files() {
 }
 
 #[test]
-fn the_databases_password_is_the_environments_or_in_a_file() {
+fn the_databases_password_is_read_from_the_environment_or_else_from_a_file() {
     let from = |config: &Config, variables: &Environment| match config.database_password(variables) {
         Some(Password::Text(text)) => text.expose_secret().to_owned(),
         Some(Password::File(file)) => file.display().to_string(),
@@ -507,7 +510,7 @@ fn the_databases_password_is_the_environments_or_in_a_file() {
 }
 
 #[test]
-fn a_key_pasted_as_the_name_of_its_file_is_not_shown() {
+fn an_api_key_that_was_pasted_as_a_file_name_is_not_shown() {
     let config = config("[trafficstar]\napi_key_file = \"hunter2\"");
     let error = config.api_key(&Environment::new()).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
@@ -515,8 +518,9 @@ fn a_key_pasted_as_the_name_of_its_file_is_not_shown() {
 
 proptest! {
     #[test]
-    fn any_text_is_answered_with_whole_lines(
-        text in "((\\[{1,2}(generator|log|x)\\]{0,2}|(tick|day_end|pause_clicks|[a-z\"'.]{0,9}) ?=? ?\\PC{0,12}|\\PC{0,20})\r?\n){0,8}",
+    fn every_message_about_any_text_is_one_line_that_names_its_place(
+        text in "((\\[{1,2}(generator|log|x)\\]{0,2}|(tick|day_end|pause_clicks|[a-z\"'.]{0,9}) ?=? \
+            ?\\PC{0,12}|\\PC{0,20})\r?\n){0,8}",
         value in "\\PC{0,12}|[0-9]{1,30} ?(ns|ms|s|m|h|days|years)",
     ) {
         for line in messages(&text, [("TRAFFIC_GENERATOR__GENERATOR__COOLDOWN", value.as_str())]) {

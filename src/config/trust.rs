@@ -1,4 +1,4 @@
-//! Files by their owners and permissions: who else can have written a config, and who else can read a secret.
+//! The owners and permissions of files: whether another user may have written a config, or can read a secret.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,8 +9,9 @@ const GROUP_AND_OTHERS_WRITE: u32 = 0o022;
 const OTHERS_READ_OR_WRITE: u32 = 0o006;
 const ROOT: u32 = 0;
 
-/// Why a config that was found, and not named, may be somebody else's: whoever wrote it could have the API key sent to a
-/// server of theirs. Its folder counts as it does, since a file there can be replaced.
+/// Returns the reason why another user may have written a config file that the operator did not name. Such a user could
+/// have the API key sent to a server of their own. The folder is checked, too, since a user who may write it can
+/// replace the file. `None` if only this user and root can have written the file.
 pub(super) fn doubt(file: &Path, opened: &File) -> io::Result<Option<String>> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let me = rustix::process::geteuid().as_raw();
@@ -25,13 +26,14 @@ fn doubt_about(what: &str, owner: u32, mode: u32, me: u32) -> Option<String> {
     (mode & GROUP_AND_OTHERS_WRITE != 0).then(|| format!("others may write {what} (mode {mode:04o})"))
 }
 
-/// The permissions of a file. None where it cannot be looked at: reading it fails with the reason.
+/// Returns the permission bits of a file. `None` if they cannot be read; reading the file then fails, too, with the
+/// cause.
 pub(super) fn mode(file: &Path) -> Option<u32> {
     fs::metadata(file).ok().map(|found| found.mode() & 0o7777)
 }
 
-/// Whether every user of this machine may read or change a file of these permissions. A group is somebody's choice, and how a
-/// service manager hands a secret on.
+/// Whether every user of this machine may read or change a file with these permissions. Access for a group is allowed:
+/// the administrator chose that group, and service managers pass secrets to services in this way.
 pub(super) const fn is_exposed(mode: u32) -> bool {
     mode & OTHERS_READ_OR_WRITE != 0
 }
@@ -41,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_config_is_doubted_unless_this_user_or_root_alone_can_have_written_it() {
+    fn a_config_is_doubted_unless_only_this_user_or_root_can_have_written_it() {
         let me = 1000;
         for (owner, mode, doubt) in [
             (me, 0o644, None),
@@ -55,6 +57,6 @@ mod tests {
         ] {
             assert_eq!(doubt_about("it", owner, mode, me).as_deref(), doubt, "{owner} {mode:o}");
         }
-        assert!(doubt_about("it", me, 0o644, ROOT).is_some(), "root trusts root alone");
+        assert!(doubt_about("it", me, 0o644, ROOT).is_some(), "root trusts only root");
     }
 }

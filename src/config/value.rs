@@ -1,6 +1,6 @@
-//! One function per kind of value: from what was written to what it means, or what would be right instead.
+//! One parser for each kind of value. It returns the value, or a message that says what to write instead.
 //!
-//! Deliberately absent: where the value stands; `settings` puts that in front of the message.
+//! Deliberately absent: the place of the value, which `settings` puts in front of the message.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -17,16 +17,16 @@ use crate::domain::money::{Clicks, Money};
 use crate::domain::policy::UnknownWord;
 use crate::store::{DatabaseUrl, DatabaseUrlError};
 
-/// Longer spans are mistakes: every day is counted anew.
+/// The longest duration of most keys. A longer one is a mistake, since the spend is counted per day.
 const LONGEST: Duration = Duration::from_hours(24);
-/// Nobody guards a campaign by looking at it more rarely.
+/// The longest tick. A campaign that is read more rarely is hardly guarded.
 const LONGEST_TICK: Duration = Duration::from_hours(1);
-/// A pause may have to wait for so long for a connection that hangs.
+/// The longest time-out. A pause may have to wait this long for a connection that hangs.
 const LONGEST_TIMEOUT: Duration = Duration::from_mins(5);
-/// Until then a campaign that runs on after a pause is not paused again.
+/// The longest `confirm_within`. Until it has passed, a campaign that still runs after a pause is not paused again.
 const LONGEST_CONFIRMATION: Duration = Duration::from_mins(15);
 const SHORTEST_TICK: Duration = Duration::from_millis(100);
-/// What a Unix socket's address has room for, without the closing zero.
+/// The longest path in bytes that a Unix socket's address can hold, without the closing zero.
 const LONGEST_SOCKET_PATH: usize = 107;
 const SHORTEST_KEEPING: Duration = Duration::from_hours(24);
 const LONGEST_KEEPING: Duration = Duration::from_hours(24 * 36_500);
@@ -36,15 +36,15 @@ const DURATION_EXAMPLES: &str = "write a duration like \"90s\", \"2m\" or \"1h 3
 /// A value as written.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Raw {
-    /// Text in quotes.
+    /// A text in quotes.
     Text(String),
-    /// A number that 64 bits hold.
+    /// A number that fits into 64 bits.
     Integer(i64),
     /// `true` or `false`.
     Boolean(bool),
-    /// Something that no key takes, in words.
+    /// A kind of value that no key takes. Holds its description for messages.
     Other(&'static str),
-    /// The text of a variable, which can be any of the first three.
+    /// The text of an environment variable. It is parsed as any of the first three.
     Variable(String),
 }
 
@@ -64,7 +64,7 @@ impl Raw {
 
     fn text(&self) -> Option<&str> {
         match self {
-            // What is not UTF-8 was replaced by this character: nobody can mean it.
+            // Bytes that are not UTF-8 were replaced by this character: such a value cannot be intended.
             Self::Variable(text) if text.contains(char::REPLACEMENT_CHARACTER) => None,
             Self::Text(text) | Self::Variable(text) => Some(text),
             Self::Integer(_) | Self::Boolean(_) | Self::Other(_) => None,
@@ -83,7 +83,7 @@ impl fmt::Display for Raw {
     }
 }
 
-/// Text that a type of the program reads by itself.
+/// Parses a text with the type's own parser.
 pub(super) fn word<T: FromStr<Err: fmt::Display>>(raw: &Raw) -> Result<T, String> {
     let text = raw.text().ok_or_else(|| format!("{raw} is not text in quotes"))?;
     text.parse().map_err(|error: T::Err| error.to_string())
@@ -120,18 +120,19 @@ fn integer(raw: &Raw) -> Option<i64> {
     }
 }
 
-/// An amount of money is text: a TOML number with a fraction would be a float, and money never is one.
+/// Parses an amount of money. It must be a text in quotes: a TOML number with a fraction is a float, which is not
+/// exact.
 pub(super) fn money(raw: &Raw) -> Result<Money, String> {
     let text = raw.text().ok_or_else(|| format!("{raw} is not an amount in quotes: write it like \"10.00\""))?;
     text.parse().map_err(|error: crate::domain::money::MoneyError| error.to_string())
 }
 
-/// An amount of 0 is reached before anything is spent.
+/// Parses the spend limit. A limit of 0 is refused: it is reached before anything is spent.
 pub(super) fn spend_limit(raw: &Raw) -> Result<Money, String> {
     match money(raw)? {
         Money::ZERO => Err(format!(
-            "{raw} is always reached, and nothing would be guarded: write an amount above 0, or [generator] mode = \"observe\" to \
-             watch only"
+            "{raw} is always reached, so no campaign would be guarded: write an amount above 0, or [generator] mode = \
+             \"observe\" to watch only"
         )),
         limit => Ok(limit),
     }
@@ -158,7 +159,7 @@ fn duration_up_to(raw: &Raw, longest: Duration) -> Result<Duration, String> {
     Ok(duration)
 }
 
-/// How long history is kept: a day at the least, since yesterday's spend is asked for.
+/// Parses how long history is kept. It is at least a day, since the rules need yesterday's spend.
 pub(super) fn keeping(raw: &Raw) -> Result<Duration, String> {
     let text = raw.text().ok_or_else(|| format!("{raw} is not text in quotes: {KEEPING_EXAMPLES}"))?;
     match humantime::parse_duration(text) {
@@ -181,7 +182,8 @@ pub(super) fn tick(raw: &Raw) -> Result<chrono::Duration, String> {
     chrono::Duration::from_std(tick).map_err(|error| format!("{raw}: {error}"))
 }
 
-/// The end of the day, `HH:MM`. At 00:00 the day would end as it begins, and nothing ever be activated.
+/// Parses the day end, `HH:MM`. 00:00 is refused: the day would end when it begins, and no campaign would ever be
+/// activated.
 pub(super) fn time_of_day(raw: &Raw) -> Result<NaiveTime, String> {
     raw.text()
         .filter(|text| text.len() == "23:59".len())
@@ -190,8 +192,8 @@ pub(super) fn time_of_day(raw: &Raw) -> Result<NaiveTime, String> {
         .ok_or_else(|| format!("{raw} is not a time of day: write hours and minutes (UTC) from \"00:01\" to \"23:59\""))
 }
 
-/// Octal digits in quotes, as `chmod` takes them: a TOML number would be decimal. Whoever may write to the socket may spend
-/// money: never everybody.
+/// Parses octal digits in quotes, as `chmod` takes them; a TOML number would be decimal. A user who may write to the
+/// socket can spend money, so a mode that lets all users write is refused.
 pub(super) fn permission_bits(raw: &Raw) -> Result<u32, String> {
     const OTHERS_WRITE: u32 = 0o002;
     let bits = raw
@@ -202,14 +204,14 @@ pub(super) fn permission_bits(raw: &Raw) -> Result<u32, String> {
         .ok_or_else(|| format!("{raw} is not a file mode: write octal digits in quotes, like \"0600\" or \"0660\""))?;
     if bits & OTHERS_WRITE != 0 {
         return Err(format!(
-            "{raw} lets every user of this machine spend money: write \"0660\", and give the socket's folder a group"
+            "{raw} lets every user of this machine spend money: write \"0660\", and set the group of the socket's folder"
         ));
     }
     Ok(bits)
 }
 
 pub(super) fn path(raw: &Raw) -> Result<PathBuf, String> {
-    // The value is left out: where a path is asked for, a key has been pasted before now.
+    // The message leaves out the value: operators have pasted a key here instead of a path.
     raw.text()
         .filter(|text| !text.trim().is_empty() && !text.contains('\0'))
         .map(PathBuf::from)
@@ -222,30 +224,32 @@ pub(super) fn socket_path(raw: &Raw) -> Result<PathBuf, String> {
     if length <= LONGEST_SOCKET_PATH {
         Ok(path)
     } else {
-        Err(format!("the path has {length} bytes: a Unix socket's can have {LONGEST_SOCKET_PATH} at most"))
+        Err(format!(
+            "the path has {length} bytes, but a Unix socket's path may have at most {LONGEST_SOCKET_PATH}: write a shorter one"
+        ))
     }
 }
 
-/// Named by its scheme alone, whatever is wrong with it: the rest may hold a password.
+/// Parses the database's URL. Messages contain at most its scheme: the rest may hold a password.
 pub(super) fn database_url(raw: &Raw) -> Result<DatabaseUrl, String> {
     let text = raw.text().ok_or("this is not text in quotes: write sqlite://FILE or postgres://USER@HOST/NAME")?;
     text.parse().map_err(|error: DatabaseUrlError| error.to_string())
 }
 
-/// Without a slash at its end. The API key and the token travel there, so plain http only stays on this machine, and a
-/// text that holds a password is not repeated.
+/// Parses the URL of the API; the result has no slash at its end. Every request carries the API key or the token, so
+/// plain http is allowed only within this machine. A text that contains a password is not repeated in the message.
 pub(super) fn base_url(raw: &Raw) -> Result<String, String> {
     let right = "write one like \"https://api.trafficstars.com\"";
     let text = raw.text().ok_or_else(|| format!("this is not text in quotes: {right}"))?;
     let url = Url::parse(text).map_err(|error| format!("not a URL ({error}): {right}"))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(format!("a user name or password has no place in it: {right}"));
+        return Err(format!("the URL must not contain a user name or password: {right}"));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(format!("`?` and `#` have no place in it: {right}"));
+        return Err(format!("the URL must not contain `?` or `#`: {right}"));
     }
     if let Some(version) = version_at_end(&url) {
-        return Err(format!("`/{version}` has no place in it, since every request brings its own: {right}"));
+        return Err(format!("remove `/{version}` from the URL, since each request adds its own version: {right}"));
     }
     match url.scheme() {
         "https" => {}
@@ -256,7 +260,7 @@ pub(super) fn base_url(raw: &Raw) -> Result<String, String> {
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// A version of the API, such as `v1`, with which the path ends.
+/// Returns the version of the API, such as `v1`, if the path ends with one.
 fn version_at_end(url: &Url) -> Option<&str> {
     let last = url.path_segments()?.rfind(|segment| !segment.is_empty())?;
     let number = last.strip_prefix('v')?;
@@ -274,13 +278,13 @@ fn is_loopback(host: Option<Host<&str>>) -> bool {
     }
 }
 
-/// Which log lines are written: a level, or directives like `info,traffic_generator=debug`.
+/// The filter that decides which log lines are written: a level, or directives like `info,traffic_generator=debug`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFilter {
     text: String,
 }
 
-/// Why a text is no [`LogFilter`].
+/// The reason why a text is not a [`LogFilter`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a log filter: {problem}")]
 pub struct LogFilterError {
@@ -289,7 +293,7 @@ pub struct LogFilterError {
 }
 
 impl LogFilter {
-    /// The directives.
+    /// Returns the directives.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
@@ -303,7 +307,7 @@ impl Default for LogFilter {
 }
 
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
-/// The target of the lines that say who gave which command.
+/// The target of the audit trail's lines, which say who gave which command.
 const AUDIT_TARGET: &str = "audit";
 
 impl FromStr for LogFilter {
@@ -320,14 +324,14 @@ impl FromStr for LogFilter {
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['=', '[', '{']))
         };
         let problem = if let Some(directive) = text.split(',').find(about_audit).map(str::trim) {
-            // Those whom the audit trail watches must not silence it.
-            format!("the audit trail passes every filter, leave {directive:?} out")
+            // The audit trail watches the operators, so they must not be able to silence it.
+            format!("the audit trail passes every filter: leave {directive:?} out")
         } else if let Some(level) = text.split(',').find_map(misspelt) {
-            // The library takes a misspelt level for the name of a module, and would silence everything.
+            // The library takes a misspelt level for the name of a module, and would write no line at all.
             format!("for the level write {level:?}")
-        } else if !text.trim().is_empty() && text.split(',').map(str::trim).all(is_of_others) {
-            // Every line of the program would be silenced by it.
-            "it matches nothing of the program: write a level, or \"traffic_generator=debug\"".to_owned()
+        } else if !text.trim().is_empty() && text.split(',').map(str::trim).all(is_for_other_crates) {
+            // Such a filter would silence every line of the program.
+            "it matches no line of the program: write a level, or \"traffic_generator=debug\"".to_owned()
         } else if text.trim().is_empty() || EnvFilter::try_new(text).is_err() {
             "write a level (error, warn, info, debug, trace, off) or directives like \"info,traffic_generator=debug\""
                 .to_owned()
@@ -338,19 +342,19 @@ impl FromStr for LogFilter {
     }
 }
 
-/// Whether a directive is about something else than the program: the library takes any word for a target.
-fn is_of_others(directive: &str) -> bool {
+/// Whether a directive matches only lines of other crates. The library accepts any word as a target.
+fn is_for_other_crates(directive: &str) -> bool {
     let target = directive.split(['=', '[', '{']).next().unwrap_or_default().trim();
     let first = target.split("::").next().unwrap_or_default();
     !LEVELS.contains(&target.to_lowercase().as_str()) && !first.is_empty() && first != "traffic_generator"
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// A line to read.
+    /// One line of text per event, for people.
     Text,
-    /// A JSON object a line.
+    /// One JSON object per line, for programs.
     Json,
 }
 

@@ -1,4 +1,4 @@
-//! What the account holds at TrafficStars, guarded or not.
+//! The account's campaigns at TrafficStars, guarded or not.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -13,26 +13,26 @@ use crate::domain::spend::SpendReading;
 /// A campaign of the account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccountCampaign {
-    /// Its id at TrafficStars.
+    /// The campaign's id at TrafficStars.
     pub trafficstar_id: RemoteId,
-    /// Its name there, if it has one.
+    /// The campaign's name at TrafficStars, if it has one.
     pub name: Option<String>,
-    /// As the guard judges it.
+    /// The campaign's status as the guard judges it.
     pub status: StatusWord,
-    /// Why running it cannot help, or why its status is not known.
+    /// The reason why the campaign is blocked, or why its status is unknown; `null` for any other status.
     pub reason: Option<String>,
-    /// What it has spent today, by its own word; none where it says nothing, or its day is not UTC's.
+    /// Today's spend from the campaign object; `null` if the object has none, or the account's day is not the UTC day.
     pub spent_today: Option<Money>,
-    /// The offset in hours by which TrafficStars reads its end times: one other than 0 is taken for blocked.
+    /// The time zone of the campaign's end times, as an offset in hours. The guard treats any other than 0 as blocked.
     pub schedule_timezone: Option<i64>,
-    /// The key of its row in the database; none where it has none.
+    /// The campaign's database id; `null` if it has no row in the database.
     pub id: Option<CampaignId>,
-    /// Whether it is guarded.
+    /// Whether the campaign is guarded.
     pub guarded: bool,
 }
 
 impl AccountCampaign {
-    /// What was read of it; its row's key, and whether that is guarded.
+    /// Combines what was read of a campaign with its row: the database id, and whether it is guarded.
     #[must_use]
     pub fn of(
         trafficstar_id: RemoteId,

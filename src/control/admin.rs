@@ -1,4 +1,4 @@
-//! Orders about the supervisor's process itself: not its actors but whoever composed them carries these out.
+//! Orders about the supervisor's process. The daemon carries these out, not the actors.
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -10,7 +10,7 @@ use super::Ask;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogFilterSetting {
-    /// Which log lines are written: a level, or directives like `info,traffic_generator=debug`.
+    /// The filter of log lines: a level, or directives like `info,traffic_generator=debug`.
     pub filter: String,
 }
 
@@ -18,8 +18,8 @@ pub struct LogFilterSetting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReloadBody {
-    /// Accept that keys were removed from the config, and use their defaults. Without, such a config is refused: it may have
-    /// been cut off.
+    /// Accept that keys were removed from the config, and use their defaults. Without this, such a config is refused,
+    /// since the file may have been cut off.
     #[serde(default)]
     pub accept: bool,
 }
@@ -29,29 +29,29 @@ pub struct ReloadBody {
 pub struct Reloaded {
     /// The keys whose new values are in force from each campaign's next tick on.
     pub applied: Vec<String>,
-    /// The keys whose new values come into force when the supervisor is started anew.
+    /// The keys whose new values are in force after a restart of the supervisor.
     pub needs_restart: Vec<String>,
-    /// What is allowed and still looks like a mistake.
+    /// Warnings about values that are allowed but look like mistakes.
     pub warnings: Vec<String>,
 }
 
-/// The answer to `POST /v1/shutdown`: it was accepted.
+/// The answer to `POST /v1/shutdown`: the order was accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Stopping {
-    /// The process that ends when what is on its way is finished.
+    /// The supervisor's process id. The process ends after its open requests.
     pub pid: u32,
 }
 
-/// What the control server asks of the daemon.
+/// An order from the control server to the daemon.
 #[derive(Debug)]
 pub enum AdminOrder {
-    /// Read the config anew.
+    /// Read the config again.
     Reload(Ask<ReloadBody, Reloaded>),
-    /// Write other log lines than before.
+    /// Change which log lines are written.
     SetLogFilter(Ask<LogFilterSetting, LogFilterSetting>),
-    /// Stop in order.
+    /// Stop after the open requests.
     Shutdown(Ask<(), Stopping>),
 }
 
-/// Where operations go.
+/// The channel to the daemon for these orders.
 pub type AdminPort = mpsc::Sender<AdminOrder>;

@@ -1,4 +1,4 @@
-//! Campaigns' rows in the API. What `GET` answers can be sent back by `PATCH`.
+//! Rows of campaigns in the API. `PATCH` accepts what `GET` answers.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,110 +12,112 @@ use crate::domain::policy::{HighSpend, Mode};
 
 /// A campaign's row. An override that is null leaves the config's default in force.
 ///
-/// Overrides are shown as stored: whoever else writes the table may have written what makes no sense, and that has to be
-/// seen to be put right.
+/// Overrides are shown as stored: another program may have written an invalid one, which must be visible to be
+/// corrected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Campaign {
-    /// The row's key.
+    /// The campaign's database id.
     pub id: CampaignId,
-    /// Its name.
+    /// The campaign's name.
     pub name: String,
-    /// Its id at TrafficStars.
+    /// The campaign's id at TrafficStars.
     pub trafficstar_id: RemoteId,
-    /// Whether it is guarded.
+    /// Whether the campaign is guarded.
     pub generator_enabled: bool,
-    /// `act` or `observe`.
+    /// The mode: `act` or `observe`.
     pub mode: Option<String>,
-    /// From this spend on it is left alone, as decimal text in the account's currency.
+    /// The spend from which on the guard leaves the campaign alone, as decimal text in the account's currency.
     pub spend_limit: Option<String>,
-    /// With this many remaining clicks or more it is run.
+    /// The campaign is activated at this many remaining clicks or more.
     pub activate_clicks: Option<i64>,
-    /// With this many remaining clicks or fewer it is paused.
+    /// The campaign is paused at this many remaining clicks or fewer.
     pub pause_clicks: Option<i64>,
-    /// The cool-down after a pause, as humantime text.
+    /// The cool-down after a pause, as text like `2m 30s`.
     pub cooldown: Option<String>,
-    /// The policy from the spend limit on.
+    /// The policy when the spend limit is reached.
     pub high_spend: Option<String>,
-    /// What a thousand clicks cost, as decimal text in the account's currency. It has no effect yet.
+    /// The price of a thousand clicks, as decimal text in the account's currency. It has no effect yet.
     pub price_per_thousand: Option<String>,
     /// More remaining clicks than this count as unknown.
     pub implausible_clicks: Option<i64>,
 }
 
-/// The body of `PATCH /v1/campaigns/{id}`, and of `POST /v1/campaigns`, which needs `name` and `trafficstar_id`. A field
-/// that is left out stays as it is; null clears an override.
+/// The body of `PATCH /v1/campaigns/{id}`, and of `POST /v1/campaigns`, which needs `name` and `trafficstar_id`. A
+/// field that is left out stays as it is; null clears an override.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CampaignPatch {
-    /// Only to be sent back as it was got.
+    /// The campaign's database id. It cannot be changed: it may only be sent back as it was received.
     #[serde(deserialize_with = "values::given", skip_serializing_if = "Option::is_none")]
     pub id: Option<CampaignId>,
-    /// For people.
+    /// The campaign's name.
     #[serde(deserialize_with = "values::given_name", skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 200)]
     pub name: Option<String>,
-    /// Another one is a removal and an addition.
+    /// The campaign's id at TrafficStars. Changing it has the effect of removing the campaign and adding another one.
     #[serde(deserialize_with = "values::given_remote_id", skip_serializing_if = "Option::is_none")]
     pub trafficstar_id: Option<RemoteId>,
     /// Whether the campaign is guarded.
     #[serde(deserialize_with = "values::given", skip_serializing_if = "Option::is_none")]
     pub generator_enabled: Option<bool>,
-    /// `act` or `observe`; observe wins over the config.
+    /// The mode: `act` or `observe`. If the campaign or the config says `observe`, that applies.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub mode: Option<Option<Mode>>,
-    /// As decimal text, above 0.
+    /// The spend from which on the guard leaves the campaign alone: decimal text above 0.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub spend_limit: Option<Option<SpendLimit>>,
-    /// Must be above `pause_clicks`, the defaults included.
+    /// The campaign is activated at this many remaining clicks or more. Must be above `pause_clicks`, or its default.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub activate_clicks: Option<Option<Count>>,
-    /// Must be below `activate_clicks`, the defaults included.
+    /// The campaign is paused at this many remaining clicks or fewer. Must be below `activate_clicks`, or its default.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub pause_clicks: Option<Option<Count>>,
-    /// As humantime text.
+    /// The cool-down after a pause: whole seconds, as text like `2m 30s`, 24h at most.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub cooldown: Option<Option<Cooldown>>,
-    /// The policy's word.
+    /// The policy when the spend limit is reached.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub high_spend: Option<Option<HighSpend>>,
-    /// As decimal text. Stored and shown, without effect yet.
+    /// The price of a thousand clicks: decimal text. It is stored and shown, and has no effect yet.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub price_per_thousand: Option<Option<Money>>,
-    /// Must be above `activate_clicks`, the defaults included.
+    /// More remaining clicks than this count as unknown. Must be above `activate_clicks`, or its default.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub implausible_clicks: Option<Option<Count>>,
-    /// With `generator_enabled: false` or another `trafficstar_id`: pause the campaign first. It stays guarded if that
-    /// fails.
+    /// With `generator_enabled: false` or another `trafficstar_id`: pause the campaign first. If the pause fails, the
+    /// campaign stays guarded.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub pause: bool,
-    /// With `generator_enabled: false`: let the campaign run on without a guard. Without it and without `pause`, one that runs
-    /// stays guarded.
+    /// With `generator_enabled: false`: let the campaign keep running, unguarded. Without this and without `pause`, a
+    /// campaign that may run stays guarded.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub leave_running: bool,
-    /// With `generator_enabled: true`: guard the campaign although it has no active URL. No clicks remain then, so that it is
-    /// paused at once where it runs.
+    /// With `generator_enabled: true`: guard the campaign even without an active URL. It then has no remaining clicks,
+    /// and is paused at once if it runs.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub anyway: bool,
-    /// A new campaign's first URL: it needs `target_url` and `click_limit`, and has the campaign's name where it has no other.
+    /// A new campaign's first URL. It needs `target_url` and `click_limit`; without a `name` it gets the campaign's
+    /// name.
     #[serde(deserialize_with = "values::given", skip_serializing_if = "Option::is_none")]
     pub url: Option<UrlPatch>,
 }
 
 impl CampaignPatch {
-    /// Guard a campaign; one without an active URL only with `anyway`.
+    /// Returns the order to guard a campaign; a campaign without an active URL needs `anyway`.
     #[must_use]
     pub fn enable(anyway: bool) -> Self {
         Self { generator_enabled: Some(true), anyway, ..Self::default() }
     }
 
-    /// Stop guarding a campaign. One that runs is paused first, or left running; without either it stays guarded.
+    /// Returns the order to stop guarding a campaign. With neither `pause` nor `leave_running`, a campaign that may run
+    /// stays guarded.
     #[must_use]
     pub fn disable(pause: bool, leave_running: bool) -> Self {
         Self { generator_enabled: Some(false), pause, leave_running, ..Self::default() }
     }
 
-    /// The order that this is, if it is about the generator alone: one that is carried out without reading the row first.
+    /// Returns this as an order about the generator, if it changes nothing else. That order needs no read of the row.
     #[must_use]
     pub fn generator_alone(&self, campaign: CampaignId) -> Option<SetGenerator> {
         let enabled = self.generator_enabled?;
@@ -125,7 +127,7 @@ impl CampaignPatch {
         (*self == alone).then_some(SetGenerator { campaign, to })
     }
 
-    /// Whether a campaign is already as this wants it: whether each field that is given is shown alike.
+    /// Whether the campaign already has each given value.
     #[must_use]
     pub fn is_met_by(&self, campaign: &Campaign) -> bool {
         let wanted = Self { id: None, pause: false, leave_running: false, anyway: false, url: None, ..self.clone() };
@@ -138,33 +140,33 @@ impl CampaignPatch {
 /// Change a campaign's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeCampaign {
-    /// Which.
+    /// The campaign's database id.
     pub campaign: CampaignId,
-    /// How.
+    /// The fields to change.
     pub patch: CampaignPatch,
 }
 
 /// Remove a campaign's row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RemoveCampaign {
-    /// Which.
+    /// The campaign's database id.
     pub campaign: CampaignId,
-    /// Whether to pause it before it is guarded no more. Without, one that runs is not removed.
+    /// Whether to pause the campaign first. Without this, a guarded campaign that may run is not removed.
     pub pause: bool,
 }
 
-/// What is asked about the table `campaigns`.
+/// A question or an order about the table `campaigns`.
 #[derive(Debug)]
 pub enum CampaignOrder {
-    /// Every row.
+    /// Read every row.
     List(Ask<(), Vec<Campaign>>),
-    /// One row.
+    /// Read one row.
     Show(Ask<CampaignId, Campaign>),
-    /// A new row.
+    /// Add a row.
     Add(Ask<CampaignPatch, Campaign>),
-    /// Another row in place of what it was.
+    /// Change a row. The answer is the changed row.
     Change(Ask<ChangeCampaign, Campaign>),
-    /// One row fewer; the answer is what it was.
+    /// Remove a row. The answer is the removed row.
     Remove(Ask<RemoveCampaign, Campaign>),
 }
 
@@ -177,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_about_the_generator_alone_is_told_from_others() {
+    fn an_order_about_the_generator_alone_is_recognized() {
         let set = |to| Some(SetGenerator { campaign: CampaignId(1), to });
         let disabled = |pause, leave_running| set(Generator::Disabled { pause, leave_running });
         let cases = [
@@ -194,13 +196,16 @@ mod tests {
     }
 
     #[test]
-    fn a_patch_is_met_by_a_campaign_that_is_as_it_says_in_every_field() {
+    fn a_patch_is_met_by_a_campaign_that_has_each_given_value() {
         let json = r#"{"id": 1, "name": "n", "trafficstar_id": 7, "generator_enabled": true, "mode": "act",
             "spend_limit": "2.50", "activate_clicks": 3, "pause_clicks": 2, "cooldown": "1m 30s", "high_spend": "observe",
             "price_per_thousand": null, "implausible_clicks": 9}"#;
         let campaign: Campaign = serde_json::from_str(json).unwrap();
         assert!(patch(json).is_met_by(&campaign));
-        assert!(patch(r#"{"spend_limit": "2.5", "cooldown": "90s"}"#).is_met_by(&campaign), "other words, same values");
+        assert!(
+            patch(r#"{"spend_limit": "2.5", "cooldown": "90s"}"#).is_met_by(&campaign),
+            "the same values in another form"
+        );
         let others = serde_json::json!({
             "name": "m", "trafficstar_id": 8, "generator_enabled": false, "mode": null, "spend_limit": "2.51",
             "activate_clicks": null, "pause_clicks": 1, "cooldown": "91s", "high_spend": null, "price_per_thousand": "0",
@@ -213,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_patch_travels_with_what_was_given_and_no_more() {
+    fn a_patch_is_sent_with_its_given_fields_only() {
         for json in ["{}", r#"{"name":"n","mode":null,"cooldown":"2m","pause":true}"#] {
             assert_eq!(serde_json::to_string(&patch(json)).unwrap(), json);
         }

@@ -1,9 +1,13 @@
-//! The program's own commands, as a client of the control API. It uses nothing else than what `curl` could.
+//! The client sends the requests of the program's own commands over the control socket; `curl` can send the same ones.
+//! It leaves showing the answers to `cli`.
 
+mod account;
 mod admin;
 mod campaigns;
+mod effect;
 mod events;
-mod orders;
+mod hold;
+mod process;
 
 use std::error::Error as _;
 use std::io::ErrorKind;
@@ -25,69 +29,74 @@ use crate::domain::journal::{JournalEntry, JournalQuery};
 use crate::domain::status::{CampaignStatus, Dump};
 use crate::printable::printable_json;
 
-/// Longer than the server takes to answer 202.
+/// The longest time for a request: longer than the server takes to answer 202.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
-/// How often a command that was answered with 202 looks whether it has come about.
+/// After an answer of 202, the client checks at this interval whether the command has taken effect.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How often it looks at the most: for three minutes, longer than an action takes to be confirmed or to fail.
+/// The largest number of such checks: three minutes in all, longer than an action takes to be confirmed or to fail.
 const LOOKS: u32 = 360;
 
-/// Why a command got no answer, or not the one hoped for.
+/// The reason why a request got no answer, or an unexpected one.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    /// Nobody listens.
+    /// No process listens on the socket.
     #[error(
         "the supervisor is not running (nothing listens on {}). NOTHING IS GUARDED. Start it: traffic-generator run. If it \
-         runs, name its socket with --socket",
+         runs, give its socket with --socket",
         .0.display()
     )]
     NoSupervisor(PathBuf),
-    /// The socket is there, and this user may not use it.
+    /// The socket exists, but this user may not use it.
     #[error(
-        "you may not use {}{}: give the command as that user or with sudo, or set [control] mode = \"0660\" and join its group",
+        "you may not use {}{}. Give the command as that user or with sudo, or set [control] mode = \"0660\" and join its group",
         path.display(),
         owner.map(|(user, mode)| format!(", which belongs to the user {user} and has the mode {mode:04o}")).unwrap_or_default()
     )]
     NotAllowed {
-        /// Where it is.
+        /// The socket's path.
         path: PathBuf,
-        /// Its owner's uid, and its permissions, as far as they can be seen.
+        /// The uid of its owner, and its permissions, if they can be read.
         owner: Option<(u32, u32)>,
     },
-    /// There can be no such socket.
+    /// The path is too long for a socket.
     #[error("{} has {} bytes: the path of a socket can have 107 at most", .0.display(), .0.as_os_str().len())]
     PathTooLong(PathBuf),
-    /// No connection could be made for another reason.
+    /// The socket cannot be used for another reason.
     #[error("the socket {} cannot be used", .0.display())]
     NoConnection(PathBuf, #[source] std::io::Error),
     /// The connection broke, or the answer took too long.
     #[error("the supervisor's answer did not arrive: {0}; see its log, then try again")]
     Broken(Break),
-    /// It was there, and is not any more.
-    #[error("the supervisor behind {} has gone ({}): see its log, whether `traffic-generator run` is running, \
-         and whether more than 32 read its events", .0.display(), .1)]
+    /// The supervisor was there, and the stream of its events has ended.
+    #[error(
+        "the supervisor on {} no longer sends events ({}): see its log, and check whether `traffic-generator run` is \
+         running, and whether more than 32 clients read its events",
+        .0.display(),
+        .1
+    )]
     Lost(PathBuf, Break),
-    /// The answer makes no sense: another version of the program, perhaps.
-    #[error("the supervisor's answer cannot be read: is it of the same version as this command?")]
+    /// The answer cannot be parsed: the supervisor may be another version of the program.
+    #[error("the supervisor's answer cannot be read: does it have the same version as this command?")]
     Unreadable(#[source] serde_json::Error),
-    /// It was begun, and neither came about nor was refused.
-    #[error("the command has not come about yet: `traffic-generator status` and the supervisor's log say why")]
+    /// The command was accepted, and has neither taken effect nor failed yet.
+    #[error("the command has had no effect yet: `traffic-generator status` and the supervisor's log say why")]
     StillPending,
-    /// The supervisor says no.
+    /// The supervisor refused the request.
     #[error("{}", .0.detail)]
     Refused(Box<Problem>),
 }
 
-/// How a connection broke. The library's own words name a host that there is none of.
+/// The way in which a connection broke. The library's own text is not used, since it names a host, and a Unix socket
+/// has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Break {
-    /// Nothing came for too long.
+    /// Nothing arrived for too long.
     #[error("it took too long")]
     TooLong,
-    /// The operating system says why.
+    /// The operating system reported this error.
     #[error("{0}")]
     System(ErrorKind),
-    /// The other side has ended it.
+    /// The supervisor closed the connection.
     #[error("the connection was closed")]
     Closed,
 }
@@ -96,7 +105,7 @@ impl Break {
     fn of(error: &reqwest::Error) -> Self {
         match system_error(error) {
             _ if error.is_timeout() => Self::TooLong,
-            // Where an answer ends too early, the library makes such an error of its own.
+            // If an answer ends too early, the library itself makes such an error.
             Some(error) if error.kind() != ErrorKind::UnexpectedEof && error.raw_os_error().is_some() => {
                 Self::System(error.kind())
             }
@@ -106,13 +115,13 @@ impl Break {
 }
 
 impl ClientError {
-    /// Whether there is no such thing as was asked for.
+    /// Whether the supervisor answered that the requested thing does not exist (404).
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused(problem) if problem.status == StatusCode::NOT_FOUND)
     }
 
-    /// Whether the supervisor is away, and may be back in a moment: a restart looks so.
+    /// Whether the supervisor does not answer, but may answer again in a moment, as during a restart.
     #[must_use]
     pub const fn is_absence(&self) -> bool {
         match self {
@@ -126,25 +135,26 @@ impl ClientError {
     }
 }
 
-/// A client of the supervisor behind one socket.
+/// A client of the supervisor on one socket.
 ///
-/// Each call fails where no supervisor answers, the connection breaks or the answer cannot be read, and with whatever the
-/// supervisor refuses: an unknown campaign, what makes no sense or is not possible now, a database that does not answer.
+/// Each call fails if no supervisor answers, the connection breaks, the answer cannot be read, or the supervisor
+/// refuses. Reasons to refuse are an unknown campaign, an invalid request, an order that is not possible now, and a
+/// database that does not answer.
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
     path: PathBuf,
-    /// Whether the texts of an answer are made fit to be shown.
+    /// Whether control characters in the texts of answers are replaced, so that a terminal can show them.
     for_people: bool,
 }
 
 impl Client {
-    /// A client of the socket at `path`; nothing is sent yet.
+    /// Returns a client of the socket at `path`; nothing is sent yet.
     ///
     /// # Errors
     /// The HTTP client could not be built.
     pub fn new(path: &Path) -> Result<Self, ClientError> {
-        // No TLS is spoken on the socket, but the library wants to be able to.
+        // The socket uses no TLS, but the library requires a TLS provider.
         crate::tls::install();
         let http = reqwest::Client::builder()
             .unix_socket(path)
@@ -153,46 +163,46 @@ impl Client {
             .timeout(ANSWER_WITHIN)
             .build()
             .map_err(|error| ClientError::NoConnection(path.to_owned(), std::io::Error::other(error)))?;
-        // Shown as it is from everywhere.
+        // Messages show the absolute path, which is valid in every folder.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         Ok(Self { http, path, for_people: false })
     }
 
-    /// The same for people to read: no text of an answer, such as a campaign's name, has a character any more that acts on
-    /// a terminal or ends a line. Programs get each text as it is.
+    /// Returns the same client for people: in texts of answers, such as a campaign's name, characters that control a
+    /// terminal or end a line are replaced. Without this, as for programs, each text stays as it is.
     #[must_use]
     pub fn for_people(self) -> Self {
         Self { for_people: true, ..self }
     }
 
-    /// The whole dump.
+    /// Reads the whole dump.
     pub async fn state(&self) -> Result<Dump, ClientError> {
         self.get("/v1/state").await
     }
 
-    /// One campaign of the dump.
+    /// Reads one campaign of the dump.
     pub async fn campaign_state(&self, id: CampaignId) -> Result<CampaignStatus, ClientError> {
         self.get(&format!("/v1/campaigns/{id}/state")).await
     }
 
-    /// Why a campaign is (not) running, and what happens next.
+    /// Reads why a campaign is (not) running, and what happens next.
     pub async fn explain(&self, id: CampaignId) -> Result<Explanation, ClientError> {
         self.get(&format!("/v1/campaigns/{id}/explain")).await
     }
 
-    /// Whether every promise can be kept.
+    /// Reads whether every promise can be kept.
     pub async fn health(&self) -> Result<Health, ClientError> {
         let sent = self.http.request(Method::GET, "http://localhost/v1/health").send().await;
         let mut answer = sent.map_err(|source| self.failure(source))?;
-        // Its body is the same whether all is well or not.
+        // Both 200 and 503 have the same kind of body.
         if answer.status() != StatusCode::SERVICE_UNAVAILABLE {
             answer = self.accepted(Ok(answer)).await?;
         }
         let body = answer.bytes().await.map_err(|error| ClientError::Broken(Break::of(&error)))?;
-        read(&heard(&body, self.for_people))
+        read(&shown(&body, self.for_people))
     }
 
-    /// The journal's entries that fit, newest first.
+    /// Reads the matching entries of the journal, newest first.
     pub async fn journal(&self, query: JournalQuery) -> Result<Vec<JournalEntry>, ClientError> {
         let JournalQuery { campaign, since, limit } = query;
         let mut parameters = url::form_urlencoded::Serializer::new(String::new());
@@ -223,17 +233,17 @@ impl Client {
         let answer = self.accepted(request.send().await).await?;
         let status = answer.status();
         let body = answer.bytes().await.map_err(|error| ClientError::Broken(Break::of(&error)))?;
-        Ok((status, heard(&body, self.for_people)))
+        Ok((status, shown(&body, self.for_people)))
     }
 
-    /// An answer of success; any other one is a refusal, with its problem document.
+    /// Returns a successful answer; turns any other answer into a refusal, with its problem document.
     async fn accepted(&self, answer: Result<Response, reqwest::Error>) -> Result<Response, ClientError> {
         let answer = answer.map_err(|source| self.failure(source))?;
         if answer.status().is_success() {
             return Ok(answer);
         }
         let body = answer.bytes().await.map_err(|error| ClientError::Broken(Break::of(&error)))?;
-        Err(ClientError::Refused(Box::new(read(&heard(&body, self.for_people))?)))
+        Err(ClientError::Refused(Box::new(read(&shown(&body, self.for_people))?)))
     }
 
     fn failure(&self, source: reqwest::Error) -> ClientError {
@@ -250,7 +260,7 @@ fn system_error(error: &reqwest::Error) -> Option<&std::io::Error> {
     causes.find_map(|cause| cause.downcast_ref::<std::io::Error>())
 }
 
-/// Why a socket lets no connection be made.
+/// Returns why no connection could be made.
 fn no_connection(path: &Path, error: &std::io::Error) -> ClientError {
     let path = path.to_owned();
     let kind = error.kind();
@@ -266,12 +276,12 @@ fn no_connection(path: &Path, error: &std::io::Error) -> ClientError {
     }
 }
 
-/// An answer's JSON as it is, or for people to read.
-fn heard(json: &[u8], for_people: bool) -> Vec<u8> {
+/// Returns an answer's JSON unchanged, or with texts that a terminal can show.
+fn shown(json: &[u8], for_people: bool) -> Vec<u8> {
     if for_people { printable_json(&String::from_utf8_lossy(json)).into_bytes() } else { json.to_vec() }
 }
 
-/// The answer to a command after its effect; 202 says that there is none so far.
+/// Returns the answer to a command. An answer of 202 means that there is no effect so far.
 fn effect<T: DeserializeOwned>((status, body): (StatusCode, Vec<u8>)) -> Result<T, ClientError> {
     if status == StatusCode::ACCEPTED { Err(ClientError::StillPending) } else { read(&body) }
 }
@@ -287,7 +297,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_keeps_from_a_socket_says_what_to_do() {
+    fn each_reason_for_no_connection_says_what_to_do() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control.sock");
         std::fs::write(&path, "").unwrap();
@@ -295,17 +305,17 @@ mod tests {
         let owner = rustix::process::geteuid().as_raw();
         let shown = path.display();
         let denied = format!(
-            "you may not use {shown}, which belongs to the user {owner} and has the mode 0600: give the command as that user or \
+            "you may not use {shown}, which belongs to the user {owner} and has the mode 0600. Give the command as that user or \
              with sudo, or set [control] mode = \"0660\" and join its group"
         );
-        let nobody = format!(
+        let not_running = format!(
             "the supervisor is not running (nothing listens on {shown}). NOTHING IS GUARDED. Start it: traffic-generator run. \
-             If it runs, name its socket with --socket"
+             If it runs, give its socket with --socket"
         );
         let cases = [
             (ErrorKind::PermissionDenied, denied),
-            (ErrorKind::NotFound, nobody.clone()),
-            (ErrorKind::ConnectionRefused, nobody),
+            (ErrorKind::NotFound, not_running.clone()),
+            (ErrorKind::ConnectionRefused, not_running),
             (ErrorKind::OutOfMemory, format!("the socket {shown} cannot be used")),
         ];
         for (kind, said) in cases {
@@ -316,7 +326,8 @@ mod tests {
         assert!(said.ends_with(" has 121 bytes: the path of a socket can have 107 at most"), "{said}");
     }
 
-    /// What is said of a supervisor that answers with these bytes and ends.
+    /// Returns the errors of a read and of an event, if the supervisor answers with these bytes and closes the
+    /// connection.
     async fn said(answer: &'static str) -> (String, String) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control.sock");
@@ -338,12 +349,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_ends_too_early_is_told_without_the_words_of_a_library() {
+    async fn the_error_of_an_answer_that_ends_too_early_has_no_text_of_a_library() {
         let broken = "the supervisor's answer did not arrive: the connection was closed; see its log, then try again";
         assert_eq!(said("").await, (broken.to_owned(), broken.to_owned()));
         assert_eq!(said("NONSENSE\r\n\r\n").await, (broken.to_owned(), broken.to_owned()));
         let (state, event) = said("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\nda").await;
         assert_eq!(state, broken);
-        assert!(event.contains(" has gone (the connection was closed): see its log"), "{event}");
+        assert!(event.contains(" no longer sends events (the connection was closed): see its log"), "{event}");
     }
 }

@@ -1,14 +1,18 @@
-//! The control API's types: what travels over the Unix socket, and the port through which commands reach the actors.
-//! API.md, beside this file, has the outside of the program, for those who build on it.
+//! This room has the control API's types: the JSON on the Unix socket, and the channel through which commands reach the
+//! actors. It leaves carrying orders out to `actors`. API.md, beside this file, describes the interfaces for other
+//! programs.
 //!
-//! `server` serves it, `client` asks for it, and both use the types below. Deliberately absent: the actors. A command is
-//! an [`Order`] with a reply slot, and whoever carries it out holds the other end of the channel.
+//! `server` answers requests, `client` sends them, and both use the types below. A command is an [`Order`] with a reply
+//! slot; the supervisor holds the other end of the channel.
+#![doc = include_str!("API.md")]
 
 mod account;
 mod admin;
 mod campaigns;
 pub mod client;
-mod orders;
+mod hold;
+mod pause_all;
+mod process;
 pub mod server;
 mod urls;
 mod values;
@@ -24,9 +28,9 @@ use utoipa::ToSchema;
 pub use self::account::AccountCampaign;
 pub use self::admin::{AdminOrder, AdminPort, LogFilterSetting, ReloadBody, Reloaded, Stopping};
 pub use self::campaigns::{Campaign, CampaignOrder, CampaignPatch, ChangeCampaign, RemoveCampaign};
-pub use self::orders::{
-    Held, HeldAll, HoldBody, NotPaused, OutlookOfAll, Process, ProcessAll, ProcessBody, Processed, Released, SetHold,
-};
+pub use self::hold::{Held, HoldBody, Released, SetHold};
+pub use self::pause_all::{HeldAll, NotPaused, OutlookOfAll};
+pub use self::process::{Process, ProcessAll, ProcessBody, Processed};
 pub use self::urls::{AddUrl, ChangeUrl, Url, UrlOrder, UrlPatch, UrlStatus};
 pub use self::values::{Cooldown, Count, SpendLimit, ValueError, hold_span, name, remote_id, target_url};
 use crate::domain::failure::{DatabaseFailure, SyncFailure};
@@ -36,102 +40,101 @@ use crate::domain::lease::Leader;
 use crate::domain::status::Hold;
 use crate::domain::text::date;
 
-/// How often something is written into a stream of events that has no news, so that its reader knows it to be alive.
+/// The interval at which the server writes into a stream without events, so that the reader knows that the server still
+/// runs.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// Guard a campaign, or stop guarding it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SetGenerator {
-    /// Which.
+    /// The campaign's database id.
     pub campaign: CampaignId,
-    /// What its generator is to be.
+    /// The wanted state of the generator.
     pub to: Generator,
 }
 
-/// What becomes of a campaign's generator.
+/// The wanted state of a campaign's generator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Generator {
-    /// The campaign is guarded from now on.
+    /// The campaign is guarded.
     Enabled {
-        /// Although it has no active URL, so that it is paused where it runs.
+        /// Whether to guard it even without an active URL. It is then paused if it runs.
         anyway: bool,
     },
-    /// It is not guarded any more.
+    /// The campaign is no longer guarded.
     Disabled {
-        /// It is paused first.
+        /// Whether to pause it first.
         pause: bool,
-        /// It may run on. Without this and without a pause, one that may run stays guarded.
+        /// Whether it may keep running. Without this and without a pause, a campaign that may run stays guarded.
         leave_running: bool,
     },
 }
 
-/// Why a command was not carried out.
+/// The reason why a command was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Refusal {
     /// There is no such campaign.
     #[error("there is no campaign {0}")]
     UnknownCampaign(CampaignId),
-    /// Not possible now, for this reason.
+    /// Not possible now, for the given reason.
     #[error("{0}")]
     NotNow(String),
-    /// Not possible now, and possible from then on.
+    /// Not possible now, but later.
     #[error("{reason}")]
     NotBefore {
-        /// Why, with the time in words.
+        /// The reason, for operators, with the time.
         reason: String,
-        /// When.
+        /// The time (UTC) when it becomes possible.
         possible_at: DateTime<Utc>,
     },
-    /// Only the leader changes anything, and this supervisor does not lead.
+    /// Only the leader carries out orders, and this supervisor does not lead.
     #[error("{}", not_leading(.0.as_ref()))]
     NotLeading(Option<Leader>),
-    /// It was tried and failed, for this reason.
+    /// It was tried and failed, for the given reason.
     #[error("{0}")]
     Failed(String),
-    /// The database did not answer the question.
+    /// The database could not be read.
     #[error(transparent)]
     NotRead(DatabaseFailure),
-    /// The database did not take the change.
+    /// The database did not store the change.
     #[error("the change could not be stored: {0}")]
     NotStored(#[source] DatabaseFailure),
-    /// The database did not take the end of the hold on all campaigns.
-    #[error("the release could not be stored, all stay on hold: {0}")]
+    /// The database did not store the release of all campaigns.
+    #[error("the release could not be stored, so all campaigns stay on hold: {0}")]
     ReleaseNotStored(#[source] DatabaseFailure),
-    /// The database has taken the change, and the actors are not as it says yet.
-    #[error("the change is stored, and not in effect yet: {0}")]
+    /// The database has stored the change, but the actors do not follow it yet.
+    #[error("the change is stored, but not in effect yet: {0}")]
     NotInEffect(#[source] SyncFailure),
-    /// The campaign's actor died over it.
-    #[error("its actor died over this order: it is built anew, try again")]
+    /// The campaign's actor died while it carried out the order.
+    #[error("the campaign's actor died during this order and is respawned: repeat the order")]
     ActorDied,
-    /// The supervisor takes nothing any more.
+    /// The supervisor is stopping, so it accepts no orders.
     #[error("the supervisor is stopping")]
     Stopping,
-    /// The supervisor died over it.
-    #[error("the supervisor died over this order: try again")]
+    /// The supervisor died while it carried out the order.
+    #[error("the supervisor died during this order: repeat the order")]
     SupervisorDied,
-    /// The question was not answered within its time.
-    #[error("there was no answer in time: see the supervisor's log")]
+    /// The supervisor did not answer the question in time.
+    #[error("the supervisor did not answer in time: see its log")]
     NoAnswer,
-    /// TrafficStars knows no such campaign of the account.
-    #[error(
-        "TrafficStars knows no campaign {0} (404): is it another account's, or mistyped? `traffic-generator account` lists them"
-    )]
+    /// The account has no such campaign at TrafficStars.
+    #[error("the account has no campaign {0} at TrafficStars (404): `traffic-generator account` lists its campaigns")]
     NotInAccount(RemoteId),
     /// There is no such URL.
     #[error("there is no URL {0}")]
     UnknownUrl(UrlId),
-    /// A field of the request makes no sense, for this reason.
+    /// A field of the request is invalid.
     #[error("{problem}")]
     BadField {
-        /// Which.
+        /// The field's name.
         field: &'static str,
-        /// Why.
+        /// The problem, for operators.
         problem: String,
     },
     /// Another campaign has this `trafficstar_id`.
     #[error("{0}")]
     Taken(String),
-    /// The config makes no sense: every problem, one a line.
+    /// The config is invalid: every problem, one per line.
     #[error("{0}")]
     BadConfig(String),
 }
@@ -141,45 +144,46 @@ fn not_leading(leader: Option<&Leader>) -> String {
         Some(Leader { host, pid, since }) => {
             let since = date(*since);
             format!(
-                "this supervisor stands by: the one on {host} (pid {pid}) leads since {since} UTC, give the command there"
+                "this supervisor is a standby: the leader is on {host} (pid {pid}) since {since} UTC, give the command \
+                 there"
             )
         }
         None => {
-            "this supervisor does not lead, and knows of no other that does: see `traffic-generator dump`, and try \
-                 again in a few seconds"
+            "this supervisor does not lead, and knows no leader: see `traffic-generator dump`, and try again in a few \
+             seconds"
                 .to_owned()
         }
     }
 }
 
-/// Where an answer goes.
+/// The slot for an answer.
 pub type Reply<A> = oneshot::Sender<Result<A, Refusal>>;
 
-/// A command or a question on its way, with the slot for its answer. A command is answered after its effect.
+/// A command or a question, with the slot for its answer. A command is answered after its effect.
 #[derive(Debug)]
 pub struct Ask<Q, A> {
-    /// What is asked.
+    /// The command or the question.
     pub question: Q,
-    /// Where the answer goes.
+    /// The slot for the answer.
     pub reply: Reply<A>,
 }
 
-/// What the control server asks of the actors.
+/// A command or a question from the control server to the actors.
 #[derive(Debug)]
 pub enum Order {
     /// Guard a campaign, or stop guarding it.
     SetGenerator(Ask<SetGenerator, Campaign>),
-    /// Something about the table `campaigns`.
+    /// Read or change the table `campaigns`.
     Campaigns(CampaignOrder),
-    /// Something about the table `urls`.
+    /// Read or change the table `urls`.
     Urls(UrlOrder),
     /// Read the journal, newest entry first.
     ReadJournal(Ask<JournalQuery, Vec<JournalEntry>>),
-    /// Ask TrafficStars what the account holds: one campaign, or all.
+    /// Read the account's campaigns from TrafficStars: one campaign, or all.
     ReadAccount(Ask<Option<RemoteId>, Vec<AccountCampaign>>),
-    /// Tick now, or act now.
+    /// Run a tick now, or force an action.
     Process(Ask<Process, Processed>),
-    /// The same for all that are guarded.
+    /// Run a tick now, or force an action, for every guarded campaign.
     ProcessAll(Ask<ProcessAll, Vec<Processed>>),
     /// Put a campaign on hold.
     Hold(Ask<SetHold, Held>),
@@ -192,7 +196,7 @@ pub enum Order {
 }
 
 impl Order {
-    /// Whether it only reads, which a supervisor that stands by does, too.
+    /// Whether it only reads the database. A standby carries these out, too.
     #[must_use]
     pub const fn only_reads(&self) -> bool {
         match self {
@@ -213,7 +217,7 @@ impl Order {
         }
     }
 
-    /// Answers that it is not carried out.
+    /// Answers with a refusal.
     pub fn refuse(self, refusal: Refusal) {
         match self {
             Self::SetGenerator(ask) => ask.refuse(refusal),
@@ -240,39 +244,39 @@ impl Order {
 
 impl<Q, A> Ask<Q, A> {
     fn refuse(self, refusal: Refusal) {
-        // Whoever asked may be gone.
+        // The client may have left.
         let _ = self.reply.send(Err(refusal));
     }
 }
 
-/// Where orders go.
+/// The channel to the supervisor for these orders.
 pub type OrderPort = mpsc::Sender<Order>;
 
-/// The answer to a command without effect so far, which goes on.
+/// The answer to a command that has had no effect so far. The supervisor continues to carry it out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Pending {
     /// Always `true`.
     pub pending: bool,
-    /// The newest journal entry of the campaign, where the command is about one that has any: `history` tells how it ends.
+    /// The id of the campaign's newest journal entry, if there is one: `history` shows how the command ends.
     pub journal_id: Option<i64>,
 }
 
-/// An error as RFC 9457 has it, `application/problem+json`.
+/// An error as RFC 9457 defines it, `application/problem+json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
-    /// The kind, in a few words that never change.
+    /// The kind of error, in a few words that never change.
     pub title: String,
     /// The HTTP status.
     pub status: u16,
-    /// This case, in words.
+    /// The details of this case, for operators.
     pub detail: String,
-    /// The field of the request that is wrong.
+    /// The field of the request that is invalid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
-    /// When what is refused now becomes possible, where that is known.
+    /// The time (UTC) when the refused command becomes possible, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub possible_at: Option<DateTime<Utc>>,
-    /// Who leads, where this supervisor does not and the command is the leader's to carry out.
+    /// The leader, if this supervisor does not lead and only the leader carries out the command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leader: Option<Leader>,
 }

@@ -1,4 +1,4 @@
-//! Campaigns' URLs in the API. What `GET` answers can be sent back by `PATCH`.
+//! URLs of campaigns in the API. `PATCH` accepts what `GET` answers.
 
 use std::str::FromStr;
 
@@ -10,46 +10,46 @@ use super::values::{self, Count};
 use crate::domain::ids::{CampaignId, UrlId};
 use crate::domain::policy::UnknownWord;
 
-/// A row of `urls`, as stored: a tracker may have written numbers below zero, or a word of its own.
+/// A row of `urls`, as stored: a tracker may have written negative numbers, or a status that the guard does not know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Url {
-    /// The row's key.
+    /// The URL's database id.
     pub id: UrlId,
-    /// Whose it is.
+    /// The database id of the URL's campaign.
     pub campaign_id: CampaignId,
-    /// Its name.
+    /// The URL's name.
     pub name: String,
-    /// Where visitors are sent.
+    /// The address to which visitors are sent.
     pub target_url: String,
-    /// So many clicks are wanted.
+    /// The number of clicks that the URL is to receive.
     pub click_limit: i64,
-    /// So many were counted.
+    /// The number of clicks that were counted.
     pub clicks: i64,
-    /// `active`, or another word, with which its clicks do not count as remaining.
+    /// The URL's status. Only the clicks of an `active` URL count as remaining.
     pub status: String,
 }
 
-/// What is meant to become of a URL. Only the clicks of an active one remain.
+/// A URL's status. Only the clicks of an active URL count as remaining.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum UrlStatus {
-    /// It takes clicks.
+    /// The URL receives clicks.
     Active,
-    /// Not for now.
+    /// The URL receives no clicks at present.
     Paused,
-    /// It has got what was wanted.
+    /// The URL has received its clicks.
     Completed,
-    /// Not any more.
+    /// The URL is no longer used.
     Deleted,
-    /// It must not.
+    /// The URL was not allowed.
     Rejected,
 }
 
 impl UrlStatus {
-    /// Every one.
+    /// Every status.
     pub const ALL: [Self; 5] = [Self::Active, Self::Paused, Self::Completed, Self::Deleted, Self::Rejected];
 
-    /// The word for it, as stored.
+    /// Returns the word for the status, as stored.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -76,26 +76,26 @@ impl FromStr for UrlStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct UrlPatch {
-    /// Only to be sent back as it was got.
+    /// The URL's database id. It cannot be changed: it may only be sent back as it was received.
     #[serde(deserialize_with = "values::given", skip_serializing_if = "Option::is_none")]
     pub id: Option<UrlId>,
-    /// Only to be sent back as it was got: a URL stays with its campaign.
+    /// The database id of the URL's campaign. It cannot be changed: it may only be sent back as it was received.
     #[serde(deserialize_with = "values::given", skip_serializing_if = "Option::is_none")]
     pub campaign_id: Option<CampaignId>,
-    /// For people.
+    /// The URL's name.
     #[serde(deserialize_with = "values::given_name", skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 200)]
     pub name: Option<String>,
-    /// Where visitors are sent: http or https.
+    /// The address to which visitors are sent: http or https.
     #[serde(deserialize_with = "values::given_target_url", skip_serializing_if = "Option::is_none")]
     pub target_url: Option<String>,
-    /// So many clicks are wanted.
+    /// The number of clicks that the URL is to receive.
     #[serde(deserialize_with = "values::given", skip_serializing_if = "Option::is_none")]
     pub click_limit: Option<Count>,
-    /// So many are to count as counted. What the tracker counts at the same moment is overwritten.
+    /// The number of counted clicks. This overwrites clicks that a tracker counts at the same moment.
     #[serde(deserialize_with = "values::given", skip_serializing_if = "Option::is_none")]
     pub clicks: Option<Count>,
-    /// The status word.
+    /// The URL's status.
     #[serde(deserialize_with = "values::given", skip_serializing_if = "Option::is_none")]
     pub status: Option<UrlStatus>,
 }
@@ -103,30 +103,30 @@ pub struct UrlPatch {
 /// Add a URL to a campaign.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddUrl {
-    /// Whose it will be.
+    /// The campaign's database id.
     pub campaign: CampaignId,
-    /// What it is.
+    /// The fields of the new URL.
     pub patch: UrlPatch,
 }
 
 /// Change a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeUrl {
-    /// Which.
+    /// The URL's database id.
     pub url: UrlId,
-    /// How.
+    /// The fields to change.
     pub patch: UrlPatch,
 }
 
-/// What is asked about the table `urls`.
+/// A question or an order about the table `urls`.
 #[derive(Debug)]
 pub enum UrlOrder {
-    /// Every URL of a campaign.
+    /// Read every URL of a campaign.
     List(Ask<CampaignId, Vec<Url>>),
-    /// A new row.
+    /// Add a row.
     Add(Ask<AddUrl, Url>),
-    /// Another row in place of what it was.
+    /// Change a row. The answer is the changed row.
     Change(Ask<ChangeUrl, Url>),
-    /// One row fewer; the answer is what it was.
+    /// Remove a row. The answer is the removed row.
     Remove(Ask<UrlId, Url>),
 }

@@ -1,4 +1,4 @@
-//! Values in requests, checked while they are read, so that the refusal names their field.
+//! Values in requests. They are checked while they are parsed, so that a refusal names the field.
 
 use std::fmt;
 use std::num::IntErrorKind;
@@ -15,57 +15,58 @@ use crate::domain::money::{Clicks, Money, MoneyError};
 use crate::domain::policy::LONGEST_OWN_COOLDOWN_SECONDS;
 use crate::domain::text::LONGEST_NAME;
 
-/// So many decimals has an amount of money.
+/// The largest number of decimals of an amount of money.
 const MONEY_DECIMALS: usize = 6;
 
-/// Why a value makes no sense.
+/// The reason why a value is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ValueError {
-    /// Not a whole number, or below zero.
+    /// A count that is not a whole number, or is negative.
     #[error("`{0}` is not a count: give a whole number, 0 or more")]
     NotACount(String),
-    /// A count that the column cannot hold.
+    /// A count that the database's column cannot hold.
     #[error("`{0}` is more than the database can hold, {max}", max = i64::MAX)]
     TooMany(String),
-    /// Not a duration.
+    /// A text that is not a duration.
     #[error("`{0}` is not a duration: write one like \"90s\", \"2m\" or \"1h 30m\"")]
     NotADuration(String),
-    /// A duration that the column cannot hold, or a slip of the pen.
-    #[error("`{0}` does not fit: give whole seconds, from 0s to 24h")]
+    /// A cool-down of more than 24 hours or with parts of a second, probably a typing error.
+    #[error("`{0}` is not a cool-down: give whole seconds, from 0s to 24h")]
     CooldownRange(String),
-    /// It would end at once, or is a slip of the pen.
-    #[error("`{0}` is not how long a hold can last: give more than 0s, a century at most")]
+    /// A hold that would end at once or last more than a century, probably a typing error.
+    #[error("`{0}` is not a duration for a hold: give more than 0s, and at most a century")]
     HoldRange(String),
-    /// No amount of money.
+    /// A text that is not an amount of money.
     #[error(transparent)]
     NotMoney(#[from] MoneyError),
-    /// What is behind the sixth decimal would be cut off.
+    /// An amount whose decimals after the sixth would be cut off.
     #[error("`{0}` has more than six decimals: write an amount like 10.00")]
     TooFine(String),
-    /// It would be reached before anything is spent.
+    /// A spend limit of 0, which is reached before anything is spent.
     #[error(
-        "`{0}` would leave the campaign alone from the first cent: give an amount above 0, or disable its generator"
+        "with a spend limit of `{0}` the guard would leave the campaign alone at once: give an amount above 0, or \
+         disable its generator"
     )]
     NoSpend(String),
-    /// Nobody could tell it from others, or read the log lines that it stands in.
-    #[error("give a name of at least one visible character, {LONGEST_NAME} characters at most, and no line breaks")]
+    /// A name that is empty, too long, or would break a line of the log.
+    #[error("give a name with 1 to {LONGEST_NAME} characters, without control characters or line breaks")]
     Name,
-    /// No campaign at TrafficStars.
+    /// A text that is not a TrafficStars id.
     #[error("`{0}` is not a TrafficStars id: give a whole number from 1")]
     NotARemoteId(String),
-    /// Not an address of the web.
+    /// A text that is not a web address.
     #[error("`{0}` is not an address: write one like https://example.com/landing")]
     NotAnAddress(String),
 }
 
-/// A spend limit as operators give it: above 0, and with as many decimals as money has.
+/// A spend limit as operators give it: above 0, with at most six decimals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = String)]
 pub struct SpendLimit(Money);
 
 impl SpendLimit {
-    /// The limit; never 0.
+    /// Returns the limit, which is never 0.
     #[must_use]
     pub const fn get(self) -> Money {
         self.0
@@ -97,13 +98,13 @@ impl<'de> Deserialize<'de> for SpendLimit {
     }
 }
 
-/// A number of clicks that the database can hold.
+/// A number of clicks that fits the database's column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(transparent)]
 pub struct Count(i64);
 
 impl Count {
-    /// The number; never negative.
+    /// Returns the number, which is never negative.
     #[must_use]
     pub const fn get(self) -> i64 {
         self.0
@@ -134,14 +135,14 @@ impl fmt::Display for Count {
     }
 }
 
-/// A cool-down of a campaign's own, in whole seconds. As text it is humantime's: `2m 30s`.
+/// A campaign's own cool-down, in whole seconds. As text it looks like `2m 30s`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cooldown {
     seconds: u32,
 }
 
 impl Cooldown {
-    /// In seconds.
+    /// Returns the cool-down in seconds.
     #[must_use]
     pub const fn seconds(self) -> u32 {
         self.seconds
@@ -178,23 +179,23 @@ impl<'de> Deserialize<'de> for Cooldown {
     }
 }
 
-/// Longer is a slip of the pen: a hold without an end is one without a duration.
+/// The longest hold. A longer one is probably a typing error: an endless hold has no duration at all.
 const LONGEST_HOLD: Duration = Duration::from_secs(36_525 * 24 * 60 * 60);
 
-/// How long a hold lasts, as humantime text.
+/// Parses how long a hold lasts, from text like `2h`.
 ///
 /// # Errors
-/// Not a duration, none at all, or longer than a century.
+/// The text is not a duration, or the duration is 0 or longer than a century.
 pub fn hold_span(text: &str) -> Result<Duration, ValueError> {
     let span = humantime::parse_duration(text).map_err(|_| ValueError::NotADuration(text.to_owned()))?;
     let fits = !span.is_zero() && span <= LONGEST_HOLD;
     fits.then_some(span).ok_or_else(|| ValueError::HoldRange(text.to_owned()))
 }
 
-/// A name as people give it, without space around it.
+/// Checks a name and removes the space around it.
 ///
 /// # Errors
-/// Nothing is left, it is too long, or it would break a line.
+/// The name is empty, too long, or has control characters, such as a line break.
 pub fn name(text: &str) -> Result<String, ValueError> {
     let name = text.trim();
     if name.is_empty() || name.chars().nth(LONGEST_NAME).is_some() || name.contains(char::is_control) {
@@ -203,19 +204,19 @@ pub fn name(text: &str) -> Result<String, ValueError> {
     Ok(name.to_owned())
 }
 
-/// A campaign's id at TrafficStars.
+/// Parses a campaign's id at TrafficStars.
 ///
 /// # Errors
-/// Not a whole number from 1.
+/// The text is not a whole number from 1.
 pub fn remote_id(text: &str) -> Result<RemoteId, ValueError> {
     let id = text.trim().parse().ok().filter(|id| *id >= 1);
     id.map(RemoteId).ok_or_else(|| ValueError::NotARemoteId(text.to_owned()))
 }
 
-/// Where visitors are sent. It is kept as given: trackers put marks of their own into it.
+/// Checks the address to which visitors are sent. It is kept as given, since trackers put placeholders into it.
 ///
 /// # Errors
-/// Neither http nor https, or no address at all.
+/// The text is not an http or https address.
 pub fn target_url(text: &str) -> Result<String, ValueError> {
     let address = text.trim();
     match Url::parse(address) {
@@ -224,12 +225,12 @@ pub fn target_url(text: &str) -> Result<String, ValueError> {
     }
 }
 
-/// A field that may be left out, and is not null where it is given.
+/// Reads a field that may be left out, but must not be null.
 pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-/// An override: left out it stays, null clears it.
+/// Reads an override: if it is left out, it stays; null clears it.
 pub(super) fn given_or_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {
@@ -268,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_read_as_people_write_them_and_refused_where_they_make_no_sense() {
+    fn valid_values_are_read_and_invalid_ones_are_refused() {
         assert_read(
             Count::from_str,
             &["0", "9223372036854775807"],
@@ -295,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cooldown_is_shown_as_it_can_be_given() {
+    fn a_cooldown_is_shown_in_a_form_that_can_be_read_again() {
         for (text, shown) in [("90s", "1m 30s"), ("0s", "0s"), ("24h", "1day")] {
             let cooldown: Cooldown = text.parse().unwrap();
             assert_eq!(cooldown.to_string(), shown);

@@ -1,4 +1,4 @@
-//! What the account holds, read without a supervisor.
+//! `account` without a supervisor: reads the campaigns of the account from TrafficStars.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,11 @@ use crate::error_chain::in_full;
 use crate::leadership::Leadership;
 use crate::trafficstar::http::HttpClient;
 
-/// The campaigns of the account, by their ids at TrafficStars. A database that cannot be read tells of no row.
+/// Returns the campaigns of the account, by their ids at TrafficStars. If the database cannot be read, no campaign
+/// shows the row that is linked to it.
 ///
 /// # Errors
-/// There is no API key, or TrafficStars does not tell.
+/// There is no API key, or the list cannot be read from TrafficStars.
 pub async fn account(config: &Config, environment: &Environment) -> Result<Vec<AccountCampaign>, String> {
     let api_key = config.api_key(environment).map_err(|error| in_full(&error))?;
     let http =
@@ -26,7 +27,7 @@ pub async fn account(config: &Config, environment: &Environment) -> Result<Vec<A
     let rows: BTreeMap<RemoteId, _> =
         rows.iter().map(|row| (row.trafficstar_id, (row.id, row.generator_enabled))).collect();
     let (account, requests) = list(config, environment, http, &limits, &clock).await;
-    // A supervisor that is started next keeps the limit with these in mind, where they can be counted.
+    // A supervisor that starts next counts these requests. If they cannot be stored, it may exceed the limit by them.
     let _ = store.count_requests(requests, clock.now(), None, clock.now()).await;
     let now = clock.now();
     let shown = |(id, read): (&RemoteId, &_)| AccountCampaign::of(*id, read, rows.get(id).copied(), now);

@@ -1,19 +1,20 @@
-//! Orders about the process itself: carried out by the daemon, whichever way they come.
+//! `reload`, `log-filter` and `shutdown`: orders about the process itself, by command, by API or by signal.
 
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 
 use super::order_router::OrderRouter;
+use crate::actors::answers::send_reply;
 use crate::config::{Config, LogFilter, process_environment};
 use crate::control::{AdminOrder, LogFilterSetting, Refusal, ReloadBody, Reloaded, Stopping};
 use crate::error_chain::in_full;
 use crate::telemetry::LogControl;
 
-/// Whoever carries them out.
+/// Carries out the orders about the process.
 pub(super) struct Admin {
-    /// What is in force now.
+    /// The config that is in force.
     config: Config,
-    /// None where the program that this runs in logs in its own way.
+    /// The control of the log; `None` if the program around this supervisor does its own logging.
     log: Option<LogControl>,
     router: OrderRouter,
 }
@@ -23,29 +24,24 @@ impl Admin {
         Self { config, log, router }
     }
 
-    /// Carries out what comes, one after the other; returns when the end is ordered.
-    pub(super) async fn serve(mut self, mut operations: mpsc::Receiver<AdminOrder>, mut hang_up: Signal) {
+    /// Carries out the orders one after the other. Returns when an operator orders the end.
+    pub(super) async fn serve(mut self, mut admin_orders: mpsc::Receiver<AdminOrder>, mut hang_up: Signal) {
         loop {
-            // Without a control server there are still signals.
-            let operation = tokio::select! {
-                Some(operation) = operations.recv() => operation,
+            // If the control server has ended, signals still work.
+            let order = tokio::select! {
+                Some(order) = admin_orders.recv() => order,
                 Some(()) = hang_up.recv() => {
-                    // The log says how it went: whoever sends a signal reads that.
+                    // A signal gets no answer: the outcome is in the log.
                     let _ = self.reload(ReloadBody::default()).await;
                     continue;
                 }
                 else => std::future::pending().await,
             };
-            // Whoever asked may be gone.
-            match operation {
-                AdminOrder::Reload(ask) => {
-                    let _ = ask.reply.send(self.reload(ask.question).await);
-                }
-                AdminOrder::SetLogFilter(ask) => {
-                    let _ = ask.reply.send(self.set_log_filter(ask.question));
-                }
+            match order {
+                AdminOrder::Reload(ask) => send_reply(ask.reply, self.reload(ask.question).await),
+                AdminOrder::SetLogFilter(ask) => send_reply(ask.reply, self.set_log_filter(ask.question)),
                 AdminOrder::Shutdown(ask) => {
-                    let _ = ask.reply.send(Ok(Stopping { pid: std::process::id() }));
+                    send_reply(ask.reply, Ok(Stopping { pid: std::process::id() }));
                     return;
                 }
             }
@@ -59,13 +55,13 @@ impl Admin {
         let loaded = loaded.map_err(|died| Refusal::Failed(format!("the config could not be read: {died}")))?;
         let fresh = loaded.map_err(|errors| not_reloaded(&errors.lines().collect::<Vec<_>>()))?;
         if let Some(log) = &self.log {
-            // What `log-filter` set since is over.
+            // The config is compared with the filter that is in force, which `log-filter` may have changed.
             self.config.log.filter = log.filter();
         }
         let changes = self.config.changes_to(&fresh);
         if !accept && changes.may_be_cut_off() {
             return Err(not_reloaded(&[format!(
-                "{}: no longer in the config, which may have been cut off: put it back, or accept its default by \
+                "{}: no longer in the config. The file may have been cut off: put it back, or accept the default with \
                  `traffic-generator reload --accept`",
                 changes.vanished.join(", ")
             )]));
@@ -92,18 +88,18 @@ impl Admin {
         let filter: LogFilter =
             filter.parse().map_err(|error: crate::config::LogFilterError| bad(error.to_string()))?;
         let Some(log) = &self.log else {
-            return Err(Refusal::NotNow("the program that this supervisor runs in logs in its own way".to_owned()));
+            return Err(Refusal::NotNow("the program around this supervisor does its own logging".to_owned()));
         };
-        tracing::info!("log filter is now \"{}\"", filter.as_str());
+        tracing::info!("the log filter is now \"{}\"", filter.as_str());
         log.set_filter(&filter).map_err(|error| Refusal::Failed(in_full(&error)))?;
         Ok(LogFilterSetting { filter: filter.as_str().to_owned() })
     }
 }
 
-/// Nothing has changed. The log says why, too, since a signal has no answer.
+/// Returns the refusal of a reload, and logs it, since a signal gets no answer.
 fn not_reloaded(problems: &[String]) -> Refusal {
     for problem in problems {
-        tracing::error!("the config is not reloaded: {problem}");
+        tracing::error!("the config is not reloaded, the old one stays in force: {problem}");
     }
     Refusal::BadConfig(problems.join("; "))
 }

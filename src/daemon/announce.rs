@@ -1,5 +1,5 @@
-//! What the log tells people of a supervisor's life beside the actors' own lines: what it guards and what that costs, and when
-//! its health changes.
+//! Log lines about the supervisor as a whole: the campaigns that it guards, the requests that this takes, and changes
+//! of its health. The actors log their own events.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use crate::domain::health::DegradationKind;
 use crate::domain::policy::Mode;
 use crate::domain::status::{CampaignStatus, RemoteClientStatus};
 
-/// How often it is looked whether there is something to tell.
+/// The interval at which the board is read for something to log.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// The part that finds these out logs them itself.
-const TOLD_BY_THEMSELVES: [DegradationKind; 2] = [DegradationKind::AnotherGuard, DegradationKind::BudgetTooSmall];
+/// The degradations that are logged elsewhere: the part that detects one logs it itself.
+const LOGGED_ELSEWHERE: [DegradationKind; 2] = [DegradationKind::AnotherGuard, DegradationKind::BudgetTooSmall];
 
-/// Tells that this supervisor guards from now on.
+/// Logs that this supervisor guards from now on.
 pub(super) fn announce(config: &Config) {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -32,8 +32,9 @@ pub(super) fn announce(config: &Config) {
     }
 }
 
-/// Tells how many campaigns are guarded, and what reading them costs, once each of them was read, or a tick is over.
-pub(super) async fn tell_of_campaigns(board: &Board, clock: &Clock, config: &Config) {
+/// Logs how many campaigns are guarded, and how many requests it takes to read them. It does so when each of them was
+/// read, or after a tick.
+pub(super) async fn report_campaigns(board: &Board, clock: &Clock, config: &Config) {
     let all_read = async {
         loop {
             let (_, campaigns) = board.dump_and_campaigns(clock.now());
@@ -43,12 +44,13 @@ pub(super) async fn tell_of_campaigns(board: &Board, clock: &Clock, config: &Con
             tokio::time::sleep(LOOK_EVERY).await;
         }
     };
-    // What was not read by then is told of without it.
+    // After a tick the line is written even if some campaigns were not read.
     let _ = tokio::time::timeout(config.generator.tick.to_std().unwrap_or_default(), all_read).await;
     let (dump, campaigns) = board.dump_and_campaigns(clock.now());
     tracing::info!("{}", in_words(&dump.trafficstar, &campaigns));
 }
 
+/// Returns the campaigns whose generators are enabled.
 fn guarded(campaigns: &[Arc<CampaignStatus>]) -> impl Iterator<Item = &CampaignStatus> {
     campaigns.iter().map(Arc::as_ref).filter(|campaign| campaign.ordered.generator_enabled)
 }
@@ -75,26 +77,26 @@ fn in_words(remote: &RemoteClientStatus, campaigns: &[Arc<CampaignStatus>]) -> S
     } else {
         let requests = if remote.reading.requests == 1 { "request" } else { "requests" };
         format!(
-            "reading them takes {} {requests} a tick of the {} a minute",
+            "reading them takes {} {requests} a tick, and the limit is {} a minute",
             remote.reading.requests, remote.requests_per_minute
         )
     };
     format!("guarding {count} {noun}{exceptions}: {cost}")
 }
 
-/// Tells each reason for which promises may not be kept when it comes, and when all are gone; for ever.
+/// Logs each reason of degraded health when it begins, and logs when all have ended. Never returns.
 pub(super) async fn watch_health(board: Board, clock: Clock) {
-    let mut told: Vec<DegradationKind> = Vec::new();
+    let mut logged: Vec<DegradationKind> = Vec::new();
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         let reasons = board.health(clock.now()).reasons;
-        let is_news = |kind: DegradationKind| !told.contains(&kind) && !TOLD_BY_THEMSELVES.contains(&kind);
+        let is_news = |kind: DegradationKind| !logged.contains(&kind) && !LOGGED_ELSEWHERE.contains(&kind);
         for degradation in reasons.iter().filter(|degradation| is_news(degradation.kind)) {
             tracing::warn!("health is degraded: {}", degradation.reason);
         }
-        if reasons.is_empty() && !told.is_empty() {
+        if reasons.is_empty() && !logged.is_empty() {
             tracing::info!("health is ok again");
         }
-        told = reasons.iter().map(|degradation| degradation.kind).collect();
+        logged = reasons.iter().map(|degradation| degradation.kind).collect();
     }
 }

@@ -1,9 +1,9 @@
-//! `check`: looks at all that the supervisor needs, on this machine (`machine`) and in the account (`visit`, `words`), and says
-//! what it found, a line each.
+//! `check`: examines everything that the supervisor needs, on this machine (`machine`) and in the account (`visit`,
+//! `words`), and reports each finding on one line.
 //!
-//! TrafficStars is asked as the supervisor asks it, through the same scheduler and within the same limit; what a supervisor beside
-//! it has sent within the last minute counts. It changes nothing: its own few requests are counted nowhere, and the account's
-//! limit has room for them.
+//! The command sends its requests as the supervisor does, through a scheduler of the same kind and within the same
+//! limit. The requests that a running supervisor sent within the last minute count. The command changes nothing, so its
+//! own few requests are not stored: the account's limit has room for them.
 
 mod findings;
 mod machine;
@@ -23,17 +23,15 @@ use crate::trafficstar::client::{Account, Limits};
 use crate::trafficstar::http::HttpClient;
 use crate::trafficstar::proxy::proxy_of;
 
-/// The proxy of the environment by which TrafficStars is asked, in words.
+/// Returns a sentence about the proxy for requests to TrafficStars; `None` if the environment sets no proxy.
 #[must_use]
 pub fn proxy_in_words(config: &Config) -> Option<String> {
     proxy_of(&config.trafficstar.base_url).map(|proxy| {
-        format!(
-            "requests to TrafficStars go by the proxy {proxy}, which the environment names; NO_PROXY leaves hosts out"
-        )
+        format!("requests to TrafficStars use the proxy {proxy}, which the environment names; NO_PROXY excludes hosts")
     })
 }
 
-/// Looks at everything, and tells all that is wrong at once. TrafficStars is left out where `offline`.
+/// Examines everything, and returns all findings. With `offline` it sends no requests to TrafficStars.
 pub async fn check(config: Result<Config, ConfigErrors>, environment: &Environment, offline: bool) -> Findings {
     let mut findings = Findings::default();
     let config = match config {
@@ -55,7 +53,7 @@ pub async fn check(config: Result<Config, ConfigErrors>, environment: &Environme
     if let Some(proxy) = proxy_in_words(&config) {
         findings.add(Check::note("proxy", proxy));
     }
-    // Where it cannot be set up, the supervisor would end at its start, whether it has a key or not.
+    // The client is set up even without a key: if that fails, the supervisor cannot start.
     let key = api_key.as_ref().map_or_else(|_| SecretString::default(), Clone::clone);
     match HttpClient::new(direct::settings(&config, key), Leadership::sole()) {
         Err(error) => findings.add(Check::problem(words::TRAFFICSTARS, in_full(&error))),
@@ -67,6 +65,7 @@ pub async fn check(config: Result<Config, ConfigErrors>, environment: &Environme
     findings
 }
 
+/// Examines the account at TrafficStars.
 async fn look_at_account(
     config: &Config,
     environment: &Environment,
@@ -84,7 +83,8 @@ async fn look_at_account(
     words::add(findings, &asked, &seen, rows, &limits, clock.now());
 }
 
-/// The account's list, or why it could not be read, in the words of a check; and how many requests that took.
+/// Returns the campaigns of the account, or the reason for which they could not be read; and the number of requests
+/// sent.
 pub(super) async fn list(
     config: &Config,
     environment: &Environment,
@@ -100,7 +100,7 @@ pub(super) async fn list(
     }
 }
 
-/// What bounds the requests beside a supervisor, as the database knows it.
+/// Returns the request limit, less the requests of a running supervisor, if the database has its tables.
 async fn limits_beside(config: &Config, has_tables: bool, clock: &Clock) -> Result<Limits, String> {
     if !has_tables {
         return Ok(limits_alone(config));

@@ -1,9 +1,11 @@
-//! `pause-all --direct`: the pause of everything from database and API alone, while the supervisor is dead.
+//! `pause-all --direct`: pauses all campaigns without a running supervisor, with only the database and the API of
+//! TrafficStars.
 //!
-//! It leads meanwhile, by the file's lock or the lease, so that no two act on one campaign. Beside a leader that is seen to be
-//! alive it leaves the order in the database, where that one finds it within a tick: two that send requests would break the
-//! limit together. In every other case it pauses, whatever of lock, lease, hold and journal is not to be had: a pause harms
-//! nobody, and a panic button that does nothing does.
+//! The command takes the leadership meanwhile (by the lock or the lease), so that no other process acts on the same
+//! campaign. If a leader is seen to be alive, the command only stores the order, and the leader reads it within a tick.
+//! Two processes that send requests would exceed the limit together. In every other case the command pauses, even if it
+//! cannot lock, lead, or store the hold and the journal. A needless pause costs one request, while a missing pause may
+//! cost money.
 
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use secrecy::SecretString;
 use super::election::{Election, HeldLease, Look};
 use super::{RunError, database_port, remote_port, store_of};
 use crate::actors::database::{DatabaseActor, Flush};
-use crate::actors::direct::{OneShotContext, Paused, pause_everything};
+use crate::actors::direct::{PauseContext, Paused, pause_everything};
 use crate::actors::trafficstar::TrafficStarActor;
 use crate::board::Board;
 use crate::clock::Clock;
@@ -30,42 +32,45 @@ use crate::leadership::moment;
 use crate::store::{CampaignRow, Store, StoreError, SupervisorLock};
 use crate::trafficstar::http::{HttpClient, RemoteSettings};
 
-/// A supervisor that lives answers on its socket within this time.
+/// A working supervisor answers on its socket within this time.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
-/// It reads the rows at every tick, and with them the order; one that has not for so many ticks would not find it.
-const TICKS: i32 = 3;
-/// But a tick may be short, and a machine slow.
+/// A working supervisor syncs at every tick, and reads the order then. If its last sync is older than this many ticks,
+/// it counts as hanging.
+const SYNCED_WITHIN_TICKS: i32 = 3;
+/// A last sync of this age never counts as too old: a tick may be short, and the machine slow.
 const SYNCED_WITHIN: chrono::TimeDelta = chrono::TimeDelta::seconds(10);
-/// How long the end times that follow the pauses are waited for. One that comes later is set by the next supervisor.
+/// The longest time that the command waits for the end times that follow the pauses. The next supervisor sets the
+/// others.
 const END_TIMES_WITHIN: Duration = Duration::from_secs(60);
-/// A database that takes nothing for so long is not waited for.
-const AWAY_FOR: u32 = 5;
+/// If the database fails for this many seconds, the command no longer waits for the end times.
+const DATABASE_FAILS_FOR: u32 = 5;
 
-/// What came of it.
+/// The outcome of the command.
 #[derive(Debug)]
 pub struct PausedAll {
-    /// The order, and how many campaigns it paused.
+    /// The hold, and the numbers of campaigns that were paused.
     pub held: HeldAll,
-    /// Whether the hold is in the database, where the next supervisor finds it.
+    /// Whether the hold is stored in the database, so that the next supervisor keeps it.
     pub is_hold_stored: bool,
-    /// Whether a supervisor lives that carries the order out.
-    pub is_left_to_the_living: bool,
+    /// Whether a working supervisor carries the order out, and this command sent nothing.
+    pub is_left_to_supervisor: bool,
 }
 
-/// Who leads beside this command.
+/// The process that leads.
 enum Leads {
-    /// This command.
-    Here(HeldLease),
-    /// A supervisor that was seen to be alive.
-    Elsewhere,
-    /// Nobody is known to; why this command does not.
-    Nobody(String),
+    /// This command leads.
+    ThisCommand(HeldLease),
+    /// A supervisor leads, and was seen to be alive.
+    Supervisor,
+    /// No leader is known. Holds the reason for which this command could not take the leadership.
+    Unknown(String),
 }
 
-/// Stores the order, then pauses every campaign of the database.
+/// Stores the hold, and pauses every campaign of the database.
 ///
 /// # Errors
-/// The database cannot be read, or the client could not be set up. What one campaign refuses is in the answer.
+/// The database cannot be read, or the TrafficStar client could not be set up. Campaigns that could not be paused are
+/// no error: the answer lists them.
 pub fn pause_all(config: &Config, api_key: SecretString, hold: Hold) -> Result<PausedAll, RunError> {
     System::new().block_on(pause_all_within(config, api_key, hold))
 }
@@ -78,42 +83,44 @@ async fn pause_all_within(config: &Config, api_key: SecretString, hold: Hold) ->
     direct.upgrade(&store).await?;
     let (store, campaigns) = readable(store).await?;
     let leads = match &locked {
-        Locked::ByLiving => Leads::Elsewhere,
-        Locked::Here { .. } | Locked::Not => direct.lead(&store).await,
+        Locked::BySupervisor => Leads::Supervisor,
+        Locked::ByThisCommand { .. } | Locked::No => direct.lead(&store).await,
     };
     let held = match leads {
-        Leads::Here(held) => held,
-        Leads::Elsewhere => match store.set_hold_on_all(Some(hold.clone())).await {
-            Ok(()) => return Ok(left_to_the_living(hold, &campaigns, config)),
+        Leads::ThisCommand(held) => held,
+        Leads::Supervisor => match store.set_hold_on_all(Some(hold.clone())).await {
+            Ok(()) => return Ok(left_to_supervisor(hold, &campaigns, config)),
             Err(error) => {
                 direct
                     .warnings
-                    .push(format!("a supervisor lives, and the order cannot be left to it: {}", in_full(&error)));
-                HeldLease::by_nobody(&store)
+                    .push(format!("a supervisor runs, but the order could not be stored for it: {}", in_full(&error)));
+                HeldLease::without_leadership(&store)
             }
         },
-        Leads::Nobody(reason) => {
-            direct.warnings.push(format!("{reason}: paused without leading, which another supervisor may do"));
-            HeldLease::by_nobody(&store)
+        Leads::Unknown(reason) => {
+            direct.warnings.push(format!(
+                "the campaigns were paused without leadership, and another supervisor may act on them, too: {reason}"
+            ));
+            HeldLease::without_leadership(&store)
         }
     };
-    let pressed = direct.press(api_key, &held, campaigns, hold).await;
+    let outcome = direct.hold_and_pause(api_key, &held, campaigns, hold).await;
     held.give_up().await;
     drop(locked);
-    pressed
+    outcome
 }
 
-/// What has become of the lock on the file.
+/// The process that has the lock on the SQLite file.
 enum Locked {
-    /// It is held; none where there is a lease instead.
-    Here { _lock: Option<SupervisorLock> },
-    /// A supervisor has it that was seen to be alive.
-    ByLiving,
-    /// It is not to be had.
-    Not,
+    /// This command has the lock. `None` for a database with a lease instead.
+    ByThisCommand { _lock: Option<SupervisorLock> },
+    /// A working supervisor has the lock.
+    BySupervisor,
+    /// This command could not get the lock, and no working supervisor was found.
+    No,
 }
 
-/// The command, with what it has to tell.
+/// The command, with the warnings that it has collected.
 struct Direct<'a> {
     config: &'a Config,
     clock: Clock,
@@ -122,37 +129,41 @@ struct Direct<'a> {
 }
 
 impl Direct<'_> {
+    /// Takes the lock.
     async fn lock(&mut self, store: &Store) -> Result<Locked, RunError> {
         match store.lock().await {
-            Ok(lock) => return Ok(Locked::Here { _lock: lock }),
+            Ok(lock) => return Ok(Locked::ByThisCommand { _lock: lock }),
             Err(error @ StoreError::NoDatabase { .. }) => return Err(error.into()),
             Err(StoreError::AlreadyGuarded { holder, .. }) => {
-                if self.lives(holder).await {
-                    return Ok(Locked::ByLiving);
+                if self.is_working(holder).await {
+                    return Ok(Locked::BySupervisor);
                 }
                 let holder = holder.map_or_else(|| "a process".to_owned(), |pid| format!("process {pid}"));
                 self.warnings.push(format!(
-                    "{holder} holds the lock of the database and shows no life on {}: paused beside it. If it is a supervisor \
-                     that hangs, kill it",
+                    "{holder} holds the lock of the database, but no working supervisor answers on {}. The campaigns were \
+                     paused all the same. If that process is a supervisor that hangs, kill it",
                     self.config.control.socket.display()
                 ));
             }
-            Err(error) => self.warnings.push(format!("{}: paused without the lock", in_full(&error))),
+            Err(error) => {
+                self.warnings.push(format!("{}: the campaigns were paused without the lock", in_full(&error)))
+            }
         }
-        Ok(Locked::Not)
+        Ok(Locked::No)
     }
 
-    /// Whether the holder of the lock answers on the socket, and would find the order in the database. One that is frozen, or
-    /// whose actors hang, does not carry it out.
-    async fn lives(&self, holder: Option<u32>) -> bool {
+    /// Whether the process that holds the lock answers on the socket and has synced lately. A supervisor that is
+    /// frozen, or whose actors hang, would not carry out the order.
+    async fn is_working(&self, holder: Option<u32>) -> bool {
         let Ok(client) = Client::new(&self.config.control.socket) else { return false };
         let Ok(Ok(dump)) = tokio::time::timeout(ANSWERS_WITHIN, client.state()).await else { return false };
         let synced = dump.supervisor.last_sync_at.map(|at| dump.captured_at.signed_duration_since(at));
-        let within = (self.config.generator.tick * TICKS).max(SYNCED_WITHIN);
+        let within = (self.config.generator.tick * SYNCED_WITHIN_TICKS).max(SYNCED_WITHIN);
         holder == Some(dump.pid) && synced.is_some_and(|since| since <= within)
     }
 
-    /// Brings an older version's tables up to date. Where that cannot be, they may do all the same.
+    /// Upgrades the tables of an older version. If that fails, the command goes on with a warning: the old tables may
+    /// suffice.
     async fn upgrade(&mut self, store: &Store) -> Result<(), RunError> {
         match store.upgrade().await {
             Ok(_) => {}
@@ -164,27 +175,29 @@ impl Direct<'_> {
         Ok(())
     }
 
-    /// Election, unless another supervisor is seen to be alive. The lease of one that has died is waited out: it may only be
-    /// slow. Where nobody is heard, and yet the lease is not free, waiting comes to an end.
+    /// Takes the leadership, unless another supervisor is seen to be alive. It waits for the end of the lease of a
+    /// leader that sends no heartbeat, since that leader may only be slow; but not for longer than twice a lease.
     async fn lead(&self, store: &Store) -> Leads {
-        let mut leadership = Election::new(store, None, self.board.clone(), self.clock.clone());
+        let mut election = Election::new(store, None, self.board.clone(), self.clock.clone());
         let begun = moment();
         loop {
-            match leadership.look().await {
-                Ok(Look::Won(held)) => return Leads::Here(held),
-                Ok(Look::HeldLease) if leadership.has_heard_a_heartbeat() => return Leads::Elsewhere,
-                Ok(Look::HeldLease) if moment().0.saturating_sub(begun.0) >= (LEASE + MARGIN) * 2 => {
-                    let why = self.board.leadership().nobody_leads;
-                    return Leads::Nobody(why.unwrap_or_else(|| "the lease on leadership is not to be had".to_owned()));
+            match election.look().await {
+                Ok(Look::Won(held)) => return Leads::ThisCommand(held),
+                Ok(Look::HeldByAnother) if election.has_seen_a_heartbeat() => return Leads::Supervisor,
+                Ok(Look::HeldByAnother) if moment().0.saturating_sub(begun.0) >= (LEASE + MARGIN) * 2 => {
+                    let why = self.board.leadership().no_leader;
+                    return Leads::Unknown(
+                        why.unwrap_or_else(|| "the lease on leadership could not be taken".to_owned()),
+                    );
                 }
-                Ok(Look::HeldLease) => tokio::time::sleep(LOOK_EVERY).await,
-                Err(error) => return Leads::Nobody(in_full(&error)),
+                Ok(Look::HeldByAnother) => tokio::time::sleep(LOOK_EVERY).await,
+                Err(error) => return Leads::Unknown(in_full(&error)),
             }
         }
     }
 
-    /// Stores the hold and pauses, neither waiting for the other.
-    async fn press(
+    /// Stores the hold and pauses the campaigns at the same time.
+    async fn hold_and_pause(
         mut self,
         api_key: SecretString,
         held: &HeldLease,
@@ -199,20 +212,24 @@ impl Direct<'_> {
         let (stored, Paused { paused, not_paused, unread }) = tokio::join!(set_hold, pause);
         let is_hold_stored = stored.is_ok();
         if let Err(error) = stored {
-            self.warnings.push(format!("{}: nothing keeps the campaigns paused", in_full(&error)));
+            self.warnings.push(format!(
+                "the hold could not be stored, so nothing keeps the campaigns paused: {}",
+                in_full(&error)
+            ));
         }
         if let Some((count, reason)) = unread {
-            self.warnings.push(format!("what is stored of {count} campaigns could not be read: {reason}"));
+            let noun = if count == 1 { "campaign" } else { "campaigns" };
+            self.warnings.push(format!("the stored state of {count} {noun} could not be read: {reason}"));
         }
         if let Some(error) = self.board.dump(self.clock.now()).database.last_error {
             self.warnings.push(format!("not every pause is in the journal: {error}"));
         }
         let (campaigns, stopped_already, warnings) = (count, 0, self.warnings);
         let held = HeldAll { hold, campaigns, paused, stopped_already, observed_only, not_paused, warnings };
-        Ok(PausedAll { held, is_hold_stored, is_left_to_the_living: false })
+        Ok(PausedAll { held, is_hold_stored, is_left_to_supervisor: false })
     }
 
-    /// The pause of all by the actors that guard, ready to begin.
+    /// Builds the actors that pause. The pauses begin when the future is awaited.
     async fn pause(
         &mut self,
         api_key: SecretString,
@@ -231,12 +248,12 @@ impl Direct<'_> {
         };
         let http = HttpClient::new(settings(config, api_key), held.leadership.clone())?;
         let seen_clock = http.seen_clock();
-        // What was sent within the last minute is not known, where it cannot be read: a 429 at the worst.
+        // If the requests of the last minute cannot be read, they are not counted. At worst TrafficStars answers 429.
         let limits = super::limits(config, store, clock).await.unwrap_or_else(|_| super::limits_alone(config));
         let database = DatabaseActor::new(store.clone(), board.clone(), clock.clone()).start();
         let reserve = database.clone().recipient();
         let trafficstar = TrafficStarActor::new(http, &limits, reserve, board.clone(), clock.clone()).start();
-        let context = OneShotContext {
+        let context = PauseContext {
             clock: clock.clone(),
             board: board.clone(),
             defaults: config.generator.clone(),
@@ -247,27 +264,28 @@ impl Direct<'_> {
         let waited_for = waited_for(board.clone(), clock.clone());
         Ok(async move {
             let paused = pause_everything(context, campaigns, pause, waited_for).await;
-            // One that died has nothing left to store.
+            // If the database actor has died, it has nothing left to store.
             let _ = database.send(Flush).await;
             paused
         })
     }
 }
 
-/// Resolves when what follows the pauses is waited for no longer.
+/// Resolves when the command no longer waits for the end times that follow the pauses.
 async fn waited_for(board: Board, clock: Clock) {
-    let away = async {
+    let database_fails = async {
         let mut looks = 0;
-        while looks < AWAY_FOR {
+        while looks < DATABASE_FAILS_FOR {
             tokio::time::sleep(Duration::from_secs(1)).await;
             looks = if board.dump(clock.now()).database.last_error.is_some() { looks + 1 } else { 0 };
         }
     };
-    // Past it, what is missing is owed: the promise says so.
-    let _ = tokio::time::timeout(END_TIMES_WITHIN, away).await;
+    // The promise says that a missing end time is owed, so the next supervisor sets it.
+    let _ = tokio::time::timeout(END_TIMES_WITHIN, database_fails).await;
 }
 
-/// The campaigns, and a store that can read: on a disk that is read-only a file cannot even be opened for work.
+/// Returns the campaigns, and a store that can read them. On a read-only disk, SQLite can open the file only in its
+/// read-only mode.
 async fn readable(store: Store) -> Result<(Store, Vec<CampaignRow>), RunError> {
     let error = match store.campaigns().await {
         Ok(campaigns) => return Ok((store, campaigns)),
@@ -278,11 +296,11 @@ async fn readable(store: Store) -> Result<(Store, Vec<CampaignRow>), RunError> {
     Ok((reading, campaigns))
 }
 
-/// A supervisor lives: it reads the order at its next tick, and pauses everything.
-fn left_to_the_living(hold: Hold, campaigns: &[CampaignRow], config: &Config) -> PausedAll {
+/// Returns the answer for an order that a working supervisor reads at its next tick and carries out.
+fn left_to_supervisor(hold: Hold, campaigns: &[CampaignRow], config: &Config) -> PausedAll {
     let warning =
-        "a supervisor lives: it finds the order in the database and carries it out within one tick. If it hangs, \
-                   kill it and give this command again"
+        "a supervisor runs: it reads the order from the database and carries it out within one tick. If it hangs, \
+                   kill it and run this command again"
             .to_owned();
     let held = HeldAll {
         hold,
@@ -293,13 +311,15 @@ fn left_to_the_living(hold: Hold, campaigns: &[CampaignRow], config: &Config) ->
         not_paused: Vec::new(),
         warnings: vec![warning],
     };
-    PausedAll { held, is_hold_stored: true, is_left_to_the_living: true }
+    PausedAll { held, is_hold_stored: true, is_left_to_supervisor: true }
 }
 
+/// Counts the campaigns in observe mode, to which nothing is sent.
 fn observed_only(campaigns: &[CampaignRow], config: &Config) -> u64 {
     campaigns.iter().filter(|row| row.mode(config.generator.mode) == Mode::Observe).count() as u64
 }
 
+/// Returns the settings of the TrafficStar client.
 pub(super) fn settings(config: &Config, api_key: SecretString) -> RemoteSettings {
     RemoteSettings {
         base_url: config.trafficstar.base_url.clone(),

@@ -1,6 +1,7 @@
-//! This process's part in leadership: looks at the lease, takes it, renews it, gives it up, and says so.
+//! The election of a leader: this process reads the lease, takes it, renews it and gives it up, and publishes its role.
 //!
-//! Deliberately absent: what the numbers mean ([`crate::domain::lease`]), and what is done as a leader or a standby.
+//! Deliberately absent: the rules of the lease ([`crate::domain::lease`]), and the work of a leader or of a standby
+//! (`roles`).
 
 use std::sync::Arc;
 
@@ -17,36 +18,38 @@ use crate::error_chain::in_full;
 use crate::leadership::{Leadership, moment};
 use crate::store::{LeaseCandidate, LeaseStore, LeaseTerm, Store, StoreError, SupervisorLock};
 
-/// LeaseCandidate for the leadership of a database.
+/// This process's candidacy for the leadership of a database.
 pub(super) struct Election {
     store: Store,
-    /// The lock on the file, where there is one. It has decided already.
+    /// The lock on the SQLite file; `None` for a database with a lease. The process that has the lock leads.
     lock: Option<Arc<SupervisorLock>>,
-    /// None where there is a lock instead.
-    router: Option<LeaseStore>,
-    me: LeaseCandidate,
+    /// The row of the lease; `None` if the database has a lock instead.
+    lease_store: Option<LeaseStore>,
+    candidate: LeaseCandidate,
     watch: Watch,
+    /// Whether the last look failed, which is logged once.
     failing: bool,
     board: Board,
     clock: Clock,
 }
 
-/// What a look has shown.
+/// The result of a look at the lease.
 pub(super) enum Look {
     /// This process leads from now on.
     Won(HeldLease),
-    /// Another one leads, or did a moment ago: its lease is waited out.
-    HeldLease,
+    /// Another process leads, or led a moment ago: its lease must end first.
+    HeldByAnother,
 }
 
-/// Election that is held. Dropped, it is given up soon, or runs out by itself where the process ends first.
+/// The leadership that this process has. If it is dropped, the lease is given up; if the process ends before that, the
+/// lease ends by itself.
 pub(super) struct HeldLease {
-    /// The database, in the name of this leadership.
+    /// The database. It takes writes only while this leadership lasts.
     pub(super) store: Store,
-    /// The right to send.
+    /// Allows requests while the leadership lasts.
     pub(super) leadership: Leadership,
     lock: Option<Arc<SupervisorLock>>,
-    /// None where there is a lock instead, or nothing to keep.
+    /// The task that renews the lease; `None` if there is no lease.
     renewer: Option<LeaseRenewer>,
 }
 
@@ -61,66 +64,70 @@ impl Election {
     pub(super) fn new(store: &Store, lock: Option<Arc<SupervisorLock>>, board: Board, clock: Clock) -> Self {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let pid = std::process::id();
-        // No two processes on machines of one name have both the same id and the same birth, containers included.
+        // The start time makes the name unique: containers may have the same host name and the same process id.
         let name = format!("{host} {pid} {}", clock.now().timestamp_nanos_opt().unwrap_or_default());
-        let me = LeaseCandidate { name, host, pid };
-        let router = store.lease_store(me.clone());
-        Self { store: store.clone(), lock, router, me, watch: Watch::default(), failing: false, board, clock }
+        let candidate = LeaseCandidate { name, host, pid };
+        let lease_store = store.lease_store(candidate.clone());
+        let (store, watch) = (store.clone(), Watch::default());
+        Self { store, lock, lease_store, candidate, watch, failing: false, board, clock }
     }
 
-    /// Looks once, and takes the lease where that is allowed.
+    /// Looks at the lease once, and takes it if that is allowed. A database with a lock needs no look: this process has
+    /// the lock.
     ///
     /// # Errors
     /// The database does not answer.
     pub(super) async fn look(&mut self) -> Result<Look, StoreError> {
-        let Some(router) = self.router.clone() else { return Ok(Look::Won(self.sole())) };
-        let row = router.look().await?;
+        let Some(lease_store) = self.lease_store.clone() else { return Ok(Look::Won(self.sole())) };
+        let row = lease_store.look().await?;
         let now = moment();
         if !self.watch.may_take(now, &row) {
-            let silence = self.watch.hears_nobody(now).then(|| silence(&row));
+            let silence = self.watch.sees_no_leader(now).then(|| silence(&row));
             let leader = row.leader().filter(|_| silence.is_none()).cloned();
             self.publish(Role::Standby, Some(row.epoch), leader, silence);
-            return Ok(Look::HeldLease);
+            return Ok(Look::HeldByAnother);
         }
         let asked_at = moment();
-        let Some(term) = router.take(&row).await? else { return Ok(Look::HeldLease) };
-        Ok(Look::Won(self.hold(router, term, asked_at)))
+        let Some(term) = lease_store.take(&row).await? else { return Ok(Look::HeldByAnother) };
+        Ok(Look::Won(self.hold(lease_store, term, asked_at)))
     }
 
-    /// Whether it is a lock that decides who leads: one that is lost does not come back.
+    /// Whether a lock decides which process leads. A lost lock cannot be taken again.
     pub(super) const fn is_by_lock(&self) -> bool {
-        self.router.is_none()
+        self.lease_store.is_none()
     }
 
-    /// Whether a leader was seen to be alive.
-    pub(super) const fn has_heard_a_heartbeat(&self) -> bool {
-        self.watch.has_heard_a_heartbeat()
+    /// Whether a heartbeat of another leader was seen.
+    pub(super) const fn has_seen_a_heartbeat(&self) -> bool {
+        self.watch.has_seen_a_heartbeat()
     }
 
-    /// Looks until it is won. What fails is said once.
+    /// Looks at the lease until this process leads. A series of failures is logged once.
     pub(super) async fn win(&mut self) -> HeldLease {
         loop {
             match self.look().await {
                 Ok(Look::Won(held)) => return held,
-                Ok(Look::HeldLease) => self.failing = false,
+                Ok(Look::HeldByAnother) => self.failing = false,
                 Err(error) => self.cannot_look(&error),
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
+    /// Publishes, and logs once, that the lease cannot be read.
     fn cannot_look(&mut self, error: &StoreError) {
         let reason = in_full(error);
         if !self.failing {
-            tracing::warn!(reason, "who leads cannot be seen: standing by");
+            tracing::warn!(reason, "the lease on leadership cannot be read: standing by");
         }
         self.failing = true;
-        let nobody_leads = Some(format!("who leads cannot be seen: {reason}"));
-        self.publish(Role::Standby, self.board.leadership().epoch, None, nobody_leads);
+        let no_leader = Some(format!("the lease on leadership cannot be read: {reason}"));
+        self.publish(Role::Standby, self.board.leadership().epoch, None, no_leader);
     }
 
+    /// Returns the leadership of the process that has the lock, or of the only process on the database.
     fn sole(&self) -> HeldLease {
-        let (host, pid) = (self.me.host.clone(), self.me.pid);
+        let (host, pid) = (self.candidate.host.clone(), self.candidate.pid);
         let leader = Some(Leader { host, pid, since: self.clock.now() });
         self.publish(Role::Leader, None, leader, None);
         let lock = self.lock.clone();
@@ -129,49 +136,51 @@ impl Election {
         HeldLease { store: self.store.clone(), leadership, lock, renewer: None }
     }
 
-    fn hold(&self, router: LeaseStore, term: LeaseTerm, asked_at: Moment) -> HeldLease {
+    /// Returns the leadership by a lease that was just taken, and starts the task that renews it.
+    fn hold(&self, lease_store: LeaseStore, term: LeaseTerm, asked_at: Moment) -> HeldLease {
         let (lease, held_lease) = watch::channel(Lease::granted(term.epoch, asked_at));
-        let leader = Leader { host: self.me.host.clone(), pid: self.me.pid, since: term.since };
+        let leader = Leader { host: self.candidate.host.clone(), pid: self.candidate.pid, since: term.since };
         let Epoch(epoch) = term.epoch;
-        tracing::info!(epoch, host = leader.host, "leadership is taken: this supervisor guards the campaigns");
+        tracing::info!(epoch, host = leader.host, "this supervisor has taken the leadership, and guards the campaigns");
         self.publish(Role::Leader, Some(term.epoch), Some(leader.clone()), None);
         let store = self.store.in_term(term.clone());
         let (give_up, given_up) = oneshot::channel();
         let (lose, lost) = oneshot::channel();
-        let keeping =
-            LeaseRenewal { router, term, lease, leader, board: self.board.clone(), clock: self.clock.clone() };
-        let task = actix::spawn(keeping.until(given_up, lose));
+        let (board, clock) = (self.board.clone(), self.clock.clone());
+        let renewal = LeaseRenewal { lease_store, term, lease, leader, board, clock };
+        let task = actix::spawn(renewal.until(given_up, lose));
         let renewer = LeaseRenewer { give_up, lost, task };
         HeldLease { store, leadership: Leadership::by_lease(held_lease), lock: None, renewer: Some(renewer) }
     }
 
-    fn publish(&self, role: Role, epoch: Option<Epoch>, leader: Option<Leader>, nobody_leads: Option<String>) {
-        let status = LeadershipStatus { role, epoch, leader, nobody_leads };
+    fn publish(&self, role: Role, epoch: Option<Epoch>, leader: Option<Leader>, no_leader: Option<String>) {
+        let status = LeadershipStatus { role, epoch, leader, no_leader };
         self.board.publish_leadership(self.clock.now(), status);
     }
 }
 
-/// Why nobody leads who holds the lease, and what is waited for.
+/// Returns the reason for which no supervisor leads although the lease is held, and what this supervisor waits for.
 fn silence(row: &LeaseRow) -> String {
     let ends_at = row.ends_at.map_or_else(|| "long ago".to_owned(), |at| date(at) + " UTC");
     format!(
-        "the last leader has sent no heartbeat for {}, and its lease ends only at {ends_at} by the database's clock, which is \
-         waited for. Was that clock set back? Set it right; or, where no supervisor is left that leads, end the lease: \
+        "the last leader has sent no heartbeat for {}. This supervisor waits until its lease ends: at {ends_at} by the \
+         database's clock. If that clock was set back, set it right. If no supervisor leads, you can end the lease: \
          `UPDATE leadership SET ends_at = NULL`",
         humantime::format_duration(LEASE + MARGIN)
     )
 }
 
 impl HeldLease {
-    /// Resolves when another supervisor leads, or could.
+    /// Resolves when the leadership is lost: another supervisor leads, or may lead.
     pub(super) async fn lost(&mut self) {
         match &mut self.renewer {
-            // A renewer that died renews nothing, either.
+            // If the task has ended by a panic, the lease is not renewed, so it counts as lost, too.
             Some(renewer) => drop((&mut renewer.lost).await),
             None => self.lock_lost().await,
         }
     }
 
+    /// Resolves when the lock file was removed or replaced; never if there is no lock.
     async fn lock_lost(&self) {
         let Some(lock) = &self.lock else { return std::future::pending().await };
         while lock.is_in_place() {
@@ -179,23 +188,23 @@ impl HeldLease {
         }
     }
 
-    /// The right to act without leading: for pauses, which harm nobody.
-    pub(super) fn by_nobody(store: &Store) -> Self {
+    /// Allows requests without leadership. Only for pauses: a needless pause costs one request.
+    pub(super) fn without_leadership(store: &Store) -> Self {
         Self { store: store.clone(), leadership: Leadership::sole(), lock: None, renewer: None }
     }
 
-    /// Ends the leadership, so that a standby takes over at once. Nothing may be on its way any more.
+    /// Ends the leadership, so that a standby takes over at once. The caller makes sure that nothing is in flight.
     pub(super) async fn give_up(self) {
         let Some(LeaseRenewer { give_up, task, .. }) = self.renewer else { return };
-        // It has ended already where the leadership is lost.
+        // The task has ended already if the leadership was lost.
         let _ = give_up.send(());
         let _ = task.await;
     }
 }
 
-/// What renewing the lease takes.
+/// Renews the lease, and publishes the role.
 struct LeaseRenewal {
-    router: LeaseStore,
+    lease_store: LeaseStore,
     term: LeaseTerm,
     lease: watch::Sender<Lease>,
     leader: Leader,
@@ -204,7 +213,7 @@ struct LeaseRenewal {
 }
 
 impl LeaseRenewal {
-    /// Renews the lease until it is to be given up or another one has it.
+    /// Renews the lease until `given_up` resolves or another process has taken it.
     async fn until(self, mut given_up: oneshot::Receiver<()>, lose: oneshot::Sender<()>) {
         let mut heartbeat = tokio::time::interval(HEARTBEAT_EVERY);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -216,7 +225,7 @@ impl LeaseRenewal {
                 _ = &mut given_up => return self.give_up().await,
             }
             let asked_at = moment();
-            match self.router.beat(&self.term).await {
+            match self.lease_store.beat(&self.term).await {
                 Ok(true) => {
                     self.lease.send_modify(|lease| *lease = lease.renewed(asked_at));
                     if failing {
@@ -228,7 +237,7 @@ impl LeaseRenewal {
                     self.lease.send_modify(|lease| *lease = lease.ended());
                     tracing::warn!(
                         epoch,
-                        "leadership is lost: another supervisor leads, or could, and this one stands by"
+                        "leadership is lost: another supervisor leads or may lead, and this one stands by"
                     );
                     self.publish(Role::Standby, None);
                     // The daemon may be stopping.
@@ -236,9 +245,14 @@ impl LeaseRenewal {
                     return;
                 }
                 Err(error) => {
-                    let lasts_ms = self.lease.borrow().rest(moment()).as_millis();
+                    let lasts_ms = self.lease.borrow().left(moment()).as_millis();
                     if !failing {
-                        tracing::warn!(epoch, lasts_ms, reason = in_full(&error), "the lease could not be renewed");
+                        tracing::warn!(
+                            epoch,
+                            lasts_ms,
+                            reason = in_full(&error),
+                            "the lease could not be renewed, it is tried every second"
+                        );
                     }
                     failing = true;
                 }
@@ -247,7 +261,7 @@ impl LeaseRenewal {
         }
     }
 
-    /// That it leads, or that its lease has ended without anybody having it, as far as it knows.
+    /// Publishes that this process leads; or that it is cut off, if its lease has ended and no other leader is known.
     fn publish_own(&self) {
         if self.lease.borrow().lasts(moment()) {
             self.publish(Role::Leader, Some(self.leader.clone()));
@@ -257,15 +271,18 @@ impl LeaseRenewal {
     }
 
     fn publish(&self, role: Role, leader: Option<Leader>) {
-        let status = LeadershipStatus { role, epoch: Some(self.term.epoch), leader, nobody_leads: None };
+        let status = LeadershipStatus { role, epoch: Some(self.term.epoch), leader, no_leader: None };
         self.board.publish_leadership(self.clock.now(), status);
     }
 
     async fn give_up(&self) {
         self.lease.send_modify(|lease| *lease = lease.ended());
-        match self.router.give_up(&self.term).await {
+        match self.lease_store.give_up(&self.term).await {
             Ok(()) => tracing::info!(epoch = self.term.epoch.0, "leadership is given up"),
-            Err(error) => tracing::warn!(reason = in_full(&error), "leadership could not be given up: it runs out"),
+            Err(error) => tracing::warn!(
+                reason = in_full(&error),
+                "the lease could not be given up: it ends by itself in a few seconds"
+            ),
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Where orders arrive, whoever carries them out: the supervisor while this process leads, the standby while it does not,
-//! and nobody in between.
+//! The order router: it receives all operators' orders, and passes each to the current handler. The handler is the
+//! supervisor while this process leads, and the standby while another one leads. In between there is none, and orders
+//! are refused.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,78 +14,81 @@ use crate::domain::policy::Policy;
 use crate::domain::status::Role;
 use crate::leadership::Leadership;
 
-/// The router. Clones share it.
+/// The router. All clones share one handler.
 #[derive(Clone)]
 pub(super) struct OrderRouter(Arc<Mutex<Inner>>);
 
 struct Inner {
-    /// The numbers in force, for whoever comes next, too.
+    /// The config's defaults that are in force. The next handler starts with them.
     defaults: Policy,
-    present: Option<OrderHandler>,
+    /// The current handler; `None` while the leadership changes.
+    handler: Option<OrderHandler>,
 }
 
-/// Whoever carries orders out now.
+/// The messages to the actor that carries out orders: the supervisor or the standby.
 #[derive(Clone)]
 pub(super) struct OrderHandler {
+    /// Carries out an order.
     pub(super) carry_out: Recipient<CarryOut>,
+    /// Replaces the config's defaults.
     pub(super) set_defaults: Recipient<SetDefaults>,
-    /// None: standing by.
+    /// The leadership of the supervisor; `None` for the standby.
     pub(super) leadership: Option<Leadership>,
 }
 
 impl OrderRouter {
     pub(super) fn new(defaults: Policy) -> Self {
-        Self(Arc::new(Mutex::new(Inner { defaults, present: None })))
+        Self(Arc::new(Mutex::new(Inner { defaults, handler: None })))
     }
 
-    /// The numbers in force.
+    /// Returns the config's defaults that are in force.
     pub(super) fn defaults(&self) -> Policy {
         self.inner().defaults.clone()
     }
 
-    /// Somebody new sits at the router.
-    pub(super) fn attach(&self, present: OrderHandler) {
+    /// Sets the handler of orders.
+    pub(super) fn attach(&self, handler: OrderHandler) {
         let mut inner = self.inner();
-        // A reload may have come since it was built.
-        present.set_defaults.do_send(SetDefaults(inner.defaults.clone()));
-        inner.present = Some(present);
+        // A reload may have changed the defaults since the handler was built.
+        handler.set_defaults.do_send(SetDefaults(inner.defaults.clone()));
+        inner.handler = Some(handler);
     }
 
-    /// Nobody sits there any more.
+    /// Removes the handler. Orders are refused until the next one is set.
     pub(super) fn clear(&self) {
-        self.inner().present = None;
+        self.inner().handler = None;
     }
 
-    /// Other numbers. Resolves when they are in force.
+    /// Replaces the config's defaults. Returns when they are in force.
     pub(super) async fn set_defaults(&self, defaults: Policy) {
-        let present = {
+        let handler = {
             let mut inner = self.inner();
             inner.defaults = defaults.clone();
-            inner.present.clone()
+            inner.handler.clone()
         };
-        if let Some(present) = present {
-            // Whoever is just leaving needs them no more; the next one is built by them.
-            let _ = present.set_defaults.send(SetDefaults(defaults)).await;
+        if let Some(handler) = handler {
+            // A handler that has just ended does not need them. The next one is built with them.
+            let _ = handler.set_defaults.send(SetDefaults(defaults)).await;
         }
     }
 
-    /// Hands orders out as they come.
+    /// Passes each order to the handler, or refuses it: only a leader carries out orders that change something.
     pub(super) async fn route(self, mut orders: mpsc::Receiver<Order>, board: Board) {
         while let Some(order) = orders.recv().await {
-            let present = self.inner().present.clone();
-            match present {
-                Some(present) if order.only_reads() || present.leadership.as_ref().is_some_and(Leadership::lasts) => {
-                    // One that is gone drops the reply slot, which is an answer.
-                    present.carry_out.do_send(CarryOut(order));
+            let handler = self.inner().handler.clone();
+            match handler {
+                Some(handler) if order.only_reads() || handler.leadership.as_ref().is_some_and(Leadership::lasts) => {
+                    // A handler that has ended drops the order with its reply slot, so the requester gets an error.
+                    handler.carry_out.do_send(CarryOut(order));
                 }
                 Some(_) => {
                     let leadership = board.leadership();
-                    // Its own name is no help to whoever asks it.
+                    // A leader that is cut off does not name itself: its own name does not help the requester.
                     let leader = leadership.leader.filter(|_| leadership.role == Role::Standby);
                     order.refuse(Refusal::NotLeading(leader));
                 }
                 None => {
-                    order.refuse(Refusal::NotNow("leadership is just changing: try again in a few seconds".to_owned()));
+                    order.refuse(Refusal::NotNow("the leadership is changing: try again in a few seconds".to_owned()));
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Forgets old history in the background. Nothing waits for it, and nothing depends on it.
+//! The retention: deletes old history in the background. No other part waits for it or depends on it.
 
 use std::time::Duration;
 
@@ -8,43 +8,47 @@ use crate::clock::Clock;
 use crate::error_chain::in_full;
 use crate::store::{Store, StoreError};
 
-/// How often it looks for what has become too old.
+/// The interval at which old history is deleted.
 const EVERY: Duration = Duration::from_hours(1);
-/// Between two transactions whoever else writes has the database to itself.
+/// The pause between two transactions, in which other writes get their turn.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Goes on until it is dropped.
-pub(super) struct Forgetting(JoinHandle<()>);
+/// The task that deletes old history. It ends when this is dropped.
+pub(super) struct HistoryCleanup(JoinHandle<()>);
 
-impl Forgetting {
-    /// Begins at once, within an actix system.
+impl HistoryCleanup {
+    /// Starts the task, within an actix system.
     pub(super) fn start(store: Store, keep: Duration, clock: Clock) -> Self {
-        Self(actix::spawn(forget_old_history(store, keep, clock)))
+        Self(actix::spawn(delete_every_hour(store, keep, clock)))
     }
 }
 
-impl Drop for Forgetting {
+impl Drop for HistoryCleanup {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
-/// Now, and then every hour. What fails is logged and tried again then.
-async fn forget_old_history(store: Store, keep: Duration, clock: Clock) {
+/// Deletes old history now, and then every hour. A failure is logged.
+async fn delete_every_hour(store: Store, keep: Duration, clock: Clock) {
     loop {
-        match forget(&store, keep, &clock).await {
+        match delete_old_history(&store, keep, &clock).await {
             Ok(0) => {}
-            Ok(rows) => tracing::info!(rows, "history that is old enough was deleted"),
+            Ok(rows) => tracing::info!(rows, "old history was deleted"),
             Err(error) => {
-                tracing::warn!(reason = in_full(&error), "old history was not deleted: tried again in an hour");
+                tracing::warn!(
+                    reason = in_full(&error),
+                    "old history could not be deleted: it is tried again in an hour"
+                );
             }
         }
         tokio::time::sleep(EVERY).await;
     }
 }
 
-async fn forget(store: &Store, keep: Duration, clock: &Clock) -> Result<usize, StoreError> {
-    // The config's longest is a hundred years; a time before all times would forget nothing either.
+/// Deletes the history that is older than `keep`. Returns the number of deleted rows.
+async fn delete_old_history(store: &Store, keep: Duration, clock: &Clock) -> Result<usize, StoreError> {
+    // The config allows a hundred years. A time that cannot be represented is older than all history.
     let horizon = chrono::Duration::from_std(keep).ok().and_then(|keep| clock.now().checked_sub_signed(keep));
     let Some(horizon) = horizon else { return Ok(0) };
     let mut rows = 0;

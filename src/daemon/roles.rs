@@ -1,5 +1,5 @@
-//! The two lives of a supervisor: guarding, while it leads, and standing by. Each has actors of its own on a thread of its
-//! own, and nothing of one outlives it: no timer, no promise in memory, no request on its way.
+//! The two roles of a supervisor: it guards while it leads, and stands by otherwise. Each role has its own actors on
+//! its own thread. When a role ends, nothing of it remains: no timer, no promise in memory, no request in flight.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::direct;
 use super::election::HeldLease;
 use super::order_router::OrderHandler;
-use super::retention::Forgetting;
+use super::retention::HistoryCleanup;
 use super::{RunError, database_port, remote_port};
 use crate::actors::database::{DatabaseActor, Flush};
 use crate::actors::standby::{ReadingPort, Standby};
@@ -26,16 +26,17 @@ use crate::store::Store;
 use crate::trafficstar::client::Limits;
 use crate::trafficstar::http::HttpClient;
 
-/// How often the daemon looks whether the actors that all others need are alive.
+/// The interval at which the daemon checks that the actors that all others need still run.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How long the end of the program waits for the last spends to be stored.
+/// The longest time that the end of the program waits for the last spends to be stored.
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
-/// How long the end of a lost leadership waits for the journal of what was sent: nothing else of it counts any more.
+/// The longest time that the end of a lost leadership waits for the journal entries of requests that were sent. Nothing
+/// else is stored then.
 const ABANDON_WITHIN: Duration = Duration::from_secs(3);
-/// How long a thread may take to end: what it does in the database is not broken off.
+/// The longest time that the daemon waits for the end of a thread. An operation of the database is not interrupted.
 const THREAD_ENDS_WITHIN: Duration = Duration::from_secs(10);
 
-/// What both lives need.
+/// The parts of the program that both roles use.
 #[derive(Clone)]
 pub(super) struct RoleContext {
     pub(super) config: Config,
@@ -44,28 +45,29 @@ pub(super) struct RoleContext {
     pub(super) clock: Clock,
 }
 
-/// Guarding: the actors that there is one of each.
+/// The actors of a leader, of which there is one each. The supervisor builds the campaign actors.
 pub(super) struct Guarding {
     arbiter: Arbiter,
     database: Addr<DatabaseActor>,
     trafficstar: Addr<TrafficStarActor>,
     supervisor: Addr<Supervisor>,
-    /// Deletes old history as long as the others live.
-    _forgetting: Forgetting,
+    /// Deletes old history while this process leads.
+    _history_cleanup: HistoryCleanup,
 }
 
 impl Guarding {
+    /// Starts the actors.
     pub(super) fn start(
-        around: &RoleContext,
+        context: &RoleContext,
         defaults: Policy,
         limits: Limits,
         held: &HeldLease,
     ) -> Result<Self, RunError> {
-        let RoleContext { config, api_key, board, clock } = around.clone();
+        let RoleContext { config, api_key, board, clock } = context.clone();
         let http = HttpClient::new(direct::settings(&config, api_key), held.leadership.clone())?;
         let seen_clock = http.seen_clock();
         let arbiter = Arbiter::try_new().map_err(RunError::ActorThread)?;
-        let database = database_actor(&arbiter, &held.store, around);
+        let database = database_actor(&arbiter, &held.store, context);
         let trafficstar = {
             let (board, clock) = (board.clone(), clock.clone());
             let reserve = database.clone().recipient();
@@ -88,21 +90,22 @@ impl Guarding {
         let supervisor = Supervisor::start_in_arbiter(&arbiter.handle(), move |_| {
             Supervisor::new(clock, board, defaults, database_port, rows, remote_port)
         });
-        let _forgetting = Forgetting::start(held.store.clone(), config.database.keep_history, around.clock.clone());
-        Ok(Self { arbiter, database, trafficstar, supervisor, _forgetting })
+        let (store, keep, clock) = (held.store.clone(), config.database.keep_history, context.clock.clone());
+        let _history_cleanup = HistoryCleanup::start(store, keep, clock);
+        Ok(Self { arbiter, database, trafficstar, supervisor, _history_cleanup })
     }
 
-    /// Resolves when every campaign is published. A database that is away at the start is waited for, an actor that has died
-    /// is not.
+    /// Returns when every campaign is published. It waits for a database that fails at the start, but not for an actor
+    /// that has died.
     pub(super) async fn first_sync(&self) -> Result<(), RunError> {
         tokio::select! {
             synced = first_sync(&self.supervisor, "supervisor") => synced,
-            dead = self.first_death() => Err(RunError::ActorDied(dead)),
+            dead = self.first_dead_actor() => Err(RunError::ActorDied(dead)),
         }
     }
 
-    /// Whoever carries orders out in this life.
-    pub(super) fn present(&self, held: &HeldLease) -> OrderHandler {
+    /// Returns the handler of orders of this role.
+    pub(super) fn order_handler(&self, held: &HeldLease) -> OrderHandler {
         OrderHandler {
             carry_out: self.supervisor.clone().recipient(),
             set_defaults: self.supervisor.clone().recipient(),
@@ -110,9 +113,9 @@ impl Guarding {
         }
     }
 
-    /// Resolves with the name of the first that dies. None ever stops by itself.
-    pub(super) async fn first_death(&self) -> &'static str {
-        first_death(|| {
+    /// Returns the name of the first actor that dies. No actor ends by itself.
+    pub(super) async fn first_dead_actor(&self) -> &'static str {
+        first_dead_actor(|| {
             let alive = [
                 ("supervisor", self.supervisor.connected()),
                 ("TrafficStar client", self.trafficstar.connected()),
@@ -123,22 +126,23 @@ impl Guarding {
         .await
     }
 
-    /// Ends it in order: what is on its way is finished.
+    /// Ends the role in order: requests in flight are finished.
     pub(super) async fn stop(self) {
-        // One that died has nothing left to finish; a spend that is not stored in time is read anew.
+        // An actor that died has nothing left to finish. A spend that is not stored in time is read again.
         let _ = self.supervisor.send(Shutdown).await;
         let _ = tokio::time::timeout(FLUSH_WITHIN, self.database.send(Flush)).await;
         end(self.arbiter).await;
     }
 
-    /// Ends it because another supervisor leads: nothing is sent any more, and only what was sent is still stored.
+    /// Ends the role because the leadership is lost: nothing more is sent, and only requests that were sent are
+    /// journalled.
     pub(super) async fn abandon(self) {
         let _ = tokio::time::timeout(ABANDON_WITHIN, self.supervisor.send(Shutdown)).await;
         end(self.arbiter).await;
     }
 }
 
-/// Unchanged by.
+/// The actors of a standby.
 pub(super) struct StandingBy {
     arbiter: Arbiter,
     database: Addr<DatabaseActor>,
@@ -146,12 +150,13 @@ pub(super) struct StandingBy {
 }
 
 impl StandingBy {
-    pub(super) fn start(around: &RoleContext, defaults: Policy, store: &Store) -> Result<Self, RunError> {
-        let (board, clock) = (around.board.clone(), around.clock.clone());
-        // Nothing is asked of TrafficStars here: what an earlier life published of it is over.
+    /// Starts the actors.
+    pub(super) fn start(context: &RoleContext, defaults: Policy, store: &Store) -> Result<Self, RunError> {
+        let (board, clock) = (context.board.clone(), context.clock.clone());
+        // A standby sends no requests to TrafficStars, so the status that an earlier role published is no longer true.
         board.publish_trafficstar(clock.now(), RemoteClientStatus::default(), None);
         let arbiter = Arbiter::try_new().map_err(RunError::ActorThread)?;
-        let database = database_actor(&arbiter, store, around);
+        let database = database_actor(&arbiter, store, context);
         let rows = ReadingPort {
             read_rows: database.clone().recipient(),
             read_journal: database.clone().recipient(),
@@ -161,17 +166,17 @@ impl StandingBy {
         Ok(Self { arbiter, database, standby })
     }
 
-    /// Resolves when every campaign is published. A database that is away at the start is waited for, an actor that has died
-    /// is not.
+    /// Returns when every campaign is published. It waits for a database that fails at the start, but not for an actor
+    /// that has died.
     pub(super) async fn first_sync(&self) -> Result<(), RunError> {
         tokio::select! {
             synced = first_sync(&self.standby, "standby") => synced,
-            dead = self.first_death() => Err(RunError::ActorDied(dead)),
+            dead = self.first_dead_actor() => Err(RunError::ActorDied(dead)),
         }
     }
 
-    /// Whoever carries orders out in this life.
-    pub(super) fn present(&self) -> OrderHandler {
+    /// Returns the handler of orders of this role.
+    pub(super) fn order_handler(&self) -> OrderHandler {
         OrderHandler {
             carry_out: self.standby.clone().recipient(),
             set_defaults: self.standby.clone().recipient(),
@@ -179,22 +184,23 @@ impl StandingBy {
         }
     }
 
-    /// Resolves with the name of the first that dies. None ever stops by itself.
-    pub(super) async fn first_death(&self) -> &'static str {
-        first_death(|| {
+    /// Returns the name of the first actor that dies. No actor ends by itself.
+    pub(super) async fn first_dead_actor(&self) -> &'static str {
+        first_dead_actor(|| {
             let alive = [("standby", self.standby.connected()), ("database", self.database.connected())];
             alive.into_iter().find(|(_, connected)| !connected).map(|(name, _)| name)
         })
         .await
     }
 
+    /// Ends the role.
     pub(super) async fn end(self) {
         end(self.arbiter).await;
     }
 }
 
-fn database_actor(arbiter: &Arbiter, store: &Store, around: &RoleContext) -> Addr<DatabaseActor> {
-    let (store, board, clock) = (store.clone(), around.board.clone(), around.clock.clone());
+fn database_actor(arbiter: &Arbiter, store: &Store, context: &RoleContext) -> Addr<DatabaseActor> {
+    let (store, board, clock) = (store.clone(), context.board.clone(), context.clock.clone());
     DatabaseActor::start_in_arbiter(&arbiter.handle(), move |_| DatabaseActor::new(store, board, clock))
 }
 
@@ -212,7 +218,7 @@ where
     }
 }
 
-async fn first_death(dead: impl Fn() -> Option<&'static str>) -> &'static str {
+async fn first_dead_actor(dead: impl Fn() -> Option<&'static str>) -> &'static str {
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -223,17 +229,17 @@ async fn first_death(dead: impl Fn() -> Option<&'static str>) -> &'static str {
     }
 }
 
-/// Ends a thread with all its actors and whatever they wait for.
+/// Ends a thread with all its actors and their futures.
 async fn end(arbiter: Arbiter) {
     arbiter.stop();
     let (ended, end) = oneshot::channel();
-    // Not on a thread of the runtime's, whose own end would wait for it.
+    // The join runs on a plain thread: the end of the runtime would wait for one of its own threads.
     std::thread::spawn(move || {
         let joined = arbiter.join();
-        // Nobody may wait any more.
+        // The caller may no longer wait.
         let _ = ended.send(joined.is_ok());
     });
     if tokio::time::timeout(THREAD_ENDS_WITHIN, end).await.is_err() {
-        tracing::warn!("an operation of the database goes on: it is not waited for");
+        tracing::warn!("an operation of the database did not end in time: the program does not wait for it");
     }
 }

@@ -1,6 +1,6 @@
-//! The signals that end the program: the first one orderly, the second one at once.
+//! The signals that end the program. The first one ends it in order, the second one at once.
 //!
-//! A thread of their own hears them, so that the second one works whatever the program is busy with.
+//! A separate thread receives them, so that the second one works even if the program is busy.
 
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -9,11 +9,11 @@ use tokio::sync::oneshot;
 use super::RunError;
 use crate::telemetry::LogControl;
 
-/// What a shell says of a program that a signal has ended, less the signal's number.
+/// The exit status of a program that a signal has ended is this number plus the signal's number, as in a shell.
 const ENDED_BY_SIGNAL: i32 = 128;
 
-/// Resolves at the first SIGTERM or SIGINT. The second one ends the process, with 128 and the signal's number as its exit
-/// status: what was on its way is read back at the next start, as after a crash.
+/// Returns a future that resolves at the first SIGTERM or SIGINT. The second one ends the process at once, with 128
+/// plus the signal's number as its exit status. The next start reads back the requests in flight, as after a crash.
 pub(super) fn stop(log: LogControl) -> Result<impl Future<Output = ()>, RunError> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(RunError::Signals)?;
     let mut signals = {
@@ -27,20 +27,20 @@ pub(super) fn stop(log: LogControl) -> Result<impl Future<Output = ()>, RunError
     let listen = move || {
         runtime.block_on(async move {
             signals.next().await;
-            // A program that ends by itself meanwhile listens no more.
+            // A program that has ended by itself no longer waits for it.
             let _ = stop.send(());
             let kind = signals.next().await;
             tracing::warn!(
-                "a second signal: the program ends at once, and the next start reads what became of its requests"
+                "a second signal: the program ends at once, and the next start reads whether its requests took effect"
             );
-            // It ends whether or not the line is written.
+            // The process ends even if the line cannot be written.
             let _ = log.finish();
             std::process::exit(ENDED_BY_SIGNAL + kind.as_raw_value());
         });
     };
     std::thread::Builder::new().name("signals".to_owned()).spawn(listen).map_err(RunError::Signals)?;
     Ok(async move {
-        // The thread lives as long as the process.
+        // This is no error: the thread runs until the process ends.
         let _ = stopped.await;
     })
 }
@@ -51,6 +51,7 @@ struct Signals {
 }
 
 impl Signals {
+    /// Waits for the next signal.
     async fn next(&mut self) -> SignalKind {
         tokio::select! {
             _ = self.terminate.recv() => SignalKind::terminate(),

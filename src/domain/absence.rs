@@ -1,7 +1,9 @@
-//! A campaign for which TrafficStars answers 404: it is missing at first, and gone after a while (RULES.md, "Words").
+//! Campaigns for which TrafficStars answers 404: first they count as missing, after a while as gone (RULES.md,
+//! "Words").
 //!
-//! One 404 may be a gateway's in a deployment, so that it proves nothing: the status is unknown, and the campaign is read
-//! at every tick. Deliberately absent: what follows from that, which the decision table and the releases say.
+//! A single 404 proves nothing, since a gateway may send it during a deployment: the status is then unknown, and the
+//! campaign is read at every tick. Deliberately absent: the consequences. They are in the decision table and in
+//! `machine::disable`.
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -9,34 +11,34 @@ use super::failure::RemoteFault;
 use super::policy::Policy;
 use super::remote::RemoteCampaign;
 
-/// A campaign is gone after 404s alone for so long. From then on it is read once in each such interval.
+/// A campaign is gone after only 404s for this long. From then on it is read once per such interval.
 const GONE_AFTER: Duration = Duration::minutes(15);
-/// Ticks are late by some milliseconds; none may cost a whole tick more.
+/// Ticks may be some milliseconds late. This tolerance avoids a wait for one more tick.
 const TOLERANCE: Duration = Duration::seconds(1);
 
-/// What the reads of a campaign say of its being there.
+/// The signs of a campaign's existence in its reads.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Absence {
-    /// When the first of an unbroken row of reads was asked for that were all answered with 404.
+    /// The time (UTC) when the first read of an unbroken series of answers of 404 was sent.
     missing_since: Option<DateTime<Utc>>,
-    /// The same, once a read has shown that it is gone.
+    /// A copy of `missing_since`, once a read has shown that the campaign is gone.
     gone_since: Option<DateTime<Utc>>,
-    /// It is gone, and is not read before then.
+    /// The campaign is gone, and is not read before this time (UTC).
     read_again_at: Option<DateTime<Utc>>,
 }
 
 impl Absence {
-    /// Whether one more 404 says that it is gone.
+    /// Whether one more 404 means that the campaign is gone.
     pub(super) fn is_gone(&self, now: DateTime<Utc>) -> bool {
         self.missing_since.is_some_and(|since| now.signed_duration_since(since) >= GONE_AFTER - TOLERANCE)
     }
 
-    /// Whether a tick at `now` reads it.
+    /// Whether a tick at `now` reads the campaign.
     pub(super) fn is_read(&self, now: DateTime<Utc>) -> bool {
         self.read_again_at.is_none_or(|at| at <= now)
     }
 
-    /// What a read that was asked for at `asked_at` means.
+    /// Interprets a read that was sent at `asked_at`: a 404 becomes `Gone` if it has lasted long enough.
     pub(super) fn believe(
         &self,
         asked_at: DateTime<Utc>,
@@ -45,8 +47,8 @@ impl Absence {
         remote.map_err(|fault| fault.of_campaign(self.is_gone(asked_at)))
     }
 
-    /// A tick that asked for a read at `asked_at` is over. A read that failed ends the row of 404s: nothing is known of the
-    /// time around it.
+    /// Records the read of a tick that was sent at `asked_at`. A failed read ends the series of 404s, because nothing
+    /// is known about the time around it.
     pub(super) fn saw(
         &mut self,
         asked_at: DateTime<Utc>,
@@ -55,7 +57,7 @@ impl Absence {
     ) {
         match remote {
             Ok(_) | Err(RemoteFault::Failed(_) | RemoteFault::Shared(_)) => *self = Self::default(),
-            // Where requests are short, many a tick goes by without a read: a campaign that is gone stays gone meanwhile.
+            // With a small request budget many ticks pass without a read. A campaign that is gone stays gone meanwhile.
             Err(RemoteFault::Late) => {}
             Err(RemoteFault::NotFound) => {
                 self.missing_since.get_or_insert(asked_at);
@@ -69,29 +71,30 @@ impl Absence {
         }
     }
 
-    /// It was read between two ticks.
+    /// Records a read between two ticks.
     pub(super) fn saw_back(&mut self, remote: &Result<RemoteCampaign, RemoteFault>) {
         if remote.is_ok() {
             *self = Self::default();
         }
     }
 
-    /// An order wants to know now whether it is there. Answers whether its next read had been put off.
-    pub(super) fn look_anew(&mut self) -> bool {
+    /// Makes the next tick read the campaign, because an order needs its present state. Returns whether the read had
+    /// been postponed.
+    pub(super) fn read_at_next_tick(&mut self) -> bool {
         self.read_again_at.take().is_some()
     }
 
-    /// When it is read again; `None` unless it is gone.
+    /// Returns when the campaign is read again; `None` unless it is gone.
     pub(super) fn read_again_at(&self) -> Option<DateTime<Utc>> {
         self.read_again_at
     }
 
-    /// Since when it has been missing, if it is gone.
+    /// Returns since when the campaign has been missing; `None` unless it is gone.
     pub(super) fn gone_since(&self) -> Option<DateTime<Utc>> {
         self.gone_since
     }
 
-    /// A clock that was set back puts nothing out of reach.
+    /// Moves times closer after a clock was set back, so that no time lies too far ahead.
     pub(super) fn clamp_to_now(&mut self, now: DateTime<Utc>) {
         self.missing_since = self.missing_since.map(|since| since.min(now));
         self.read_again_at = self.read_again_at.map(|at| at.min(now + GONE_AFTER));

@@ -1,6 +1,6 @@
-//! What the guard asks of TrafficStars, and how far it got: `requested` → `accepted` → `confirmed`, or `failed`.
+//! An action that the guard requests from TrafficStars. Its steps: `requested` → `accepted` → `confirmed`, or `failed`.
 //!
-//! An action is also what the journal stores, one entry each.
+//! The journal stores each action as one entry.
 
 use std::fmt;
 
@@ -12,19 +12,19 @@ use super::money::{Clicks, Money};
 use super::phase::PhaseWord;
 use super::remote::StatusWord;
 
-/// Numbers an action within one campaign actor, so that an answer to an older one is recognised.
+/// The action's number within one campaign actor. By it, an answer to an older action is recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ActionId(pub u64);
 
-/// What is asked of TrafficStars.
+/// The kind of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ActionKind {
-    /// Set the end time to the day end, then run.
+    /// Set the end time to the day end, then run the campaign.
     Activate,
-    /// Pause, then set the end time to now.
+    /// Pause the campaign, then set its end time to now.
     Pause,
-    /// Set the end time alone: one that is still owed after a pause, or to a campaign adopted without one.
+    /// Set only the end time: an owed one after a pause, or one for a campaign that was adopted without any.
     SetEndTime,
 }
 
@@ -35,7 +35,7 @@ impl fmt::Display for ActionKind {
 }
 
 impl ActionKind {
-    /// The word for it, as the journal and the API have it.
+    /// Returns the kind's word in the journal and in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -45,7 +45,7 @@ impl ActionKind {
         }
     }
 
-    /// Whether the campaign runs once it is done; `None` where it changes nothing about that.
+    /// Returns whether the campaign runs after the action; `None` if the action does not change that.
     #[must_use]
     pub const fn wants_running(self) -> Option<bool> {
         match self {
@@ -56,99 +56,99 @@ impl ActionKind {
     }
 }
 
-/// Who or what made it due.
+/// The trigger of an action: the fact or order that made it due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trigger {
-    /// The facts crossed a threshold.
+    /// A fact crossed a threshold.
     Tick,
-    /// Somebody else broke the promise.
+    /// Somebody else changed the campaign against the promise.
     Guard,
-    /// An operator forced it.
+    /// An operator forced the action.
     Force,
-    /// An operator's hold, or the pause of all campaigns.
+    /// An operator ordered a pause: by a hold, by a pause of all campaigns, or before a disabling or a removal.
     Operator,
-    /// Something was left over from an earlier action.
+    /// An earlier action was left unfinished.
     Recovery,
 }
 
-/// How far an action got.
+/// The progress of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
-    /// Stored, and on its way to TrafficStars.
+    /// The action is stored, and is being sent to TrafficStars.
     Requested,
-    /// TrafficStars listed the id under `success`.
+    /// TrafficStars listed the campaign's id under `success`.
     Accepted,
-    /// A later read shows it.
+    /// A later read shows the result of the action.
     Confirmed,
-    /// It did not come about.
+    /// The action had no effect.
     Failed,
-    /// Nobody wants it any more: it was not due before its turn came, or a newer action took its place.
+    /// The action is no longer needed: it was not due by the time it could be sent, or a newer action replaced it.
     Superseded,
-    /// Observe mode: decided, not sent.
+    /// Observe mode: the action was decided and not sent.
     ObservedOnly,
 }
 
 impl Step {
-    /// It is over, and nothing came of it.
+    /// Whether the action is over without effect.
     #[must_use]
     pub const fn came_to_nothing(self) -> bool {
         matches!(self, Self::Failed | Self::Superseded)
     }
 }
 
-/// One action: what, why, on which facts, and how far it got.
+/// One action: its kind, the reason, the facts it was decided on, and its step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Action {
-    /// Its number within this campaign actor.
+    /// The action's number within this campaign actor.
     pub id: ActionId,
-    /// What is asked.
+    /// The kind of the action.
     pub kind: ActionKind,
-    /// What made it due.
+    /// The trigger.
     pub trigger: Trigger,
-    /// Why, in words.
+    /// The reason, for operators.
     pub reason: String,
-    /// Today's spend when it was decided, if known.
+    /// Today's spend at the decision; `None` if it was unknown.
     pub spend: Option<Money>,
-    /// The remaining clicks when it was decided, if known.
+    /// The remaining clicks at the decision; `None` if they were unknown.
     pub remaining_clicks: Option<Clicks>,
-    /// The remote status when it was decided.
+    /// The remote status at the decision.
     pub remote_status: StatusWord,
     /// The state before the decision.
     pub state_before: PhaseWord,
-    /// The state that the decision leads to.
+    /// The state after the decision.
     pub state_after: PhaseWord,
-    /// The end time that it sets: a whole second, as TrafficStars writes them, so that a read can show it.
+    /// The end time that the action sets. It is a whole second, as TrafficStars stores it, so that a read can match it.
     pub end_time: DateTime<Utc>,
-    /// How far it got.
+    /// The last step that the action reached.
     pub step: Step,
-    /// Its entry was stored after it was sent, because the database was away.
+    /// Whether the journal entry was stored only after the action was sent, because the database did not answer.
     pub late: bool,
-    /// When it was decided.
+    /// The time (UTC) when the action was decided.
     pub requested_at: DateTime<Utc>,
-    /// When TrafficStars accepted it.
+    /// The time (UTC) when TrafficStars accepted it.
     pub accepted_at: Option<DateTime<Utc>>,
-    /// When a read showed it.
+    /// The time (UTC) when a read confirmed it.
     pub confirmed_at: Option<DateTime<Utc>>,
-    /// When it failed, or was superseded.
+    /// The time (UTC) when it failed or was superseded.
     pub failed_at: Option<DateTime<Utc>>,
-    /// What went wrong, or why it is not wanted any more, in words.
+    /// The reason of the failure, or the reason why the action is no longer needed, for operators.
     pub error: Option<String>,
 }
 
-/// What became of a request that was sent for an action.
+/// The result of a request that was sent for an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// TrafficStars took it.
+    /// TrafficStars accepted the request.
     Accepted,
-    /// The answer was lost, or named the id nowhere: only reading back can tell.
+    /// The answer was lost, or did not mention the campaign's id. Only a read-back shows whether the request worked.
     Unclear(String),
-    /// TrafficStars refused, or could not be reached before anything was changed.
+    /// TrafficStars refused the request, or could not be reached before anything was changed.
     Failed(String),
-    /// It never left: its journal entry could not be stored. Not TrafficStars' fault.
+    /// The request was not sent, because its journal entry could not be stored. TrafficStars is not at fault.
     NotSent(String),
-    /// Its turn did not come before its facts were too old, or TrafficStars would hear of nothing at that moment. It is as
-    /// good as not sent, and the next tick decides anew whether it still waits.
+    /// The request was not sent: its facts became too old while it was queued, or TrafficStars accepted no requests at
+    /// that moment. The next tick decides again whether the action is due.
     Postponed(String),
 }

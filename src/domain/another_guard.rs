@@ -1,8 +1,9 @@
 //! Signs that another program like this one works on the account (RULES.md, "Contested"), and for how long they count.
 //!
-//! A second copy with an older database undoes what this one does, and each calls the other's changes foreign. What gives
-//! it away is how a guard works: it sets an end time of the day end with a run, and one of the very second with a pause; and
-//! its requests count against the same limit. Deliberately absent: doing anything about it. People stop one of the two.
+//! A second copy of the program with an older database undoes what this one does, and each calls the other's changes
+//! foreign. Its changes are typical of a guard: it sets the end time to the day end when it runs a campaign, and to the
+//! current second when it pauses one. Its requests count against the same limit, too. Deliberately absent: a reaction.
+//! Operators stop one of the two programs.
 
 use std::fmt;
 
@@ -13,24 +14,25 @@ use super::policy::{Policy, PolicyNumbers};
 use super::remote::{EndTime, RemoteStatus};
 use super::text::date;
 
-/// For how long a sign counts.
+/// The time for which a sign counts.
 const MEMORY: Duration = Duration::hours(1);
-/// One 429 may be chance. Another program causes more of them.
+/// A single 429 may be chance. Another program causes more of them.
 const FEWEST_RATE_LIMITS: usize = 2;
-/// TrafficStars and this machine may disagree by so much about when a campaign was stopped.
+/// TrafficStars' clock and ours may differ by this much when a campaign is stopped.
 const CLOCKS_DIFFER: Duration = Duration::seconds(2);
 
-/// What a campaign's change has in common with a guard's.
+/// A change of a campaign's end time that is typical of a guard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndTimeSign {
-    /// Its end time became the day end, and this program did not ask for that.
+    /// The end time became the day end, and this program did not set it.
     DayEnd(DateTime<Utc>),
-    /// It was stopped, and its end time was set to that very moment.
+    /// The campaign was stopped, and its end time was set to that very moment.
     MomentOfStop(DateTime<Utc>),
 }
 
 impl EndTimeSign {
-    /// Whether an end time that this program did not set, seen since `last_seen_at`, is one that a guard would set.
+    /// Judges an end time that this program did not set and that appeared since `last_seen_at`. `None` if it is not
+    /// typical of a guard.
     #[must_use]
     pub fn of(
         now: DateTime<Utc>,
@@ -40,7 +42,7 @@ impl EndTimeSign {
         last_seen_at: DateTime<Utc>,
     ) -> Option<Self> {
         let EndTime::At(end) = *end_time else { return None };
-        // Another copy may have another `day_end` than this one: most have the default.
+        // Another copy may have another `day_end` than this one, most likely the default.
         let usual_day_end = now.date_naive().and_time(PolicyNumbers::default().day_end).and_utc();
         if end == policy.day_end_on(now) || end == usual_day_end {
             return Some(Self::DayEnd(end));
@@ -51,16 +53,16 @@ impl EndTimeSign {
     }
 }
 
-/// What gave another program away.
+/// A sign of another program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sign {
-    /// A change of a campaign that looks like a guard's.
+    /// A campaign's end time was changed as a guard does it.
     EndTime(CampaignId, EndTimeSign),
-    /// TrafficStars counted too many requests, though this program had sent fewer than it may.
+    /// TrafficStars answered 429, although this program had sent fewer requests than it may.
     RateLimited {
-        /// What this program had sent within the limit's window.
+        /// The requests that this program had sent within the limit's window.
         sent: usize,
-        /// What it may send.
+        /// The requests that this program may send within that window.
         limit: u32,
     },
 }
@@ -69,12 +71,12 @@ impl fmt::Display for Sign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EndTime(campaign, EndTimeSign::DayEnd(end)) => {
-                write!(f, "the end time of campaign {campaign} became {}, as a guard sets it with a run", date(*end))
+                write!(f, "the end time of campaign {campaign} became {}, as by a guard's activation", date(*end))
             }
             Self::EndTime(campaign, EndTimeSign::MomentOfStop(end)) => {
                 write!(
                     f,
-                    "campaign {campaign} was stopped and its end time set to that second ({}), as a guard pauses",
+                    "campaign {campaign} was stopped and its end time set to that second ({}), as by a guard's pause",
                     date(*end)
                 )
             }
@@ -86,12 +88,12 @@ impl fmt::Display for Sign {
     }
 }
 
-/// Another program like this one is believed to work on the account.
+/// The belief that another program like this one works on the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AnotherGuard {
-    /// Since when.
+    /// The time (UTC) since which it is believed.
     pub since: DateTime<Utc>,
-    /// What gave it away last.
+    /// The latest sign of it.
     pub sign: Sign,
 }
 
@@ -99,7 +101,7 @@ impl fmt::Display for AnotherGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "another program like this one works on this account: {}; find it and stop it, or give each its own campaigns",
+            "another program like this one works on this account: {}; stop it, or give each program its own campaigns",
             self.sign
         )
     }
@@ -113,7 +115,7 @@ pub struct Signs {
 }
 
 impl Signs {
-    /// Takes note of a sign. Answers what is to be told where nothing was believed before.
+    /// Records a sign. Returns the belief if there was none before; the caller reports it.
     pub fn note(&mut self, now: DateTime<Utc>, sign: Sign) -> Option<AnotherGuard> {
         let before = self.another_guard(now);
         if matches!(sign, Sign::RateLimited { .. }) {
@@ -128,14 +130,14 @@ impl Signs {
         before.is_none().then_some(another)
     }
 
-    /// What is believed at `now`.
+    /// Returns the belief in force at `now`, if any.
     #[must_use]
     pub fn another_guard(&self, now: DateTime<Utc>) -> Option<AnotherGuard> {
         self.believed.filter(|(_, seen_at)| lasts(now, *seen_at)).map(|(another, _)| another)
     }
 }
 
-/// A sign from the future is of before the clock was set back.
+/// Whether a sign still counts. A sign later than `now` was seen before the clock was set back, and counts, too.
 fn lasts(now: DateTime<Utc>, seen_at: DateTime<Utc>) -> bool {
     now.signed_duration_since(seen_at).abs() < MEMORY
 }
@@ -152,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_time_of_the_day_end_and_one_of_the_moment_of_a_stop_are_a_guards() {
+    fn an_end_time_at_the_day_end_or_at_the_moment_of_a_stop_is_a_sign() {
         let policy = PolicyNumbers::default().validate().unwrap();
         let stopped = RemoteStatus::Stopped(StopCause::EndTimePassed);
         let (day_end, moment) = (EndTimeSign::DayEnd, EndTimeSign::MomentOfStop);
@@ -184,24 +186,24 @@ mod tests {
     }
 
     #[test]
-    fn it_is_told_once_and_lasts_an_hour_from_the_last_sign() {
+    fn the_belief_is_reported_once_and_lasts_an_hour_from_the_last_sign() {
         let sign = Sign::EndTime(CampaignId(3), EndTimeSign::DayEnd(at("23:59:00")));
         let mut signs = Signs::default();
         assert_eq!(signs.another_guard(at("12:00:00")), None);
-        let told = signs.note(at("12:00:00"), sign).expect("it is news");
-        assert!(told.to_string().contains("campaign 3 became 2026-11-22 23:59:00"), "{told}");
-        assert_eq!(signs.note(at("12:40:00"), sign), None, "it is known");
+        let reported = signs.note(at("12:00:00"), sign).expect("nothing was believed before");
+        assert!(reported.to_string().contains("campaign 3 became 2026-11-22 23:59:00"), "{reported}");
+        assert_eq!(signs.note(at("12:40:00"), sign), None, "it is believed already");
         assert_eq!(signs.another_guard(at("13:39:59")).map(|another| another.since), Some(at("12:00:00")));
         assert_eq!(signs.another_guard(at("13:40:00")), None);
-        assert!(signs.note(at("13:40:00"), sign).is_some(), "it has come back");
+        assert!(signs.note(at("13:40:00"), sign).is_some(), "the belief had ended");
     }
 
     #[test]
-    fn one_429_below_our_own_limit_may_be_chance_and_two_within_an_hour_are_not() {
+    fn one_429_below_our_own_limit_is_no_sign_and_two_within_an_hour_are() {
         let sign = Sign::RateLimited { sent: 12, limit: 90 };
         let mut signs = Signs::default();
-        for (time, news) in [("12:00:00", false), ("13:00:00", false), ("13:59:59", true), ("14:00:30", false)] {
-            assert_eq!(signs.note(at(time), sign).is_some(), news, "{time}");
+        for (time, is_reported) in [("12:00:00", false), ("13:00:00", false), ("13:59:59", true), ("14:00:30", false)] {
+            assert_eq!(signs.note(at(time), sign).is_some(), is_reported, "{time}");
         }
         assert!(Sign::to_string(&sign).contains("12 of its 90"));
     }

@@ -1,23 +1,24 @@
-//! What one tick found out, and what it was judged to be.
+//! The facts of one tick, and how they were judged.
 //!
-//! It is judged once, when the tick concludes, and kept: what is shown is what was decided by. A later question is judged
-//! anew by [`Assessment::judged_at`], since days and end times pass, and the policy may have changed.
+//! The facts are judged once, when the tick concludes, and kept, so that operators see what the decision was based on.
+//! Later callers use [`Assessment::judged_at`], because midnight or an end time may have passed, and the policy may
+//! have changed.
 
 use chrono::{DateTime, Utc};
 
+use super::confirmation;
 use super::decision::Judgement;
 use super::failure::RemoteFault;
 use super::observation::Observation;
 use super::policy::Policy;
-use super::progress;
 use super::remote::{RemoteCampaign, RemoteStatus};
 
 /// One observation with its judgement.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Assessment {
-    /// What was found out.
+    /// The facts.
     pub observation: Observation,
-    /// What it was judged to be, by the policy of that moment.
+    /// The judgement of them, by the policy of that time.
     pub judged: Judgement,
 }
 
@@ -29,13 +30,13 @@ impl Assessment {
         Self { observation, judged }
     }
 
-    /// What the same facts are at another time, by what may be another policy.
+    /// Judges the same facts at another time, by a possibly different policy.
     #[must_use]
     pub fn judged_at(&self, now: DateTime<Utc>, policy: &Policy) -> Judgement {
         Judgement::new(&self.observation, policy, now)
     }
 
-    /// The campaign alone was read once more, and judged.
+    /// Replaces the campaign by a later read, which was judged as `status`.
     pub(super) fn read_again(
         &mut self,
         now: DateTime<Utc>,
@@ -45,8 +46,8 @@ impl Assessment {
         (self.observation.remote, self.observation.remote_at, self.judged.status) = (remote, now, status);
     }
 
-    /// Whether nothing is left to pause.
+    /// Whether there is nothing to pause.
     pub(super) fn is_stopped_or_gone(&self) -> bool {
-        progress::is_stopped_or_gone(&self.observation.remote, &self.judged.status)
+        confirmation::is_stopped_or_gone(&self.observation.remote, &self.judged.status)
     }
 }

@@ -1,36 +1,38 @@
-//! How far our clock is from TrafficStars' (RULES.md, "Clock"). The day, its end and each end time are read from ours.
+//! The difference between our clock and TrafficStars' clock (RULES.md, "Clock"). Days, day ends and end times are
+//! computed from our clock.
 
 use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Clocks that are so far apart degrade health.
+/// A difference of this size or more degrades health.
 const APART: TimeDelta = TimeDelta::minutes(1);
-/// By a clock that is so far away nothing is activated.
+/// With a difference of this size or more no campaign is activated.
 const FAR_APART: TimeDelta = TimeDelta::minutes(5);
 
-/// By how much our clock is ahead of TrafficStars'; negative where it is behind.
+/// The time by which our clock is ahead of TrafficStars' clock; negative if it is behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockDifference(pub TimeDelta);
 
 impl ClockDifference {
-    /// What TrafficStars' clock says when ours says `now`.
+    /// Returns the time on TrafficStars' clock when our clock shows `now`.
     #[must_use]
     pub fn of_trafficstars(self, now: DateTime<Utc>) -> DateTime<Utc> {
         now.checked_sub_signed(self.0).unwrap_or(now)
     }
 
-    /// Why an activation waits for a clock that is far away. It holds no number: each new text would be another event.
+    /// The reason why an activation waits while the clocks differ too much. It contains no number, since each new text
+    /// would be another event.
     pub(super) const ACTIVATES_NOTHING: &str =
-        "our clock is five minutes or more away from TrafficStars': set it right (NTP)";
+        "our clock differs from TrafficStars' by five minutes or more: correct it (NTP)";
 
-    /// The clocks are a minute apart, or more.
+    /// Whether the clocks differ by a minute or more.
     #[must_use]
     pub fn is_apart(self) -> bool {
         self.0.abs() >= APART
     }
 
-    /// The clocks are so far apart that nothing is activated.
+    /// Whether the clocks differ so much that no campaign is activated.
     #[must_use]
     pub fn is_far_apart(self) -> bool {
         self.0.abs() >= FAR_APART
@@ -38,7 +40,7 @@ impl ClockDifference {
 }
 
 impl fmt::Display for ClockDifference {
-    /// As in `7 minutes ahead of TrafficStars'`.
+    /// Writes, for example, `7 minutes ahead of TrafficStars'`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let apart = self.0.abs();
         let (count, unit) = match apart.num_seconds() {
@@ -57,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_minute_degrades_five_minutes_activate_nothing_and_the_words_name_one_unit() {
+    fn one_minute_is_apart_five_minutes_are_far_apart_and_the_text_names_one_unit() {
         let cases = [
             (-59, false, false, "59 seconds behind TrafficStars'"),
             (60, true, false, "60 seconds ahead of TrafficStars'"),

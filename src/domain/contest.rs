@@ -1,4 +1,5 @@
-//! Changes of the remote that we did not ask for, and when they are too many (RULES.md, "Contested").
+//! Foreign changes: changes at TrafficStars that we did not request, and when they are too many (RULES.md,
+//! "Contested").
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -6,22 +7,22 @@ use super::another_guard::EndTimeSign;
 use super::policy::Policy;
 use super::remote::{EndTime, RemoteCampaign, RemoteStatus, StopCause};
 
-/// For how long a foreign change counts.
+/// The time for which a foreign change counts.
 const MEMORY: Duration = Duration::hours(1);
 
-/// What the remote is known to be like: as last seen, or as last confirmed.
+/// The known state of the campaign: as last seen, or as last confirmed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Known {
     running: bool,
-    /// It is switched on: its end time alone, which has passed, keeps it stopped.
+    /// Whether it is stopped only because its end time has passed, and is switched on otherwise.
     ended: bool,
-    /// `None` where it was not seen: after a restart, or after ours was asked for.
+    /// The end time; `None` if it was not seen, as after a restart, or after we requested a new one.
     end_time: Option<EndTime>,
-    /// When that was known last.
+    /// The time (UTC) when this was known last.
     at: DateTime<Utc>,
 }
 
-/// Counts foreign changes and slows the activations of a contested campaign down, where that is configured.
+/// Counts foreign changes, and slows down the activations of a contested campaign if that is configured.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Contest {
     known: Option<Known>,
@@ -29,18 +30,18 @@ pub(super) struct Contest {
     contested: bool,
     activations: u32,
     last_activation_at: Option<DateTime<Utc>>,
-    /// Somebody else has stopped it since it was last known to run.
+    /// Whether somebody else has stopped the campaign since it was last known to run.
     is_stopped_by_others: bool,
 }
 
-/// What a reading meant for the contest.
+/// The changes that a reading showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ContestChange {
-    /// Somebody else changed the campaign.
+    /// Whether somebody else changed the campaign.
     pub(super) foreign: bool,
-    /// This change made it contested.
+    /// Whether this change made the campaign contested.
     pub(super) began: bool,
-    /// Somebody else changed its end time as a guard does.
+    /// Set if somebody else changed the end time as a guard does.
     pub(super) sign: Option<EndTimeSign>,
 }
 
@@ -49,36 +50,36 @@ impl Contest {
         self.contested
     }
 
-    /// It ran, and an action of ours did not stop it.
+    /// Whether the campaign ran and something else than our own action stopped it.
     pub(super) const fn is_stopped_by_others(&self) -> bool {
         self.is_stopped_by_others
     }
 
-    /// Nothing has happened in the future, though the clock was set back meanwhile.
+    /// Moves times closer after a clock was set back, so that no event lies in the future.
     pub(super) fn clamp_to_now(&mut self, now: DateTime<Utc>) {
         let known_at = self.known.as_mut().map(|known| &mut known.at);
         let times = self.changes.iter_mut().chain(&mut self.last_activation_at).chain(known_at);
         times.for_each(|at| *at = (*at).min(now));
     }
 
-    /// What a promise says of the remote, for an actor that was built anew.
+    /// Takes the expected state from the promise, for a new actor.
     pub(super) fn expect(&mut self, now: DateTime<Utc>, running: bool) {
         self.known = Some(Known { running, ended: false, end_time: None, at: now });
     }
 
-    /// A state that our own action brought about, whatever else is wrong with the campaign.
+    /// Records a state that our own action caused, even if the campaign has other problems.
     pub(super) fn caused(&mut self, now: DateTime<Utc>, running: bool, end_time: &EndTime) {
         self.known = Some(Known { running, ended: false, end_time: Some(end_time.clone()), at: now });
     }
 
-    /// We asked for an end time that may stand there by now: it is nobody else's.
+    /// Records that we requested an end time. A new end time is then no foreign change.
     pub(super) fn end_time_asked_for(&mut self) {
         if let Some(known) = &mut self.known {
             known.end_time = None;
         }
     }
 
-    /// A state as it was seen.
+    /// Records the state as seen.
     fn settle(&mut self, now: DateTime<Utc>, status: &RemoteStatus, campaign: &RemoteCampaign) {
         if let Some(running) = runs(status) {
             let ended = has_ended(status) && !campaign.is_switched_off();
@@ -86,7 +87,7 @@ impl Contest {
         }
     }
 
-    /// A reading that no action of ours explains. A status in doubt says nothing.
+    /// Records a reading that our own actions do not explain. An unclear status gives no information.
     pub(super) fn observe(
         &mut self,
         now: DateTime<Utc>,
@@ -97,7 +98,7 @@ impl Contest {
         let end_time = &campaign.end_time;
         let foreign = runs(status).is_some() && self.is_foreign(status, end_time);
         let changed = |known: &&Known| known.end_time.as_ref().is_some_and(|known| known != end_time);
-        // A status in doubt settles nothing: the same end time would be a new sign at every tick.
+        // With an unclear status nothing is recorded, so that the same end time would be a new sign at every tick.
         let last_known = self.known.as_ref().filter(|_| runs(status).is_some()).filter(changed);
         let sign = last_known.and_then(|known| EndTimeSign::of(now, policy, status, end_time, known.at));
         self.settle(now, status, campaign);
@@ -117,29 +118,30 @@ impl Contest {
         ContestChange { foreign, began, sign }
     }
 
-    /// Whether an hour without a foreign change has just lifted it.
+    /// Ends the contested mark after an hour without a foreign change. Returns whether it ended now.
     pub(super) fn lift(&mut self, now: DateTime<Utc>) -> bool {
         let lifted = self.contested && self.changes.iter().all(|&at| at <= now - MEMORY);
         if lifted {
             self.contested = false;
-            // They are over, though the clock may be set back: it would be contested again without another change.
+            // If the clock were set back, old changes would count again and mark the campaign without a new change.
             self.changes.clear();
         }
         lifted
     }
 
-    /// When it is lifted, unless others change the campaign again.
+    /// Returns when the mark ends, unless others change the campaign again.
     pub(super) fn ends_at(&self) -> Option<DateTime<Utc>> {
         self.changes.iter().max().filter(|_| self.contested).map(|&at| at + MEMORY)
     }
 
-    /// Remembers an activation, to space the next one.
+    /// Records an activation, so that the next one can be delayed.
     pub(super) fn activated(&mut self, now: DateTime<Utc>) {
         self.last_activation_at = Some(now);
         self.activations = self.activations.saturating_add(1);
     }
 
-    /// Until when the next activation waits: one tick after the last, then twice that, up to `contested_backoff`.
+    /// Returns until when the next activation waits: one tick after the last, then twice that, up to
+    /// `contested_backoff`.
     pub(super) fn activation_waits_until(&self, policy: &Policy) -> Option<DateTime<Utc>> {
         let (true, Some(most), Some(last)) = (self.contested, policy.contested_backoff, self.last_activation_at) else {
             return None;
@@ -149,16 +151,17 @@ impl Contest {
         Some(last + wait)
     }
 
-    /// Time alone is nobody: an end time that stood there before and has passed explains a stop. And no time passes twice:
-    /// what had ended does not run with the same end time. One of both was said by a clock that was set meanwhile.
+    /// Whether somebody else changed the campaign. A stop by an end time that was set before and has passed is no
+    /// foreign change. Neither is a start with the same end time as before the stop: there a clock was set meanwhile,
+    /// at TrafficStars or here.
     fn is_foreign(&self, status: &RemoteStatus, end_time: &EndTime) -> bool {
         let Some(known) = &self.known else { return false };
         if runs(status) == Some(known.running) {
             return false;
         }
-        let end_time_stood_there = known.end_time.as_ref().is_none_or(|known| known == end_time);
+        let is_end_time_unchanged = known.end_time.as_ref().is_none_or(|known| known == end_time);
         let came_again = known.ended && known.end_time.as_ref() == Some(end_time);
-        let ended = has_ended(status) && end_time_stood_there;
+        let ended = has_ended(status) && is_end_time_unchanged;
         !(came_again || ended)
     }
 }

@@ -1,7 +1,7 @@
-//! The decision table (RULES.md, "Decisions"): facts and a state in, the first row that fits out.
+//! The decision table (RULES.md, "Decisions"): takes facts and a state, returns the first row that fits.
 //!
-//! Deliberately absent: the cool-down, which takes no decision by spend or clicks, and everything that holds a decided
-//! action back (day end, backoff, an action in flight): `machine` asks here and then looks at those.
+//! Deliberately absent: the cool-down, during which spend and clicks decide nothing, and everything that delays a
+//! decided action (day end, backoff, an action in flight). `machine` calls [`decide`] and then checks those.
 
 use chrono::{DateTime, Utc};
 
@@ -15,85 +15,85 @@ use super::remote::RemoteStatus;
 /// The rows of the decision table, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Row {
-    /// It may run, with the clicks used up: pause.
+    /// The clicks are used up and the campaign may run: pause.
     ClicksUsedUp,
-    /// Blocked or unknown, it may run against the promise: pause.
+    /// The status is blocked or unknown, and the campaign may run although it is promised to be paused: pause.
     GuardPauseInDoubt,
-    /// Blocked or unknown: nothing.
+    /// The status is blocked or unknown: do nothing.
     Doubt,
-    /// The limit is reached: leave it alone.
+    /// The spend limit is reached: leave the campaign alone.
     HighSpend,
-    /// Spend unknown and clicks not known to be used up, running against the promise: pause.
+    /// The spend is unknown, the clicks are not known to be used up, and the campaign runs against the promise: pause.
     GuardPauseWithoutSpend,
-    /// Spend unknown: nothing.
+    /// The spend is unknown: do nothing.
     SpendUnknown,
-    /// Clicks unknown, running against the promise: pause.
+    /// The clicks are unknown, and the campaign runs against the promise: pause.
     GuardPauseWithoutClicks,
-    /// Clicks unknown: nothing.
+    /// The clicks are unknown: do nothing.
     ClicksUnknown,
-    /// Enough clicks, stopped: activate.
+    /// Enough clicks remain, and the campaign is stopped: activate.
     EnoughClicks,
-    /// Enough clicks, running: adopt.
+    /// Enough clicks remain, and the campaign runs: adopt it.
     AdoptRunning,
-    /// Clicks used up, stopped: adopt.
+    /// The clicks are used up, and the campaign is stopped: adopt it.
     AdoptStopped,
-    /// Between the thresholds, stopped against the promise: activate.
+    /// The clicks are between the thresholds, and the campaign is stopped against the promise: activate.
     GuardActivate,
-    /// Between the thresholds, running against the promise: pause.
+    /// The clicks are between the thresholds, and the campaign runs against the promise: pause.
     GuardPause,
-    /// Between the thresholds, as promised or nothing promised: nothing.
+    /// The clicks are between the thresholds, and no promise is broken: do nothing.
     Between,
 }
 
-/// What a row says.
+/// The decision of one row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
-    /// The row that fitted.
+    /// The row that fits.
     pub row: Row,
-    /// The request it asks for, if any.
+    /// The request to send; `None` if there is nothing to send.
     pub action: Option<ActionKind>,
-    /// The state it leads to; `None` leaves the state unchanged.
+    /// The next state; `None` leaves the state unchanged.
     pub next: Option<PhaseWord>,
 }
 
-/// Where remaining clicks stand between the thresholds.
+/// The remaining clicks, compared with the two click thresholds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClickLevel {
-    /// Not known, or known too badly to start anything by it.
+    /// The clicks are not known, or are too doubtful to activate by.
     Unknown,
-    /// At the pause threshold or below.
+    /// At or below the pause threshold.
     UsedUp,
     /// Between the thresholds.
     Between,
-    /// At the activation threshold or above.
+    /// At or above the activation threshold.
     Enough,
 }
 
-/// Where today's spend stands.
+/// Today's spend, compared with the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpendLevel {
-    /// Not known.
+    /// The spend is not known.
     Unknown,
     /// Below the limit.
     Below,
-    /// At the limit or above.
+    /// At or above the limit.
     Reached,
 }
 
-/// One observation as the decision table sees it.
+/// One observation, reduced to what the decision table reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
     /// The remote status.
     pub status: RemoteStatus,
-    /// Where the spend stands.
-    pub spend: SpendLevel,
-    /// Where the clicks stand.
-    pub clicks: ClickLevel,
-    /// Today's spend, if known.
-    pub amount: Option<Money>,
-    /// The remaining clicks, if known.
+    /// Today's spend, compared with the limit.
+    pub spend_level: SpendLevel,
+    /// The remaining clicks, compared with the thresholds.
+    pub click_level: ClickLevel,
+    /// Today's spend; `None` if it is unknown.
+    pub spend: Option<Money>,
+    /// The remaining clicks; `None` if they are unknown.
     pub remaining: Option<Clicks>,
-    /// No clicks are left, since there is no URL to count them.
+    /// Whether no clicks are left because the campaign has no active URL.
     pub has_no_urls: bool,
 }
 
@@ -101,26 +101,26 @@ impl Judgement {
     /// Judges an observation by the policy.
     #[must_use]
     pub fn new(observation: &Observation, policy: &Policy, now: DateTime<Utc>) -> Self {
-        let amount = observation.spend.as_ref().ok().filter(|spend| spend.day == now.date_naive());
-        let amount = amount.map(|spend| spend.amount);
+        let spend = observation.spend.as_ref().ok().filter(|spend| spend.day == now.date_naive());
+        let spend = spend.map(|spend| spend.amount);
         let remaining = observation.clicks.as_ref().ok();
         Self {
             status: super::remote::judge(&observation.remote, now),
-            spend: match amount {
+            spend_level: match spend {
                 None => SpendLevel::Unknown,
-                Some(amount) if amount >= policy.spend_limit => SpendLevel::Reached,
+                Some(spend) if spend >= policy.spend_limit => SpendLevel::Reached,
                 Some(_) => SpendLevel::Below,
             },
-            clicks: remaining.map_or(ClickLevel::Unknown, |clicks| click_level(clicks, policy)),
-            amount,
+            click_level: remaining.map_or(ClickLevel::Unknown, |clicks| click_level(clicks, policy)),
+            spend,
             remaining: remaining.map(|clicks| clicks.count),
             has_no_urls: remaining.is_some_and(|clicks| clicks.active_urls == 0),
         }
     }
 }
 
-/// A sum with a senseless row in it counts that row as 0: enough to pause by, never enough to start by. More clicks than
-/// is plausible are somebody's wrong limit.
+/// Compares clicks with the thresholds. An invalid row counts as 0 in the sum: such a sum is enough to pause by, but
+/// not to activate by. An implausibly large sum is taken for a wrong limit, so it is unknown.
 fn click_level(clicks: &RemainingClicks, policy: &Policy) -> ClickLevel {
     if policy.are_used_up(clicks.count) {
         ClickLevel::UsedUp
@@ -133,7 +133,8 @@ fn click_level(clicks: &RemainingClicks, policy: &Policy) -> ClickLevel {
     }
 }
 
-/// The first row that fits. `phase` is anything but cooling down; a cool-down that has ended is paused-guarded.
+/// Returns the first row that fits. `phase` must not be cooling down; the caller passes a cool-down that has ended as
+/// paused-guarded.
 #[must_use]
 pub fn decide(judged: &Judgement, phase: PhaseWord) -> Decision {
     let row = first_row(judged, phase);
@@ -154,8 +155,8 @@ pub fn decide(judged: &Judgement, phase: PhaseWord) -> Decision {
 
 fn first_row(judged: &Judgement, phase: PhaseWord) -> Row {
     let running = judged.status == RemoteStatus::Running;
-    let below_or_unknown = judged.spend != SpendLevel::Reached;
-    if judged.clicks == ClickLevel::UsedUp && below_or_unknown && judged.status.may_run() {
+    let below_or_unknown = judged.spend_level != SpendLevel::Reached;
+    if judged.click_level == ClickLevel::UsedUp && below_or_unknown && judged.status.may_run() {
         return Row::ClicksUsedUp;
     }
     let against_promise = judged.status.may_run() && phase == PhaseWord::PausedGuarded;
@@ -167,7 +168,7 @@ fn first_row(judged: &Judgement, phase: PhaseWord) -> Row {
     }
     let must_stop = running && phase == PhaseWord::PausedGuarded;
     let must_run = !running && phase == PhaseWord::ActiveGuarded;
-    match (judged.spend, judged.clicks) {
+    match (judged.spend_level, judged.click_level) {
         (SpendLevel::Reached, _) => Row::HighSpend,
         (SpendLevel::Unknown, _) if must_stop => Row::GuardPauseWithoutSpend,
         (SpendLevel::Unknown, _) => Row::SpendUnknown,
@@ -175,7 +176,7 @@ fn first_row(judged: &Judgement, phase: PhaseWord) -> Row {
         (SpendLevel::Below, ClickLevel::Unknown) => Row::ClicksUnknown,
         (SpendLevel::Below, ClickLevel::Enough) if running => Row::AdoptRunning,
         (SpendLevel::Below, ClickLevel::Enough) => Row::EnoughClicks,
-        // Running with the clicks used up was answered above.
+        // A running campaign with its clicks used up has returned `ClicksUsedUp` above.
         (SpendLevel::Below, ClickLevel::UsedUp) => Row::AdoptStopped,
         (SpendLevel::Below, ClickLevel::Between) if must_run => Row::GuardActivate,
         (SpendLevel::Below, ClickLevel::Between) if must_stop => Row::GuardPause,
@@ -183,21 +184,21 @@ fn first_row(judged: &Judgement, phase: PhaseWord) -> Row {
     }
 }
 
-/// Why the row fitted, in the operator's words.
+/// Returns the reason for the decision, for operators.
 #[must_use]
 pub fn reason(decision: &Decision, judged: &Judgement, policy: &Policy) -> String {
     let clicks = || judged.remaining.map_or_else(|| "unknown".to_owned(), |clicks| clicks.to_string());
     let no_urls = if judged.has_no_urls { " (it has no active URLs)" } else { "" };
-    let spend = || judged.amount.map_or_else(|| "unknown".to_owned(), |amount| format!("{amount}"));
+    let spend = || judged.spend.map_or_else(|| "unknown".to_owned(), |spend| spend.to_string());
     let limit = policy.spend_limit;
     match decision.row {
         Row::Doubt => match &judged.status {
-            RemoteStatus::Blocked { reason, .. } => format!("running it cannot help: {reason}"),
+            RemoteStatus::Blocked { reason, .. } => format!("TrafficStars will not run it: {reason}"),
             RemoteStatus::Unknown { doubt, .. } => format!("its status is unknown: {doubt}"),
             RemoteStatus::Stopped(_) | RemoteStatus::Running => "its status is in doubt".to_owned(),
         },
         Row::GuardPauseInDoubt => {
-            format!("it may run although we stopped it: it is switched on{}", in_doubt(&judged.status))
+            format!("it may run although it should be stopped: it is switched on{}", in_doubt(&judged.status))
         }
         Row::ClicksUsedUp => {
             format!(
@@ -210,10 +211,10 @@ pub fn reason(decision: &Decision, judged: &Judgement, policy: &Policy) -> Strin
             )
         }
         Row::HighSpend => format!("{limit} or more is spent today ({}): it is left alone", spend()),
-        Row::GuardPauseWithoutSpend => "it runs although we stopped it, and its spend is unknown".to_owned(),
+        Row::GuardPauseWithoutSpend => "it runs although it should be stopped, and its spend is unknown".to_owned(),
         Row::SpendUnknown => "its spend is unknown".to_owned(),
         Row::GuardPauseWithoutClicks => {
-            "it runs although we stopped it, and its remaining clicks are unknown".to_owned()
+            "it runs although it should be stopped, and its remaining clicks are unknown".to_owned()
         }
         Row::ClicksUnknown => "its remaining clicks are unknown".to_owned(),
         Row::EnoughClicks => {
@@ -227,10 +228,10 @@ pub fn reason(decision: &Decision, judged: &Judgement, policy: &Policy) -> Strin
         Row::AdoptRunning => format!("it runs, with {} clicks left as it should (spend {})", clicks(), spend()),
         Row::AdoptStopped => format!("it is stopped, with {} clicks left{no_urls} as it should", clicks()),
         Row::GuardActivate => {
-            format!("it is stopped although we promised that it runs ({} clicks left, spend {})", clicks(), spend())
+            format!("it is stopped although it should run ({} clicks left, spend {})", clicks(), spend())
         }
         Row::GuardPause => {
-            format!("it runs although we stopped it ({} clicks left, spend {})", clicks(), spend())
+            format!("it runs although it should be stopped ({} clicks left, spend {})", clicks(), spend())
         }
         Row::Between => format!(
             "{} clicks left, between {} and {}: nothing changes",
@@ -241,7 +242,7 @@ pub fn reason(decision: &Decision, judged: &Judgement, policy: &Policy) -> Strin
     }
 }
 
-/// Why it only may run, to be said after what is done about it.
+/// Returns why the status is blocked or unknown, as an addition to the sentence about the pause; otherwise nothing.
 fn in_doubt(status: &RemoteStatus) -> String {
     match status {
         RemoteStatus::Blocked { reason, .. } => format!("; it is blocked ({reason})"),

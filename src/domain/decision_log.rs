@@ -1,6 +1,6 @@
-//! What was decided lately, those decisions to do nothing included. What repeats is one entry.
+//! The last decisions, including decisions to do nothing. A repeated decision is one entry.
 //!
-//! Deliberately absent: deciding (`decision`), and what was sent (the journal).
+//! Deliberately absent: the deciding (`decision`), and what was sent (the journal).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,54 +11,54 @@ use utoipa::ToSchema;
 
 use super::decision::Row;
 
-/// So many distinct decisions are remembered.
+/// The number of distinct decisions that are kept.
 pub(super) const REMEMBERED: usize = 10;
 
-/// What a tick concluded.
+/// The result of a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Conclusion {
-    /// To do nothing.
+    /// Do nothing.
     Nothing,
-    /// To promise what is there already.
+    /// Promise the present state.
     Adopt,
-    /// To activate it.
+    /// Activate the campaign.
     Activate,
-    /// To pause it.
+    /// Pause the campaign.
     Pause,
-    /// To activate it, and not now.
+    /// Activate the campaign, but not now.
     HeldBack,
-    /// Observe mode: it would be activated.
+    /// Observe mode: the campaign would be activated.
     WouldActivate,
-    /// Observe mode: it would be paused.
+    /// Observe mode: the campaign would be paused.
     WouldPause,
 }
 
-/// One decision, and the ticks that came to the same one after it.
+/// One decision, with the number of ticks in a row that made it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PastDecision {
-    /// What was concluded.
+    /// The result.
     pub conclusion: Conclusion,
-    /// Why, in words: the last time's, since numbers change while the decision stays.
+    /// The reason, for operators. It is the latest one, because numbers change while the decision stays the same.
     pub reason: String,
-    /// When it was taken first.
+    /// The time (UTC) when it was made first.
     pub since: DateTime<Utc>,
-    /// When it was taken last.
+    /// The time (UTC) when it was made last.
     pub last_at: DateTime<Utc>,
-    /// How many times in a row.
+    /// The number of times in a row that it was made.
     pub times: u64,
 }
 
 /// The last distinct decisions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct DecisionLog {
-    /// The oldest first, each with what makes it distinct: the row, or none where the table was not asked. They are shared
-    /// with what is published, which happens many times between two decisions.
+    /// The oldest first, each with the row that makes it distinct, or `None` if the table was not used. The entries are
+    /// shared with what is published, which happens many times between two decisions.
     entries: VecDeque<(Option<Row>, Arc<PastDecision>)>,
 }
 
 impl DecisionLog {
-    /// Remembers what one tick concluded.
+    /// Records the decision of one tick.
     pub(super) fn note(&mut self, now: DateTime<Utc>, conclusion: Conclusion, row: Option<Row>, reason: String) {
         match self.entries.back_mut() {
             Some((last_row, last)) if *last_row == row && last.conclusion == conclusion => {
@@ -77,12 +77,12 @@ impl DecisionLog {
         }
     }
 
-    /// The last decision.
+    /// Returns the last decision.
     pub(super) fn last(&self) -> Option<&PastDecision> {
         self.entries.back().map(|(_, decision)| decision.as_ref())
     }
 
-    /// All that are remembered, the newest first.
+    /// Returns all entries, the newest first.
     pub(super) fn newest_first(&self) -> Vec<Arc<PastDecision>> {
         self.entries.iter().rev().map(|(_, decision)| Arc::clone(decision)).collect()
     }
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decision_that_repeats_is_one_entry_with_the_last_reason() {
+    fn a_repeated_decision_is_one_entry_with_the_last_reason() {
         let mut log = DecisionLog::default();
         for (minute, clicks) in [(0, 9_000), (1, 8_000), (2, 7_000)] {
             log.note(at(minute), Conclusion::Nothing, Some(Row::Between), format!("{clicks} left"));
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn another_row_or_another_conclusion_is_another_entry_and_the_oldest_go() {
+    fn another_row_or_conclusion_is_a_new_entry_and_the_oldest_entries_are_dropped() {
         let mut log = DecisionLog::default();
         for minute in 0..12 {
             let row = if minute % 2 == 0 { Row::EnoughClicks } else { Row::Between };

@@ -1,4 +1,4 @@
-//! The contract of the state machine: what it is told, and what it asks for.
+//! The interface of the state machine: the events that it handles, and the effects that it requests.
 
 use std::fmt;
 
@@ -15,26 +15,26 @@ use super::remote::RemoteCampaign;
 use super::status::Hold;
 use super::unchanged_spend::StandsStill;
 
-/// Numbers a question, so that an answer to an older one is recognised and dropped.
+/// The number of a question. By it, an answer to an older question is recognised and dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QuestionId(pub u64);
 
-/// What the machine is told.
+/// An event that the machine handles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The time that [`super::machine::Machine::next_wake`] named has come.
+    /// The time that [`super::machine::Machine::next_wake`] returned has come.
     Wake,
     /// The answer to [`Effect::Observe`].
     Observed {
         /// The question's number.
-        operation: QuestionId,
-        /// All that was found out.
+        question_id: QuestionId,
+        /// The facts that were found.
         observation: Box<Observation>,
     },
     /// The answer to [`Effect::ReadBack`].
     ReadBack {
         /// The question's number.
-        operation: QuestionId,
+        question_id: QuestionId,
         /// The campaign object.
         remote: Result<Box<RemoteCampaign>, RemoteFault>,
     },
@@ -42,14 +42,14 @@ pub enum Event {
     Applied {
         /// The action's number.
         action: ActionId,
-        /// What became of it.
+        /// The result of the request.
         outcome: Outcome,
     },
-    /// The end time that follows an accepted pause was set, or could not be.
+    /// The end time that follows an accepted pause was set, or could not be set.
     EndTimeSet {
         /// The pause's number.
         action: ActionId,
-        /// What became of it.
+        /// The result of the request.
         outcome: Outcome,
     },
     /// A pause was sent before its journal entry could be stored.
@@ -57,205 +57,206 @@ pub enum Event {
         /// The action's number.
         action: ActionId,
     },
-    /// Its generator was disabled: end the promise, once no action is on its way.
+    /// The generator was disabled: end the promise as soon as no action is in flight.
     Disable {
-        /// Whether it is to be paused first.
+        /// Whether to pause the campaign first.
         pause: bool,
     },
-    /// Its row is about to go: end the promise as [`Event::Disable`] does, but only if it is seen stopped.
+    /// The campaign's row is about to be deleted. Disable the generator only if the campaign is seen stopped.
     DisableIfStopped,
-    /// An operator wants a tick now; answered by [`Effect::Processed`].
+    /// An operator orders a tick now. [`Effect::Processed`] answers it.
     Process {
         /// The order's number.
         order: OrderId,
     },
-    /// An operator wants an action now; answered by [`Effect::ForceEnded`].
+    /// An operator orders an action now. [`Effect::ForceEnded`] answers it.
     Force {
         /// The order's number.
         order: OrderId,
-        /// What.
+        /// The action to force.
         force: Box<Force>,
     },
-    /// An operator puts it on hold, or releases it; answered by [`Effect::Held`].
+    /// An operator puts the campaign on hold or releases it. [`Effect::Held`] answers it.
     Hold {
         /// The order's number.
         order: OrderId,
-        /// The hold; none releases it.
+        /// The new hold; `None` releases the present one.
         hold: Option<Hold>,
     },
-    /// All campaigns are put on hold, or released. The supervisor keeps that hold.
+    /// All campaigns are put on hold or released. The supervisor keeps that hold.
     HoldAll(Option<Hold>),
 }
 
-/// What the machine asks for. Effects are to be carried out in their order.
+/// A request of the machine. The caller carries the effects out in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Find the facts of one tick; answered by [`Event::Observed`].
+    /// Find the facts of one tick. [`Event::Observed`] answers it.
     Observe {
         /// The question's number.
-        operation: QuestionId,
-        /// Whether TrafficStars is to be asked. If not, the campaign counts as gone without a read.
+        question_id: QuestionId,
+        /// Whether to read the campaign at TrafficStars. If not, the campaign counts as gone without a read.
         read_remote: bool,
-        /// Whether one more 404 says that it is gone.
+        /// Whether one more 404 means that the campaign is gone.
         is_gone: bool,
     },
-    /// Read the campaign by itself, to see whether an action shows, whether a release has to pause it, or whether it may
-    /// be released at all; answered by [`Event::ReadBack`].
+    /// Read this one campaign. The read shows whether an action took effect, or whether a campaign that is being
+    /// disabled must be paused first, or may be disabled at all. [`Event::ReadBack`] answers it.
     ReadBack {
         /// The question's number.
-        operation: QuestionId,
+        question_id: QuestionId,
     },
-    /// Store the promise, and the journal entry if there is one, in one transaction.
+    /// Store the promise and, if there is one, the journal entry, in one transaction.
     Store(Box<Record>),
-    /// Send an action's requests; answered by [`Event::Applied`].
+    /// Send an action's requests. [`Event::Applied`] answers it.
     Send(Request),
-    /// Set the end time that follows an accepted pause; answered by [`Event::EndTimeSet`].
+    /// Set the end time that follows an accepted pause. [`Event::EndTimeSet`] answers it.
     SetEndTime(FollowingEndTime),
-    /// Tell the operators.
+    /// Report something to the operators.
     Note(Note),
-    /// Its end time was changed by others, and as a guard does it. What that says is told once for the account.
+    /// Others changed the campaign's end time as a guard does. The supervisor reports that once for the account.
     Sign(EndTimeSign),
-    /// The promise has ended: this machine sends nothing any more.
+    /// The promise has ended: this machine sends nothing from now on.
     Disabled {
-        /// The release asked for a pause, and the campaign is stopped.
+        /// Whether the order asked for a pause, and the campaign is stopped.
         stopped: bool,
     },
-    /// The pause that was to come before the release failed, or it runs and must not; the campaign stays guarded.
+    /// The generator stays enabled: the pause that had to come first failed, or the campaign runs and must not. The
+    /// campaign stays guarded.
     DisableRefused(DisableRefusal),
-    /// A tick that began after this order and those before it is over: its decision is taken and stored.
+    /// A tick that began after this order and all orders before it has ended. Its decision is stored.
     Processed {
         /// The order's number.
         order: OrderId,
     },
-    /// A forced action has come about, was refused, or failed.
+    /// A forced action succeeded, was refused, or failed.
     ForceEnded {
         /// The order's number.
         order: OrderId,
-        /// Why nothing came of it, if so.
+        /// Success, or why the action had no effect.
         result: Result<(), ForceFailure>,
     },
-    /// This hold or release and those before it are in force, and nothing that was begun before is on its way any more.
+    /// This hold or release, and all before it, are in force. No request from before them is in flight.
     Held {
         /// The order's number.
         order: OrderId,
     },
 }
 
-/// What is stored in one transaction.
+/// The data that one transaction stores.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The promise.
     pub promise: Promise,
     /// The action whose journal entry is written or brought up to date.
     pub entry: Option<Action>,
-    /// Whose order the action is: uid and name.
+    /// The operator who gave the order for the action: uid and name.
     pub by: Option<String>,
-    /// What becomes of the stored hold.
+    /// The change of the stored hold.
     pub hold: HoldChange,
 }
 
-/// What the TrafficStar client is asked to do.
+/// A request to the TrafficStars client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
     /// The action's number.
     pub action: ActionId,
-    /// What.
+    /// The kind of the action.
     pub kind: ActionKind,
     /// The end time to set.
     pub end_time: DateTime<Utc>,
-    /// Not to be sent from then on, since the facts it was decided on are too old by then. A pause is never too old.
+    /// From this time on the request is not sent, because its facts are too old. `None` for a pause: it never expires.
     pub valid_until: Option<DateTime<Utc>>,
-    /// The remaining clicks on which it was decided: where requests have to wait, the most go first.
+    /// The remaining clicks at the decision. When requests are queued, the campaign with the most clicks goes first.
     pub remaining_clicks: Option<Clicks>,
-    /// When it became due; what has waited for long goes before more clicks.
+    /// The time (UTC) when the request became due. A request that waited long goes before one with more clicks.
     pub due_since: DateTime<Utc>,
 }
 
-/// The end time that follows an accepted pause, and is no action of its own.
+/// The end time that follows an accepted pause. It is not an action of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FollowingEndTime {
     /// The pause's number.
     pub action: ActionId,
     /// The end time to set.
     pub end_time: DateTime<Utc>,
-    /// Not to be sent from then on: what was not sent is owed, and the ticks see to that.
+    /// From this time on it is not sent: the end time is then owed, and the ticks set it.
     pub valid_until: DateTime<Utc>,
 }
 
-/// What operators are told. Its text is for them.
+/// A message for operators. Its `Display` is the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
     /// The state changed.
     Transition {
-        /// From.
+        /// The state before.
         from: PhaseWord,
-        /// To.
+        /// The state after.
         to: PhaseWord,
-        /// Why.
+        /// The reason, for operators.
         reason: String,
     },
-    /// An action takes a step.
+    /// An action reached a step.
     Action {
-        /// What.
+        /// The kind of the action.
         kind: ActionKind,
-        /// What happened to it.
-        news: ActionUpdate,
+        /// The step, with its reason.
+        update: ActionUpdate,
     },
     /// Somebody else changed the campaign.
     ForeignChange {
-        /// What it is now.
+        /// Whether the campaign runs since then.
         running: bool,
     },
-    /// Others change it again and again.
+    /// Others change the campaign again and again.
     Contested {
-        /// Whether it began; it ended otherwise.
+        /// `true` at the beginning, `false` at the end.
         began: bool,
     },
-    /// The spend limit was reached, or a new day has begun.
+    /// The spend limit was reached; or it no longer is, such as on a new day.
     HighSpend {
-        /// Whether it began; it ended otherwise.
+        /// `true` at the beginning, `false` at the end.
         began: bool,
     },
-    /// It runs past a threshold, and no promise is in force, for this reason.
+    /// The campaign runs past a threshold and no promise is in force, for this reason.
     Unguarded(String),
-    /// Running it cannot help, for this reason; or, without one, it can again.
+    /// TrafficStars will not run the campaign, for this reason; `None`: it can run again.
     Blocked(Option<String>),
-    /// An activation is due and held back, for this reason.
+    /// An activation is due and waits, for this reason.
     Waiting(String),
-    /// An operator put it on hold, in words; or, without any, the hold has ended.
+    /// An operator put the campaign on hold, described in words; `None`: the hold has ended.
     Hold(Option<String>),
-    /// It runs, its clicks go on, and its spend has been the same for long.
+    /// The campaign runs and its clicks go down, but its spend has not changed for long.
     SpendStandsStill(StandsStill),
 }
 
-/// What happened to an action.
+/// A change in an action's progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActionUpdate {
-    /// It is due, for this reason.
+    /// The action is due, for this reason.
     Requested(String),
-    /// TrafficStars took it.
+    /// TrafficStars accepted it.
     Accepted,
-    /// The answer was lost or unclear.
+    /// The answer was lost or unclear, as described.
     Unclear(String),
-    /// A read shows it.
+    /// A read shows its result.
     Confirmed,
     /// It failed, for this reason.
     Failed(String),
-    /// It is not wanted any more, for this reason.
+    /// It is no longer needed, for this reason.
     Superseded(String),
     /// Observe mode: it would be due, for this reason, and is not sent.
     ObservedOnly(String),
-    /// The end time that follows the pause could not be set; it is tried again at every tick.
+    /// The end time that follows the pause could not be set, for this reason. Every tick tries again.
     EndTimeOwed(String),
 }
 
 impl Note {
-    /// Whether somebody should look at it.
+    /// Whether an operator should look at it.
     #[must_use]
     pub const fn is_warning(&self) -> bool {
         match self {
-            Self::Action { news, .. } => {
-                matches!(news, ActionUpdate::Unclear(_) | ActionUpdate::Failed(_) | ActionUpdate::EndTimeOwed(_))
+            Self::Action { update, .. } => {
+                matches!(update, ActionUpdate::Unclear(_) | ActionUpdate::Failed(_) | ActionUpdate::EndTimeOwed(_))
             }
             Self::ForeignChange { .. } | Self::Unguarded(_) | Self::Blocked(Some(_)) | Self::SpendStandsStill(_) => {
                 true
@@ -274,7 +275,7 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Transition { from, to, reason } => write!(f, "{from} → {to}: {reason}"),
-            Self::Action { kind, news } => write!(f, "{kind} {news}"),
+            Self::Action { kind, update } => write!(f, "{kind} {update}"),
             Self::ForeignChange { running: true } => f.write_str("somebody else started it"),
             Self::ForeignChange { running: false } => f.write_str("somebody else stopped it"),
             Self::Contested { began: true } => f.write_str("contested: others change it again and again"),
@@ -284,10 +285,10 @@ impl fmt::Display for Note {
             Self::Unguarded(why) => write!(f, "unguarded: it runs, and nothing pauses it: {why}"),
             Self::Blocked(Some(reason)) => write!(f, "blocked: {reason}"),
             Self::Blocked(None) => f.write_str("no longer blocked"),
-            Self::Waiting(reason) => write!(f, "should run, and waits: {reason}"),
+            Self::Waiting(reason) => write!(f, "should run, but waits: {reason}"),
             Self::SpendStandsStill(StandsStill { amount, since, clicks_used }) => write!(
                 f,
-                "its spend stands still at {amount} since {}, though it runs and {} clicks were used meanwhile",
+                "its spend has been {amount} since {}, although it runs and {} clicks were used since then",
                 since.format("%H:%M:%S"),
                 Clicks(*clicks_used)
             ),
@@ -302,12 +303,12 @@ impl fmt::Display for ActionUpdate {
         match self {
             Self::Requested(reason) => write!(f, "requested: {reason}"),
             Self::Accepted => f.write_str("accepted by TrafficStars"),
-            Self::Unclear(reason) => write!(f, "unclear, it will be read back: {reason}"),
+            Self::Unclear(reason) => write!(f, "unclear, a read will show whether it worked: {reason}"),
             Self::Confirmed => f.write_str("confirmed"),
             Self::Failed(reason) => write!(f, "failed: {reason}"),
             Self::Superseded(reason) => write!(f, "superseded: {reason}"),
-            Self::ObservedOnly(reason) => write!(f, "would be due, and is not sent in observe mode: {reason}"),
-            Self::EndTimeOwed(reason) => write!(f, "is done, but its end time could not be set yet: {reason}"),
+            Self::ObservedOnly(reason) => write!(f, "would be due, but observe mode sends nothing: {reason}"),
+            Self::EndTimeOwed(reason) => write!(f, "is done, but its end time is not set yet: {reason}"),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Why something could not be read or stored: a class for the program, which matches it, and words for operators.
+//! Why something could not be read or stored: a variant for the program to match, and words for operators.
 //!
-//! Deliberately absent: how it came to that. The rooms that talk to the database and to TrafficStars have errors of their
-//! own, and turn them into these for everybody else.
+//! Deliberately absent: the causes. The modules for the database and for TrafficStars have their own errors, and
+//! convert them into these.
 
 use std::time::Duration;
 
@@ -9,93 +9,93 @@ use thiserror::Error;
 
 use super::ids::CampaignId;
 
-/// What a fact says that did not come before its tick ended.
+/// The text for a fact that was not read before its tick ended.
 const LATE: &str = "it was not read before the next tick was due";
 
-/// Why a campaign could not be read.
+/// The reason why a campaign could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RemoteFault {
-    /// TrafficStars answered 404 when it was read by itself. It may be there all the same.
-    #[error("TrafficStars answers 404, as if it knew no such campaign: check trafficstar_id")]
+    /// TrafficStars answered 404 to a read of this one campaign. A single 404 does not prove that it is missing.
+    #[error("TrafficStars answers 404, as if it had no such campaign: check trafficstar_id")]
     NotFound,
-    /// TrafficStars has answered 404 alone for 15 minutes (`domain::absence`).
-    #[error("TrafficStars has answered 404 for 15 minutes: it knows no such campaign, check trafficstar_id")]
+    /// TrafficStars has answered every read for 15 minutes with 404 (`domain::absence`).
+    #[error("TrafficStars has answered 404 for 15 minutes: it has no such campaign, check trafficstar_id")]
     Gone,
-    /// Anything else, in words.
+    /// The read failed for another reason, given in words.
     #[error("{0}")]
     Failed(String),
-    /// The same, of no campaign in particular: nobody could be read. It is told once for the account.
+    /// The read of all campaigns failed for a reason, given in words. The failure is reported once for the account.
     #[error("{0}")]
     Shared(String),
-    /// The answer did not come before the tick's end. TrafficStars may not even have been asked.
+    /// The answer did not come before the tick ended. The request may not even have been sent.
     #[error("{LATE}")]
     Late,
 }
 
 impl RemoteFault {
-    /// QueuePlaces a 404 into `Gone` if one more is enough for that.
+    /// Turns `NotFound` into `Gone` if `is_gone`, that is, if one more 404 is enough for that.
     #[must_use]
     pub fn of_campaign(self, is_gone: bool) -> Self {
         if is_gone && self == Self::NotFound { Self::Gone } else { self }
     }
 }
 
-/// Why one source of today's spend has no answer.
+/// The reason why one source of today's spend gave no value.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SourceFailure {
-    /// It is a field of the campaign, which could not be read.
+    /// The source is a field of the campaign, and the campaign could not be read.
     #[error(transparent)]
     NoCampaign(#[from] RemoteFault),
-    /// Midnight lies between the question and the answer: it is not known which day it tells of.
+    /// The request was sent before midnight and answered after it, so that the day of the value is not known.
     #[error("it was read across midnight")]
     AcrossMidnight,
-    /// The request for it failed, in words.
+    /// The request failed, with the reason.
     #[error("{0}")]
     Failed(String),
-    /// It answered something that is no amount of money, in words.
+    /// The answer is not an amount of money; the text says what it is.
     #[error("{0}")]
     Unreadable(String),
-    /// It did not answer before its tick ended.
+    /// The source did not answer before the tick ended.
     #[error("{LATE}")]
     Late,
 }
 
-/// Why the database did not answer, or took nothing.
+/// The reason why a database operation failed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DatabaseFailure {
-    /// So much is written that this did not get its turn, while others did.
+    /// The database was so busy with other writes that this operation did not get its turn.
     #[error("{0}")]
     Busy(String),
-    /// The operation failed otherwise, in words.
+    /// The operation failed otherwise, with the reason.
     #[error("{0}")]
     Failed(String),
-    /// It answered a value that makes no sense, in words.
+    /// The database returned an invalid value, described in words.
     #[error("{0}")]
     BadValue(String),
-    /// It has no such campaign any more.
-    #[error("the database has no campaign {0} any more")]
+    /// The database no longer has this campaign.
+    #[error("the database no longer has campaign {0}")]
     NoCampaign(CampaignId),
-    /// It did not answer before the tick ended that had asked.
+    /// The database did not answer before the tick ended.
     #[error("{LATE}")]
     Late,
-    /// It did not answer within this time.
+    /// The database did not answer within this time.
     #[error("the database did not answer within {} seconds", .0.as_secs())]
     TimedOut(Duration),
-    /// The actor died that asks the database for all.
+    /// The actor that runs all database operations has died.
     #[error("the database actor is gone")]
     ActorGone,
 }
 
-/// Why the actors are not as the rows of `campaigns` say.
+/// The reason why the actors do not match the rows of `campaigns`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SyncFailure {
     /// The rows could not be read.
     #[error(transparent)]
     Database(#[from] DatabaseFailure),
-    /// The supervisor died over it.
-    #[error("the supervisor died over it")]
+    /// The supervisor died while it compared them.
+    #[error("the supervisor died while it did this")]
     SupervisorDied,
-    /// An actor could not be built, or has not ended.
+    /// An actor could not be built, or did not end.
     #[error("see the supervisor's log")]
     ActorMissing,
 }

@@ -1,6 +1,6 @@
-//! Whether the guard can keep its promises (RULES.md, "Degraded"): a pure function of what was published, and now.
+//! Whether the guard can keep its promises (RULES.md, "Degraded"): a pure function of published data and the time.
 //!
-//! Deliberately absent: repairing anything; each tick tries anew by itself.
+//! Deliberately absent: repairs. Each tick tries again by itself.
 
 use std::fmt;
 
@@ -17,145 +17,146 @@ use super::phase::Phase;
 use super::policy::Mode;
 use super::status::{ActorStatus, DatabaseStatus, LeadershipStatus, RemoteClientStatus, Role};
 
-/// So many ticks without a completed one are too many.
+/// A campaign that has not completed a tick for this many tick intervals degrades health.
 const TICKS: i32 = 3;
-/// An activation that waited for so many has waited too long.
+/// An activation that has waited for this many tick intervals degrades health.
 const WAITING_TICKS: i32 = 2;
-/// A pause that was not confirmed for this long is too late.
+/// A pause that is unconfirmed for this long degrades health.
 const PAUSE_WITHIN: Duration = Duration::minutes(2);
-/// A campaign whose status or clicks could not be read for this long is not guarded.
+/// A campaign whose status or clicks were unreadable for this long degrades health.
 const BLIND_FOR: Duration = Duration::minutes(15);
-/// So many campaigns are named in words; all are in the list.
+/// At most this many campaigns are named in the reason. The list has all of them.
 const NAMED: usize = 5;
 
 /// The answer of `GET /v1/health`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
-    /// In a word.
+    /// Health in one word.
     pub status: HealthWord,
-    /// Who leads, where several supervisors may live on the database. One that stands by guards nothing, and is well while
-    /// another one leads.
+    /// The leadership, if several supervisors can share the database. A standby guards nothing; its health is ok while
+    /// another supervisor leads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leadership: Option<LeadershipStatus>,
-    /// What is wrong, if anything.
+    /// The reasons for degraded health; empty if health is ok.
     pub reasons: Vec<Degradation>,
 }
 
-/// Health in a word.
+/// Health in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum HealthWord {
-    /// Every promise can be kept.
+    /// The guard can keep every promise.
     Ok,
-    /// Some promise may not be kept now.
+    /// The guard may be unable to keep some promise now.
     Degraded,
 }
 
-/// One thing that is wrong.
+/// One reason for degraded health.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Degradation {
-    /// In a word that never changes.
+    /// The kind of the problem, a fixed word.
     pub kind: DegradationKind,
-    /// Since when.
+    /// The time (UTC) when it began.
     pub since: DateTime<Utc>,
-    /// In words.
+    /// The reason, for operators.
     pub reason: String,
-    /// Which campaigns; none where it is not about single ones.
+    /// The ids of the campaigns that have the problem; empty if it is not about single campaigns.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub campaigns: Vec<CampaignId>,
 }
 
-/// What can be wrong.
+/// The kinds of problems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DegradationKind {
-    /// A guarded campaign has completed no tick in three.
+    /// A guarded campaign has not completed a tick for three tick intervals.
     NoTick,
-    /// A pause has not been confirmed for two minutes.
+    /// A pause has been unconfirmed for two minutes.
     PauseUnconfirmed,
-    /// The lease on leadership has ended, and the database has not renewed it.
+    /// The lease has ended and the database does not renew it.
     CutOff,
-    /// This supervisor stands by, and nobody leads, or it cannot see who does.
-    NobodyLeads,
-    /// The database fails.
+    /// This supervisor is on standby and no supervisor leads, or this one cannot see which leads.
+    #[serde(rename = "nobody-leads")]
+    NoLeader,
+    /// Database operations fail.
     Database,
-    /// Statuses could not be read for three ticks, or TrafficStars has told us to wait.
+    /// Statuses could not be read for three tick intervals, or TrafficStars has ordered a wait.
     TrafficStars,
-    /// An operation of TrafficStars failed again and again, and is left alone but for probes.
+    /// An operation of TrafficStars failed again and again; its circuit is open and only probes are sent.
     CircuitOpen,
-    /// The limit of requests does not allow to read every campaign at every tick.
+    /// The request budget is too small to read every campaign at every tick.
     BudgetTooSmall,
-    /// A status or remaining clicks could not be read for fifteen minutes.
+    /// The status or the remaining clicks of a campaign could not be read for fifteen minutes.
     Unreadable,
-    /// A campaign that was promised to run is gone at TrafficStars.
+    /// A campaign that is promised to run is gone at TrafficStars.
     Gone,
-    /// Our clock is a minute or more away from TrafficStars'.
+    /// Our clock differs from TrafficStars' clock by a minute or more.
     Clock,
     /// Another program like this one works on the account.
     AnotherGuard,
-    /// A campaign runs with its clicks used up, and nothing pauses it: nothing is promised about it, or it is on hold.
+    /// A campaign runs with its clicks used up, and nothing pauses it: no promise is in force, or it is on hold.
     Unguarded,
-    /// Activations have waited for two ticks to leave.
+    /// Activations have been queued for more than two tick intervals.
     ActivationsWaiting,
 }
 
-/// What is known of a guarded campaign.
+/// The data about one guarded campaign.
 #[derive(Debug, Clone, Copy)]
 pub struct GuardedCampaign<'a> {
-    /// Which.
+    /// The campaign's database id.
     pub id: CampaignId,
-    /// The campaign at TrafficStars.
+    /// The campaign's id at TrafficStars.
     pub remote: RemoteId,
-    /// Its actor.
+    /// The status of its actor.
     pub actor: &'a ActorStatus,
-    /// What the actor has published.
+    /// The snapshot that the actor published last.
     pub snapshot: &'a Snapshot,
-    /// The actor died then, and none that was built since has completed a tick.
+    /// The time (UTC) when the actor died, if no actor built since then has completed a tick.
     pub tickless_since: Option<DateTime<Utc>>,
 }
 
-/// TrafficStars cannot be read.
+/// A continued failure to read from TrafficStars.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadFailure {
-    /// Since when every round of reads has had a failure in it.
+    /// The time (UTC) since which every round of reads has had a failure.
     pub since: DateTime<Utc>,
-    /// The last one, in words.
+    /// The last failure, for operators.
     pub reason: String,
 }
 
-/// Since when the parts that all share have been failing.
+/// The times (UTC) since which the parts that all campaigns share have been failing.
 #[derive(Debug, Clone, Default)]
 pub struct Failing {
-    /// The lease on leadership: it is not renewed, or nobody holds it.
+    /// The lease: it is not renewed, or no supervisor holds it.
     pub lease_since: Option<DateTime<Utc>>,
     /// The database.
     pub database_since: Option<DateTime<Utc>>,
     /// Reads of statuses from TrafficStars.
     pub reads: Option<ReadFailure>,
-    /// TrafficStars has told us to wait.
+    /// The wait that TrafficStars ordered.
     pub blocked_since: Option<DateTime<Utc>>,
-    /// The limit of requests does not reach for all campaigns.
+    /// The request budget: it is too small for all campaigns.
     pub budget_too_small_since: Option<DateTime<Utc>>,
-    /// Our clock is a minute or more away from TrafficStars'.
+    /// Our clock: it differs from TrafficStars' clock by a minute or more.
     pub clock_since: Option<DateTime<Utc>>,
-    /// What looks like another program like this one.
+    /// The signs of another program like this one.
     pub signs: Signs,
 }
 
-/// All that health is judged by.
+/// All data that health is judged by.
 #[derive(Debug, Clone)]
 pub struct Vitals<'a> {
     /// Every guarded campaign.
     pub campaigns: Vec<GuardedCampaign<'a>>,
-    /// Those whose generator is disabled, and that were seen running with their clicks used up, and when.
+    /// The campaigns whose generator is disabled and that were last seen running with their clicks used up, and when.
     pub left_unguarded: Vec<(CampaignId, DateTime<Utc>)>,
-    /// Who leads.
+    /// The state of leadership.
     pub leadership: &'a LeadershipStatus,
-    /// The database.
+    /// The state of the database.
     pub database: &'a DatabaseStatus,
-    /// The client of TrafficStars.
+    /// The state of the TrafficStars client.
     pub trafficstar: &'a RemoteClientStatus,
-    /// Since when they have been failing.
+    /// The times since which shared parts have been failing.
     pub failing: Failing,
 }
 
@@ -166,7 +167,7 @@ pub fn health(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Health {
         no_tick(now, vitals),
         pause_unconfirmed(now, vitals),
         cut_off(vitals),
-        nobody_leads(vitals),
+        no_leader(vitals),
         database(vitals),
         trafficstar(now, vitals),
         circuit_open(vitals),
@@ -191,7 +192,9 @@ fn no_tick(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
         let last = campaign.actor.last_tick_at.or(campaign.tickless_since).unwrap_or(campaign.snapshot.built_at);
         (now.signed_duration_since(last) > campaign.snapshot.policy.tick * TICKS).then_some((campaign.id, last))
     });
-    about(DegradationKind::NoTick, late.collect(), "no tick has been completed in three by")
+    about(DegradationKind::NoTick, late.collect(), |named| {
+        format!("{named} {} not completed a tick for three tick intervals", named.either("has", "have"))
+    })
 }
 
 fn pause_unconfirmed(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
@@ -199,7 +202,10 @@ fn pause_unconfirmed(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradat
         let since = campaign.snapshot.pausing_since?;
         (now.signed_duration_since(since) >= PAUSE_WITHIN).then_some((campaign.id, since))
     });
-    about(DegradationKind::PauseUnconfirmed, late.collect(), "a pause has not been confirmed for two minutes of")
+    about(DegradationKind::PauseUnconfirmed, late.collect(), |named| {
+        let (pause, has) = named.either(("a pause", "has"), ("pauses", "have"));
+        format!("{pause} of {named} {has} been unconfirmed for 2 minutes")
+    })
 }
 
 fn unreadable(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
@@ -208,8 +214,9 @@ fn unreadable(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
         let since = snapshot.status_unknown_since.into_iter().chain(snapshot.clicks_unknown_since).min()?;
         (now.signed_duration_since(since) >= BLIND_FOR).then_some((campaign.id, since))
     });
-    let words = "the status or the remaining clicks could not be read for 15 minutes of";
-    about(DegradationKind::Unreadable, blind.collect(), words)
+    about(DegradationKind::Unreadable, blind.collect(), |named| {
+        format!("the status or the clicks of {named} could not be read for 15 minutes")
+    })
 }
 
 /// A wrong `trafficstar_id` guards nothing, and a deleted campaign earns nothing.
@@ -218,14 +225,13 @@ fn gone(vitals: &Vitals<'_>) -> Option<Degradation> {
         let since = campaign.snapshot.gone_since.filter(|_| campaign.snapshot.phase == Phase::ActiveGuarded)?;
         Some((campaign.id, since))
     });
-    about(
-        DegradationKind::Gone,
-        gone.collect(),
-        "TrafficStars has answered 404 for 15 minutes for what was promised to run:",
-    )
+    about(DegradationKind::Gone, gone.collect(), |named| {
+        let are = named.either("is", "are");
+        format!("{named} {are} promised to run, but TrafficStars has answered 404 for 15 minutes")
+    })
 }
 
-/// Above the limit alone, and in observe mode, a campaign is left to itself on purpose.
+/// A campaign that is only above its limit, or in observe mode, is left alone on purpose.
 fn unguarded(vitals: &Vitals<'_>) -> Option<Degradation> {
     let acting = vitals.campaigns.iter().filter(|campaign| campaign.snapshot.policy.mode == Mode::Act);
     let unguarded = acting.filter_map(|campaign| {
@@ -233,10 +239,13 @@ fn unguarded(vitals: &Vitals<'_>) -> Option<Degradation> {
         Some((campaign.id, unguarded.since))
     });
     let unguarded = unguarded.chain(vitals.left_unguarded.iter().copied());
-    about(DegradationKind::Unguarded, unguarded.collect(), "nothing pauses what runs with its clicks used up:")
+    about(DegradationKind::Unguarded, unguarded.collect(), |named| {
+        let (run, them) = named.either(("runs with its", "it"), ("run with their", "them"));
+        format!("{named} {run} clicks used up, and the guard does not pause {them}")
+    })
 }
 
-/// What was sent, and not answered yet, does not wait for its turn.
+/// A request that was sent and is not answered yet is not queued.
 fn activations_waiting(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
     let waiting = vitals.campaigns.iter().filter_map(|campaign| {
         let Snapshot { action, progress, policy, .. } = campaign.snapshot;
@@ -249,13 +258,15 @@ fn activations_waiting(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degrad
         let waits = now.signed_duration_since(action.requested_at) > policy.tick * WAITING_TICKS;
         waits.then_some((campaign.id, action.requested_at))
     });
-    let by =
-        vitals.trafficstar.running_again_by.map(|by| format!(", which all leave by about {},", by.format("%H:%M")));
-    let words = format!("activations have waited for two ticks{} of", by.unwrap_or_default());
-    about(DegradationKind::ActivationsWaiting, waiting.collect(), &words)
+    let by = vitals.trafficstar.running_again_by;
+    let by = by.map(|by| format!("; all are sent by about {}", by.format("%H:%M"))).unwrap_or_default();
+    about(DegradationKind::ActivationsWaiting, waiting.collect(), |named| {
+        let (activation, has) = named.either(("an activation", "has"), ("activations", "have"));
+        format!("{activation} of {named} {has} been queued for more than two tick intervals{by}")
+    })
 }
 
-/// Two programs that each undo what the other does keep no promise.
+/// If two programs undo each other's changes, neither keeps its promises.
 fn another_guard(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
     let another = vitals.failing.signs.another_guard(now)?;
     let (kind, since, reason) = (DegradationKind::AnotherGuard, another.since, another.to_string());
@@ -264,17 +275,17 @@ fn another_guard(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation>
 
 fn cut_off(vitals: &Vitals<'_>) -> Option<Degradation> {
     let since = vitals.failing.lease_since.filter(|_| vitals.leadership.role == Role::CutOff)?;
-    let reason = "the lease on leadership has ended and the database does not renew it: nothing is sent, and another \
+    let reason = "the lease has ended and the database does not renew it: this supervisor sends nothing, and another \
                   supervisor may lead"
         .to_owned();
     Some(Degradation { kind: DegradationKind::CutOff, since, reason, campaigns: Vec::new() })
 }
 
-/// Whoever stands by beside nobody guards nothing, and nobody else does.
-fn nobody_leads(vitals: &Vitals<'_>) -> Option<Degradation> {
-    let (reason, since) = vitals.leadership.nobody_leads.as_ref().zip(vitals.failing.lease_since)?;
-    let reason = format!("nobody leads, and no campaign is guarded: {reason}");
-    Some(Degradation { kind: DegradationKind::NobodyLeads, since, reason, campaigns: Vec::new() })
+/// A standby degrades health while no supervisor leads, because then no supervisor guards the campaigns.
+fn no_leader(vitals: &Vitals<'_>) -> Option<Degradation> {
+    let (reason, since) = vitals.leadership.no_leader.as_ref().zip(vitals.failing.lease_since)?;
+    let reason = format!("no supervisor leads, and no campaign is guarded: {reason}");
+    Some(Degradation { kind: DegradationKind::NoLeader, since, reason, campaigns: Vec::new() })
 }
 
 fn database(vitals: &Vitals<'_>) -> Option<Degradation> {
@@ -283,12 +294,13 @@ fn database(vitals: &Vitals<'_>) -> Option<Degradation> {
     Some(Degradation { kind: DegradationKind::Database, since, reason, campaigns: Vec::new() })
 }
 
-/// One failure says little; one that outlasts three ticks means that nobody is guarded. After a 429 nothing may leave.
+/// One failure means little; a failure for three tick intervals means that no campaign is guarded. After a 429 no
+/// request may be sent.
 fn trafficstar(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
     let kind = DegradationKind::TrafficStars;
     let blocked = vitals.trafficstar.blocked_until.filter(|&until| until > now);
     if let Some((until, since)) = blocked.zip(vitals.failing.blocked_since) {
-        let reason = format!("TrafficStars has told us to wait until {}: nothing is sent", until.format("%H:%M:%S"));
+        let reason = format!("TrafficStars has asked us to wait until {}: nothing is sent", until.format("%H:%M:%S"));
         return Some(Degradation { kind, since, reason, campaigns: Vec::new() });
     }
     let ReadFailure { since, reason } = vitals.failing.reads.clone()?;
@@ -310,16 +322,16 @@ fn circuit_open(vitals: &Vitals<'_>) -> Option<Degradation> {
     Some(Degradation { kind: DegradationKind::CircuitOpen, since, reason, campaigns: Vec::new() })
 }
 
-/// The day, its end and each end time are read from our clock.
+/// The day, its end and each end time are computed from our clock.
 fn clock(vitals: &Vitals<'_>) -> Option<Degradation> {
     let since = vitals.failing.clock_since?;
     let difference = ClockDifference(TimeDelta::seconds(vitals.trafficstar.clock_ahead_seconds?));
-    let what = if difference.is_far_apart() { "; nothing is activated" } else { "" };
+    let what = if difference.is_far_apart() { "; no campaign is activated" } else { "" };
     let reason = format!("our clock is {difference}: set it right (NTP){what}");
     Some(Degradation { kind: DegradationKind::Clock, since, reason, campaigns: Vec::new() })
 }
 
-/// The bound within which each campaign is read is a promise, too; beyond one tick people should know.
+/// Operators must know when a full read of all campaigns takes longer than one tick.
 fn budget_too_small(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
     let reading = &vitals.trafficstar.reading;
     (!reading.reaches()).then(|| Degradation {
@@ -330,20 +342,32 @@ fn budget_too_small(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradati
     })
 }
 
-/// One reason about several campaigns, since the first of them.
-fn about(kind: DegradationKind, campaigns: Vec<(CampaignId, DateTime<Utc>)>, words: &str) -> Option<Degradation> {
+/// Builds one degradation about several campaigns. It began with the first of them.
+fn about(
+    kind: DegradationKind,
+    campaigns: Vec<(CampaignId, DateTime<Utc>)>,
+    sentence: impl FnOnce(&Named<'_>) -> String,
+) -> Option<Degradation> {
     let since = campaigns.iter().map(|(_, since)| *since).min()?;
     let ids: Vec<CampaignId> = campaigns.into_iter().map(|(id, _)| id).collect();
-    Some(Degradation { kind, since, reason: format!("{words} {}", Named(&ids)), campaigns: ids })
+    Some(Degradation { kind, since, reason: sentence(&Named(&ids)), campaigns: ids })
 }
 
+/// The campaigns of a reason, in words.
 struct Named<'a>(&'a [CampaignId]);
+
+impl Named<'_> {
+    /// Returns `one` for one campaign, otherwise `several`.
+    const fn either<T: Copy>(&self, one: T, several: T) -> T {
+        if self.0.len() == 1 { one } else { several }
+    }
+}
 
 impl fmt::Display for Named<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let named: Vec<String> = self.0.iter().take(NAMED).map(CampaignId::to_string).collect();
         let rest = self.0.len().saturating_sub(NAMED);
-        let noun = if self.0.len() == 1 { "campaign" } else { "campaigns" };
+        let noun = self.either("campaign", "campaigns");
         write!(f, "{noun} {}", named.join(", "))?;
         if rest > 0 { write!(f, " and {rest} more") } else { Ok(()) }
     }

@@ -1,4 +1,4 @@
-//! The ids of campaigns and URLs, ours and TrafficStars'.
+//! The ids of campaigns and URLs: our own, and TrafficStars'.
 
 use std::fmt;
 

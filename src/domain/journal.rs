@@ -14,17 +14,17 @@ use super::remote::StatusWord;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JournalId(pub i64);
 
-/// The most entries that are given at once.
+/// The maximum number of entries in one answer.
 pub const MOST_ENTRIES: u32 = 10_000;
 
-/// Which entries are asked for: the newest of those that fit.
+/// A query for journal entries. It returns the newest matching entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JournalQuery {
-    /// One campaign's alone.
+    /// The campaign; `None` for all campaigns.
     pub campaign: Option<CampaignId>,
-    /// Requested at this time or later.
+    /// The earliest `requested_at` (UTC); `None` for no bound.
     pub since: Option<DateTime<Utc>>,
-    /// So many at the most; never more than [`MOST_ENTRIES`].
+    /// The maximum number of entries, at most [`MOST_ENTRIES`].
     pub limit: u32,
 }
 
@@ -34,45 +34,45 @@ impl Default for JournalQuery {
     }
 }
 
-/// One entry: what was asked of TrafficStars, why, on which facts, and how far it got.
+/// One entry: a request to TrafficStars, its reason, the facts it was decided on, and its last step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JournalEntry {
-    /// Its key.
+    /// The entry's key.
     pub id: i64,
-    /// Whose it is. It outlives its campaign.
+    /// The campaign's database id. The entry is kept when the campaign is removed.
     pub campaign_id: CampaignId,
-    /// The campaign at TrafficStars.
+    /// The campaign's id at TrafficStars.
     pub trafficstar_id: RemoteId,
-    /// What was asked.
+    /// The kind of the action.
     pub kind: ActionKind,
-    /// What made it due.
+    /// The trigger.
     pub trigger: Trigger,
-    /// Why, in words.
+    /// The reason, for operators.
     pub reason: String,
-    /// The day's spend when it was decided, if known.
+    /// The day's spend at the decision; `None` if it was unknown.
     pub spend: Option<Money>,
-    /// The remaining clicks when it was decided, if known.
+    /// The remaining clicks at the decision; `None` if they were unknown.
     pub remaining_clicks: Option<Clicks>,
-    /// The remote status when it was decided.
+    /// The remote status at the decision.
     pub remote_status: StatusWord,
     /// The state before the decision.
     pub state_before: PhaseWord,
-    /// The state that the decision led to.
+    /// The state after the decision.
     pub state_after: PhaseWord,
-    /// How far it got.
+    /// The last step that it reached.
     pub step: Step,
-    /// The operator who ordered it, if one did: uid and name.
+    /// The operator who ordered it: uid and name; `None` if no operator did.
     pub by: Option<String>,
-    /// It was stored after it was sent, because the database was away.
+    /// Whether the entry was stored only after the action was sent, because the database did not answer.
     pub late: bool,
-    /// When it was decided.
+    /// The time (UTC) when it was decided.
     pub requested_at: DateTime<Utc>,
-    /// When TrafficStars accepted it.
+    /// The time (UTC) when TrafficStars accepted it.
     pub accepted_at: Option<DateTime<Utc>>,
-    /// When a read showed it.
+    /// The time (UTC) when a read confirmed it.
     pub confirmed_at: Option<DateTime<Utc>>,
-    /// When it failed, or was superseded.
+    /// The time (UTC) when it failed or was superseded.
     pub failed_at: Option<DateTime<Utc>>,
-    /// What went wrong, in words.
+    /// The reason of the failure, for operators.
     pub error: Option<String>,
 }

@@ -1,14 +1,14 @@
-//! Election among several supervisors on one database: who leads, until when requests may leave, and when a standby may
-//! take over.
+//! Leader election among several supervisors on one database: who leads, until when the leader may send requests, and
+//! when a standby may take over.
 //!
-//! The leader holds a lease, a row of the database with an epoch and a heartbeat. No clock is believed alone:
-//! - the leader sends by its own monotonic clock, counted from before it asked for the heartbeat, so that an answer that was
-//!   long on its way, a frozen process or a sleeping machine only make the lease shorter;
-//! - a standby takes over when the lease has run out by the database's clock *and* the standby has seen no heartbeat for as
-//!   long by its own, so that a wall clock that jumps hands nothing over;
-//! - every record of the guard is stored on condition of the epoch, in the same transaction.
+//! The leader holds a lease: a database row with an epoch and a heartbeat. No clock is trusted alone:
+//! - The leader decides by its own monotonic clock whether it may send. It counts from the time before it requested the
+//!   heartbeat. So a slow answer, a frozen process or a sleeping machine can only shorten the lease.
+//! - A standby takes over only when the lease has run out by the database's clock *and* the standby has seen no
+//!   heartbeat for as long by its own clock. So a jump of a wall clock does not move the leadership.
+//! - Every record of the guard is stored only if the epoch is still the same, checked in the same transaction.
 //!
-//! Deliberately absent: a clock and the database; what was read, and when, are arguments.
+//! Deliberately absent: a clock and the database. What was read, and when, are arguments.
 
 use std::time::Duration;
 
@@ -16,72 +16,75 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// How often the leader renews its lease.
+/// The interval at which the leader renews its lease.
 pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
-/// How long a lease lasts from the moment that its renewal was asked for.
+/// The duration of a lease, from the moment its renewal was requested.
 pub const LEASE: Duration = Duration::from_secs(5);
-/// How long past the lease's end a standby waits on: for what left in time and arrives late, and for clocks that do not go
-/// alike.
+/// The time that a standby waits after the end of the lease. In that time late requests arrive, and small differences
+/// between clocks do not matter.
 pub const MARGIN: Duration = Duration::from_secs(2);
-/// A request leaves only if so much of the lease is left. It is given up when the lease ends, whatever its own time-out.
-pub const LEAST_ROOM: Duration = Duration::from_secs(1);
-/// How often a standby looks. A leader that was killed is replaced within lease, margin and two looks.
+/// A request is sent only if at least this much of the lease is left. It is cancelled when the lease ends, even before
+/// its own time-out.
+pub const LEAST_LEFT: Duration = Duration::from_secs(1);
+/// The interval at which a standby reads the lease. A killed leader is replaced within lease, margin and two reads.
 pub const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// A point of a monotonic clock that goes on while the machine sleeps, as the time since that clock began.
+/// A point of a monotonic clock that also counts while the machine sleeps, as the time since that clock began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(pub Duration);
 
-/// Counts the reigns on one database: each one that begins has the next larger number.
+/// The number of a leadership on one database: each new leadership has the next larger number. This is the fencing
+/// token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct Epoch(pub i64);
 
-/// Who leads.
+/// The supervisor that leads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Leader {
-    /// The machine's name.
+    /// The name of its machine.
     pub host: String,
-    /// The supervisor's process id there.
+    /// Its process id on that machine.
     pub pid: u32,
-    /// Since when, by the database's clock.
+    /// The time (UTC) since which it leads, by the database's clock.
     pub since: DateTime<Utc>,
 }
 
-/// What the lease's row said when it was read.
+/// The lease's row as read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseRow {
-    /// The last leadership, whether it lasts or not.
+    /// The last leadership, whether it has ended or not.
     pub epoch: Epoch,
-    /// How many heartbeats it has had.
+    /// The number of heartbeats in this leadership.
     pub beats: i64,
-    /// Who holds the lease, perhaps beyond its end; none where it was given up, or nobody ever held it.
+    /// The holder of the lease, even past its end; `None` if the lease was given up or never held.
     pub holder: Option<Leader>,
-    /// When the lease ends, or ended, by the database's clock.
+    /// The time (UTC) when the lease ends or ended, by the database's clock.
     pub ends_at: Option<DateTime<Utc>>,
-    /// For how long it has run out, by the database's clock; none while it lasts.
+    /// The time since the lease ran out, by the database's clock; `None` while it lasts.
     pub run_out_for: Option<Duration>,
 }
 
 impl LeaseRow {
-    /// Who leads, as far as the database's clock says.
+    /// Returns the leader; `None` if the lease has run out by the database's clock.
     #[must_use]
     pub fn leader(&self) -> Option<&Leader> {
         self.holder.as_ref().filter(|_| self.run_out_for.is_none())
     }
 }
 
-/// What a standby has seen of the lease.
+/// The standby's knowledge of the lease.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watch {
-    /// The last heartbeat, and when it was first seen.
+    /// The last heartbeat, and when this standby saw it first.
     heartbeat: Option<(Epoch, i64, Moment)>,
-    heard: bool,
+    /// Whether it has seen a new heartbeat.
+    has_seen_a_heartbeat: bool,
 }
 
 impl Watch {
-    /// Whether the lease may be taken: `row` was read at `now`, after the answer had come. Taking it must fail if the row
-    /// has changed since.
+    /// Whether the lease may be taken. `now` is the time after `row` was read. The attempt to take it must fail if the
+    /// row has changed since.
     pub fn may_take(&mut self, now: Moment, row: &LeaseRow) -> bool {
         if row.holder.is_none() && row.run_out_for.is_some() {
             return true;
@@ -91,25 +94,25 @@ impl Watch {
                 is_silent(first_seen, now) && row.run_out_for.is_some_and(|run_out| run_out >= MARGIN)
             }
             before @ (Some(_) | None) => {
-                self.heard |= before.is_some();
+                self.has_seen_a_heartbeat |= before.is_some();
                 self.heartbeat = Some((row.epoch, row.beats, now));
                 false
             }
         }
     }
 
-    /// Whether nobody leads, by our own clock: no heartbeat was heard for as long as a lease and the margin last. Whatever the
-    /// database's clock says of the lease, its holder has had no right to send since.
+    /// Whether no supervisor leads, by our own clock: for the length of a lease and the margin no heartbeat was seen.
+    /// Then the holder may not send, even if the lease lasts by the database's clock.
     #[must_use]
-    pub fn hears_nobody(&self, now: Moment) -> bool {
+    pub fn sees_no_leader(&self, now: Moment) -> bool {
         self.heartbeat.is_some_and(|(_, _, first_seen)| is_silent(first_seen, now))
     }
 
-    /// Whether a heartbeat came while it was watched: somebody lives who leads. A lease that lasts says less: its holder
-    /// may have died a moment ago.
+    /// Whether a new heartbeat was seen, so that a leader is alive. A lease that lasts proves less: its holder may have
+    /// just died.
     #[must_use]
-    pub const fn has_heard_a_heartbeat(&self) -> bool {
-        self.heard
+    pub const fn has_seen_a_heartbeat(&self) -> bool {
+        self.has_seen_a_heartbeat
     }
 }
 
@@ -125,46 +128,46 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// A lease that was asked for at `asked_at`, before the question left.
+    /// Builds a lease that was requested at `asked_at`, before the request was sent.
     #[must_use]
     pub fn granted(epoch: Epoch, asked_at: Moment) -> Self {
         Self { epoch, ends_at: Moment(asked_at.0 + LEASE) }
     }
 
-    /// The same with a heartbeat that was asked for at `asked_at` and came about.
+    /// Returns the lease after a successful heartbeat that was requested at `asked_at`.
     #[must_use]
     pub fn renewed(self, asked_at: Moment) -> Self {
         Self { ends_at: self.ends_at.max(Moment(asked_at.0 + LEASE)), ..self }
     }
 
-    /// The same without any rest: somebody else has it, or may have it.
+    /// Returns the lease as ended: somebody else holds it, or may hold it.
     #[must_use]
     pub const fn ended(self) -> Self {
         Self { ends_at: Moment(Duration::ZERO), ..self }
     }
 
-    /// Whose leadership it is.
+    /// Returns the number of the leadership.
     #[must_use]
     pub const fn epoch(&self) -> Epoch {
         self.epoch
     }
 
-    /// How much of it is left.
+    /// Returns how much of the lease is left.
     #[must_use]
-    pub const fn rest(&self, now: Moment) -> Duration {
+    pub const fn left(&self, now: Moment) -> Duration {
         self.ends_at.0.saturating_sub(now.0)
     }
 
-    /// Whether what was sent may still be waited for.
+    /// Whether the lease lasts, so that the answer to a sent request may be awaited.
     #[must_use]
     pub const fn lasts(&self, now: Moment) -> bool {
-        !self.rest(now).is_zero()
+        !self.left(now).is_zero()
     }
 
-    /// Whether a request may leave.
+    /// Whether a request may be sent.
     #[must_use]
-    pub fn lets_leave(&self, now: Moment) -> bool {
-        self.rest(now) >= LEAST_ROOM
+    pub fn may_send(&self, now: Moment) -> bool {
+        self.left(now) >= LEAST_LEFT
     }
 }
 
@@ -185,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_leaves_while_a_second_is_left_and_is_given_up_at_the_end() {
+    fn a_request_is_sent_while_a_second_is_left_and_is_cancelled_at_the_end() {
         let lease = Lease::granted(Epoch(1), at(10_000));
         let cases = [
             (10_000, true, true),
@@ -195,45 +198,45 @@ mod tests {
             (15_000, false, false),
             (99_000, false, false),
         ];
-        for (now, lets_leave, lasts) in cases {
-            assert_eq!((lease.lets_leave(at(now)), lease.lasts(at(now))), (lets_leave, lasts), "at {now} ms");
+        for (now, may_send, lasts) in cases {
+            assert_eq!((lease.may_send(at(now)), lease.lasts(at(now))), (may_send, lasts), "at {now} ms");
         }
     }
 
     #[test]
-    fn a_heartbeat_counts_from_when_it_was_asked_for_and_an_older_answer_shortens_nothing() {
+    fn a_heartbeat_counts_from_its_request_and_an_older_answer_does_not_shorten_the_lease() {
         let lease = Lease::granted(Epoch(1), at(10_000)).renewed(at(12_000));
-        assert_eq!(lease.rest(at(12_000)), LEASE);
+        assert_eq!(lease.left(at(12_000)), LEASE);
         assert_eq!(lease.renewed(at(11_000)), lease);
         assert_eq!(lease.epoch(), Epoch(1));
     }
 
     #[test]
-    fn what_was_given_up_or_never_held_is_taken_at_once() {
+    fn a_lease_that_was_given_up_or_never_held_is_taken_at_once() {
         let free = LeaseRow { holder: None, ..row(7, Some(0)) };
         assert!(Watch::default().may_take(at(0), &free));
     }
 
     #[test]
-    fn a_holder_that_was_taken_out_by_hand_may_still_act_until_its_lease_ends() {
+    fn a_holder_that_was_deleted_by_hand_keeps_the_lease_until_its_end() {
         let free = LeaseRow { holder: None, ..row(7, None) };
         let mut watch = Watch::default();
         assert!(!watch.may_take(at(0), &free));
-        assert!(!watch.may_take(at(99_000), &free), "our clock alone hands nothing over");
+        assert!(!watch.may_take(at(99_000), &free), "our clock alone does not end the lease");
         assert!(watch.may_take(at(99_000), &LeaseRow { run_out_for: Some(Duration::ZERO), ..free }));
     }
 
     #[test]
-    fn nobody_leads_who_was_not_heard_for_lease_and_margin_whatever_the_databases_clock_says() {
+    fn no_supervisor_leads_without_a_heartbeat_for_lease_and_margin_regardless_of_the_databases_clock() {
         let mut watch = Watch::default();
-        assert!(!watch.hears_nobody(at(99_000)), "nothing was read yet");
+        assert!(!watch.sees_no_leader(at(99_000)), "nothing was read yet");
         for now in [1_000, 8_000] {
             watch.may_take(at(now), &row(7, None));
         }
-        assert!(!watch.hears_nobody(at(7_999)));
-        assert!(watch.hears_nobody(at(8_000)));
+        assert!(!watch.sees_no_leader(at(7_999)));
+        assert!(watch.sees_no_leader(at(8_000)));
         watch.may_take(at(8_000), &row(8, None));
-        assert!(!watch.hears_nobody(at(8_000)), "a heartbeat");
+        assert!(!watch.sees_no_leader(at(8_000)), "a heartbeat");
     }
 
     #[test]
@@ -245,20 +248,20 @@ mod tests {
     }
 
     #[test]
-    fn neither_clock_hands_the_lease_over_alone() {
+    fn neither_clock_alone_moves_the_lease() {
         let mut watch = Watch::default();
         assert!(!watch.may_take(at(1_000), &row(7, Some(3_600_000))), "the database's clock has jumped");
-        assert!(!watch.may_take(at(60_000), &row(7, Some(1_999))), "ours has, or the database's stands still");
+        assert!(!watch.may_take(at(60_000), &row(7, Some(1_999))), "ours has jumped, or the database's has stopped");
         assert!(watch.may_take(at(60_000), &row(7, Some(2_000))));
     }
 
     #[test]
-    fn each_heartbeat_and_each_reign_is_waited_out_anew() {
+    fn each_heartbeat_and_each_leadership_starts_a_new_wait() {
         let mut watch = Watch::default();
         assert!(!watch.may_take(at(0), &row(7, None)));
-        assert!(!watch.has_heard_a_heartbeat(), "it may be a dead one's last");
+        assert!(!watch.has_seen_a_heartbeat(), "it may be the last of a leader that has died");
         assert!(!watch.may_take(at(7_000), &row(8, Some(2_000))), "a heartbeat");
-        assert!(watch.has_heard_a_heartbeat());
+        assert!(watch.has_seen_a_heartbeat());
         assert!(!watch.may_take(at(13_999), &row(8, Some(9_000))));
         let next = LeaseRow { epoch: Epoch(4), ..row(8, Some(9_000)) };
         assert!(!watch.may_take(at(14_000), &next), "another leadership");
@@ -266,21 +269,21 @@ mod tests {
     }
 
     #[test]
-    fn whose_lease_has_run_out_is_no_leader() {
+    fn the_holder_of_a_lease_that_has_run_out_is_no_leader() {
         assert!(row(1, None).leader().is_some());
         assert!(row(1, Some(0)).leader().is_none());
     }
 
-    /// What happens next, in a world of one database and some supervisors.
+    /// One step in a test world with one database and some supervisors.
     #[derive(Debug, Clone)]
     enum Happening {
-        /// So many milliseconds pass for everybody.
+        /// This many milliseconds pass, for all.
         Pass(u64),
-        /// The database's wall clock is set.
+        /// The database's wall clock is set forward or back by this many milliseconds.
         ServerClockJumps(i64),
-        /// One asks: a leader for a heartbeat, a standby for a look. Its answer is on its way.
+        /// This supervisor sends a request: a leader a heartbeat, a standby a read. Its answer is in flight.
         Ask(usize),
-        /// The answer arrives; without, it is frozen, or cut off.
+        /// The answer arrives. If this never happens, the supervisor is frozen or cut off.
         Answer(usize),
     }
 
@@ -324,7 +327,7 @@ mod tests {
             LeaseRow { epoch: Epoch(self.epoch), holder: row.holder.filter(|_| self.held), ..row }
         }
 
-        /// The database answers at once; the answer travels.
+        /// The database answers at once, and the answer is in flight.
         fn ask(&mut self, who: usize) {
             let now = at(self.now_ms);
             let answer = match self.supervisors[who].lease {
@@ -367,7 +370,7 @@ mod tests {
             }
         }
 
-        /// Those who may wait for what they sent.
+        /// Returns how many supervisors have a lease that lasts.
         fn lasting(&self) -> usize {
             let lasts = |supervisor: &&Supervisor| supervisor.lease.is_some_and(|lease| lease.lasts(at(self.now_ms)));
             self.supervisors.iter().filter(lasts).count()
@@ -386,7 +389,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn however_slow_frozen_or_cut_off_they_are_and_whatever_the_servers_clock_does_two_never_lead(
+        fn two_supervisors_never_lead_at_once_even_if_slow_frozen_or_cut_off_or_if_the_servers_clock_jumps(
             happenings in prop::collection::vec(happening(), 1..200)
         ) {
             let mut world = World {

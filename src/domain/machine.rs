@@ -1,13 +1,14 @@
-//! The state machine of one campaign: told what happened, it answers what to do (the lifecycle below).
+//! The state machine of one campaign: it takes an event and returns the effects to carry out (the lifecycle below).
 //!
-//! Two enums are its contract: [`Event`] in, [`Effect`] out. `now` is an argument, and the policy too, since a row can
-//! change it at any tick. A tick takes no hint of what changed, does the same work each time and retries nothing: the
-//! next tick is the retry. Deliberately absent: the decision table (`decision`), what counts as confirmed (`progress`),
-//! what counts as foreign (`contest`).
+//! Its interface is two enums: [`Event`] and [`Effect`]. `now` is an argument, and so is the policy, since the
+//! campaign's row may change at any tick. A tick gets no hint about what changed, does the same work each time and
+//! retries nothing: the next tick is the retry. Deliberately absent: the decision table (`decision`), what counts as
+//! confirmed (`confirmation`), what counts as foreign (`contest`).
 //!
-//! Its files: what is known is in `readings`, `last_action`, `end_time`, `questions`, `flags`, each with what must be so of
-//! it; what happens is in `tick` and `conclude` (a decision), `actions` and `readback` (from due to shown), `force`, `hold`,
-//! `orders` and `disable` (what operators order). `invariants` is checked after each step, and `snapshot` is what is shown.
+//! Its files: `readings`, `last_action`, `end_time`, `questions` and `flags` hold the data, each with its invariants.
+//! `tick` and `conclude` decide; `actions` and `readback` follow an action from its decision to its confirmation;
+//! `force`, `hold`, `orders` and `disable` carry out what operators order. `invariants` is checked after each step, and
+//! `snapshot` is what the machine shows.
 #![doc = include_str!("LIFECYCLE.md")]
 
 mod actions;
@@ -41,30 +42,30 @@ use self::questions::Questions;
 use self::readings::Readings;
 use super::absence::Absence;
 use super::action::{Action, ActionKind};
+use super::confirmation::{Awaiting, RunBackoff};
 use super::contest::Contest;
 use super::decision_log::DecisionLog;
 use super::event::{Effect, Event, Note, Record};
 use super::order::HoldChange;
 use super::phase::{Phase, Promise};
 use super::policy::Policy;
-use super::progress::{Awaiting, RunBackoff};
 use super::unchanged_spend::UnchangedSpend;
 
-/// What the machine has counted since it was built.
+/// Numbers that the machine has counted since it was built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
-    /// Completed ticks, failed ones included.
+    /// The number of completed ticks, including failed ones.
     pub ticks: u64,
-    /// Points of the grid that passed while a tick still waited for answers.
+    /// The number of grid points that passed while an earlier tick waited for answers.
     pub skipped_ticks: u64,
-    /// Answers that nobody waits for any more.
+    /// The number of answers that came after the machine had stopped waiting for them.
     pub stale_answers: u64,
 }
 
 /// One campaign's state machine.
 #[derive(Debug, Clone)]
 pub struct Machine {
-    /// What is promised.
+    /// The promise.
     phase: Phase,
     since: DateTime<Utc>,
     end_times: EndTimes,
@@ -74,7 +75,7 @@ pub struct Machine {
     readings: Readings,
     absence: Absence,
     contest: Contest,
-    standing: UnchangedSpend,
+    unchanged_spend: UnchangedSpend,
     run_backoff: RunBackoff,
     flags: Flags,
     holds: Holds,
@@ -87,13 +88,13 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A machine that stands where `promise` says, or idle; due to tick at once. `unfinished` is the journal's newest
-    /// entry where it has no end yet: reading the remote settles it.
+    /// Builds a machine with this promise, or idle. Its first tick is due at once. `unfinished` is the newest journal
+    /// entry if its action has not ended; a read of the campaign settles it.
     #[must_use]
     pub fn new(now: DateTime<Utc>, policy: &Policy, promise: Option<Promise>, unfinished: Option<Action>) -> Self {
         let promise = promise.unwrap_or(Promise { phase: Phase::Idle, since: now, end_time_owed: false });
         let mut contest = Contest::default();
-        // What an unfinished action was to bring about may not have come about, and nobody else is to blame.
+        // An unfinished action may have had no effect. Then the campaign's state is not a foreign change.
         if unfinished.is_none() {
             match promise.phase {
                 Phase::ActiveGuarded => contest.expect(now, true),
@@ -118,7 +119,7 @@ impl Machine {
             readings: Readings { pausing_since, ..Readings::default() },
             absence: Absence::default(),
             contest,
-            standing: UnchangedSpend::default(),
+            unchanged_spend: UnchangedSpend::default(),
             run_backoff: RunBackoff::default(),
             flags: Flags::default(),
             holds: Holds::default(),
@@ -131,8 +132,8 @@ impl Machine {
         }
     }
 
-    /// The same, where this was the last action of an earlier life. Where an activation came to nothing, the promise does not
-    /// say that it ran: a campaign that is seen stopped was stopped by nobody.
+    /// Returns the machine with the newest journal entry of an earlier process. If that was an activation without
+    /// effect, the promise does not prove that the campaign ran, so that a stop is no foreign change.
     #[must_use]
     pub fn having_done(mut self, newest: Option<&Action>) -> Self {
         if newest.is_some_and(|action| action.kind == ActionKind::Activate && action.step.came_to_nothing()) {
@@ -141,17 +142,17 @@ impl Machine {
         self
     }
 
-    /// The same, where an earlier life has set this end time.
+    /// Returns the machine with the end time that an earlier process has set.
     #[must_use]
     pub fn having_set(mut self, own_end_time: Option<DateTime<Utc>>) -> Self {
         self.end_times.set_own(own_end_time);
         self
     }
 
-    /// Takes one event and answers what is to be done about it.
+    /// Handles one event and returns the effects to carry out.
     #[expect(clippy::disallowed_macros, reason = "every step of every simulation checks it; a release does not")]
     pub fn step(&mut self, now: DateTime<Utc>, policy: &Policy, event: Event) -> Vec<Effect> {
-        if self.is_released() {
+        if self.is_disabled() {
             return Vec::new();
         }
         let mut context = StepContext::new(now, policy);
@@ -168,11 +169,11 @@ impl Machine {
     fn take(&mut self, step: &mut StepContext<'_>, event: Event) {
         match event {
             Event::Wake => self.wake(step),
-            Event::Observed { operation, observation } => match self.questions.take_tick(operation) {
+            Event::Observed { question_id, observation } => match self.questions.take_tick(question_id) {
                 Some(question) => self.observed(step, question, *observation),
                 None => self.counters.stale_answers += 1,
             },
-            Event::ReadBack { operation, remote } => match self.questions.take_read_back(operation) {
+            Event::ReadBack { question_id, remote } => match self.questions.take_read_back(question_id) {
                 Some(question) => self.read_back(step, question, remote.map(|campaign| *campaign)),
                 None => self.counters.stale_answers += 1,
             },
@@ -191,7 +192,7 @@ impl Machine {
         }
     }
 
-    /// A clock that was set back must not put what is due out of reach: nothing is farther away than when it was set.
+    /// Moves times closer after a clock was set back, so that no time lies farther ahead than when it was set.
     fn clamp_to_now(&mut self, step: &mut StepContext<'_>) {
         let (now, policy) = (step.now, step.policy);
         let longest = now + policy.cooldown;
@@ -208,7 +209,7 @@ impl Machine {
         }
     }
 
-    /// The promise changes.
+    /// Changes the promise.
     fn enter(&mut self, step: &mut StepContext<'_>, phase: Phase, reason: &str) {
         let (from, to) = (self.phase.word(), phase.word());
         self.phase = phase;
@@ -217,16 +218,16 @@ impl Machine {
         }
         if from != to {
             self.since = step.now;
-            step.tell(Note::Transition { from, to, reason: reason.to_owned() });
+            step.report(Note::Transition { from, to, reason: reason.to_owned() });
         }
     }
 
-    /// Stores the promise alone.
+    /// Stores the promise without a journal entry.
     fn store(&self, step: &mut StepContext<'_>) {
         self.store_record(step, false, HoldChange::Keep);
     }
 
-    /// Stores the promise, and the last action beside it.
+    /// Stores the promise together with the last action.
     fn store_with_entry(&self, step: &mut StepContext<'_>) {
         self.store_record(step, true, HoldChange::Keep);
     }

@@ -1,7 +1,10 @@
-//! Decides, never acts. RULES.md, beside this file, has the rules it implements, LIFECYCLE.md each edge and timer.
+//! The domain decides what happens to each campaign: the rules, the state machine, and which spend is believed. It
+//! leaves requests, storage, timers and logs to the other rooms. RULES.md, beside this file, has the rules; LIFECYCLE.md
+//! has each edge and each timer.
 //!
-//! Deliberately absent: a clock (`now` is an argument), sockets, actors, the database, random numbers, logs. Uses std,
-//! serde, thiserror and chrono's types alone.
+//! Deliberately absent: a clock (`now` is an argument), sockets, actors, the database, random numbers, logs. It uses
+//! only std, serde, thiserror, chrono's types and utoipa's derive.
+#![doc = include_str!("RULES.md")]
 
 mod absence;
 pub mod action;
@@ -9,6 +12,7 @@ pub mod another_guard;
 pub mod assessment;
 pub mod calendar;
 pub mod clock_difference;
+mod confirmation;
 mod contest;
 pub mod decision;
 pub mod decision_log;
@@ -27,7 +31,6 @@ pub mod order;
 pub mod outlook;
 pub mod phase;
 pub mod policy;
-mod progress;
 pub mod queue_place;
 pub mod read_priority;
 pub mod remote;

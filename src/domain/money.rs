@@ -1,4 +1,4 @@
-//! Money and clicks: what is counted.
+//! Money and clicks.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,18 +14,18 @@ pub struct Money {
     micros: i64,
 }
 
-/// Why a text is not an amount of money.
+/// The reason why a text is not an amount of money.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MoneyError {
-    /// Neither digits nor digits with a decimal point.
+    /// The text is neither digits nor digits with a decimal point.
     #[error("`{0}` is not an amount: write it like 10.00")]
     NotDecimal(String),
-    /// More than 64 bits of micro-units.
-    #[error("`{0}` is more than this program can count")]
+    /// The amount needs more than 64 bits of micro-units.
+    #[error("`{0}` is too large for this program")]
     TooLarge(String),
 }
 
-/// What may stand beside an amount. Each names a whole unit of a currency; `¢` and the like are left out.
+/// The currency marks that may be written beside an amount. Each names a whole unit; `¢` and the like are left out.
 const CURRENCIES: [&str; 22] = [
     "$", "€", "£", "¥", "₹", "₽", "₴", "₺", "₩", "USD", "EUR", "GBP", "JPY", "CNY", "CHF", "CAD", "AUD", "INR", "RUB",
     "UAH", "TRY", "KRW",
@@ -36,19 +36,20 @@ impl Money {
     pub const ZERO: Self = Self { micros: 0 };
     const MICROS_PER_UNIT: i64 = 1_000_000;
 
-    /// An amount of `micros` millionths; `None` below zero.
+    /// Returns an amount of `micros` millionths; `None` if it is negative.
     #[must_use]
     pub const fn from_micros(micros: i64) -> Option<Self> {
         if micros < 0 { None } else { Some(Self { micros }) }
     }
 
-    /// The amount in millionths of the currency unit.
+    /// Returns the amount in millionths of the currency unit.
     #[must_use]
     pub const fn micros(self) -> i64 {
         self.micros
     }
 
-    /// Rounded half up to cents, as TrafficStars shows a campaign's spend. What cannot be counted any more stays as it is.
+    /// Returns the amount rounded half up to cents, as TrafficStars shows a campaign's spend. An amount too large for
+    /// that stays as it is.
     #[must_use]
     pub fn rounded_to_cents(self) -> Self {
         const MICROS_PER_CENT: i64 = 10_000;
@@ -57,19 +58,19 @@ impl Money {
         Self { micros: micros.unwrap_or(self.micros) }
     }
 
-    /// Reads what `from_str` reads, with the sign or the code of one well-known currency before or behind it: `€12.34`,
-    /// `12.34 EUR`. The currency is dropped: it may not be the account's. Any other word is refused: it may
-    /// be a unit of another size, such as cents.
+    /// Reads what `from_str` reads, with the sign or the code of one well-known currency before or after it: `€12.34`,
+    /// `12.34 EUR`. The currency is dropped: it may differ from the account's. Any other word is refused: it may be a
+    /// unit of another size, such as cents.
     ///
     /// # Errors
-    /// It is no amount, or too large a one.
+    /// The text is not an amount, or the amount is too large.
     pub fn with_currency(text: &str) -> Result<Self, MoneyError> {
         let trimmed = text.trim();
         let without = |currency: &&str| trimmed.strip_prefix(currency).or_else(|| trimmed.strip_suffix(currency));
         Self::decimal(CURRENCIES.iter().find_map(without).unwrap_or(trimmed).trim(), text)
     }
 
-    /// The amount in `digits`, which stand in `text`.
+    /// Reads the amount in `digits`, a part of `text`.
     fn decimal(digits: &str, text: &str) -> Result<Self, MoneyError> {
         let not_decimal = || MoneyError::NotDecimal(text.to_owned());
         let too_large = || MoneyError::TooLarge(text.to_owned());
@@ -88,7 +89,7 @@ impl Money {
             .ok_or_else(too_large)
     }
 
-    /// The sum, or `None` where it cannot be counted.
+    /// Returns the sum; `None` if it is too large.
     #[must_use]
     pub fn checked_add(self, other: Self) -> Option<Self> {
         self.micros.checked_add(other.micros).map(|micros| Self { micros })
@@ -98,7 +99,7 @@ impl Money {
 impl FromStr for Money {
     type Err = MoneyError;
 
-    /// Reads `12`, `12.34`, or `$12.34`. Digits behind the sixth decimal are cut off: money counts as spent when it is.
+    /// Reads `12`, `12.34`, or `$12.34`. Digits after the sixth decimal are cut off.
     fn from_str(text: &str) -> Result<Self, MoneyError> {
         let trimmed = text.trim();
         Self::decimal(trimmed.strip_prefix('$').unwrap_or(trimmed), text)
@@ -106,7 +107,7 @@ impl FromStr for Money {
 }
 
 impl fmt::Display for Money {
-    /// Two decimals, more only where the amount has them: `10.00`, `66.270003`.
+    /// Writes two decimals, or more if the amount has more: `10.00`, `66.270003`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = self.micros / Self::MICROS_PER_UNIT;
         let six_decimals = format!("{:06}", self.micros % Self::MICROS_PER_UNIT);
@@ -133,7 +134,7 @@ impl<'de> Deserialize<'de> for Money {
 pub struct Clicks(pub u64);
 
 impl fmt::Display for Clicks {
-    /// With separators, as people read it: `15,000`.
+    /// Writes the number with separators: `15,000`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = self.0.to_string();
         let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
@@ -150,12 +151,13 @@ impl fmt::Display for Clicks {
 /// The remaining clicks of a campaign's active URLs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemainingClicks {
-    /// The sum of `max(click_limit - clicks, 0)`, a row that makes no sense counting 0.
+    /// The sum of `max(click_limit - clicks, 0)`. An invalid row counts as 0.
     pub count: Clicks,
-    /// How many URLs that is the sum of. Without one no clicks are left, and that is worth saying.
+    /// The number of active URLs. Without one no clicks are left, and the reasons mention that.
     pub active_urls: u64,
-    /// What is wrong with a row, if anything (a negative click limit). Such a sum may stop a campaign, never start it.
+    /// The fault of a row, such as a negative click limit; `None` if all rows are valid. A sum with a fault may stop a
+    /// campaign, but never start it.
     pub defect: Option<String>,
-    /// When the database was read.
+    /// The time (UTC) when the database was read.
     pub at: DateTime<Utc>,
 }

@@ -1,7 +1,7 @@
-//! What one tick found out.
+//! The facts that one tick found.
 //!
-//! Each fact is dated, and says where it came from; a fact that could not be read is an error with its reason,
-//! never a default. Deliberately absent: reading any of them.
+//! Each fact has a time and a source. A fact that could not be read is an error with its reason, never a default.
+//! Deliberately absent: the reading.
 
 use chrono::{DateTime, Utc};
 
@@ -11,17 +11,17 @@ use super::money::RemainingClicks;
 use super::remote::RemoteCampaign;
 use super::spend::{Spend, SpendUnknown};
 
-/// What one tick found out. An `Err` is a fact that could not be read.
+/// The facts that one tick found. An `Err` is a fact that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
     /// The campaign object, read from TrafficStars in this tick.
     pub remote: Result<RemoteCampaign, RemoteFault>,
-    /// When TrafficStars answered (or did not).
+    /// The time (UTC) when TrafficStars answered, or failed to answer.
     pub remote_at: DateTime<Utc>,
     /// Today's spend.
     pub spend: Result<Spend, SpendUnknown>,
     /// The remaining clicks.
     pub clicks: Result<RemainingClicks, DatabaseFailure>,
-    /// How far our clock is from TrafficStars', by its last answer; none where no answer has said.
+    /// The difference between our clock and TrafficStars', by its last answer; `None` if no answer has shown it.
     pub clock: Option<ClockDifference>,
 }

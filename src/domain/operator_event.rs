@@ -1,6 +1,6 @@
-//! What happens, as it happens: the events of `GET /v1/events`, plain data for operators and their programs.
+//! The events of `GET /v1/events`: plain data for operators and their programs, sent as things happen.
 //!
-//! Deliberately absent: the past. Whoever was not listening finds it in the journal and in the dump.
+//! Deliberately absent: past events. A reader that was not connected finds them in the journal and in the dump.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -13,141 +13,141 @@ use super::lease::Epoch;
 use super::phase::PhaseWord;
 use super::status::Role;
 
-/// Something that happened.
+/// One event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperatorEvent {
-    /// The dump's `sequence` at that moment: larger is later, and a dump whose `sequence` is as large knows of it. None
-    /// where it is about one reader alone ([`EventKind::Lost`]).
+    /// The dump's `sequence` when this happened. A larger one is later, and a dump with at least this `sequence`
+    /// includes the event. `None` if it concerns only one reader ([`EventKind::Lost`]).
     pub id: Option<u64>,
-    /// When.
+    /// The time (UTC) when it happened.
     pub at: DateTime<Utc>,
-    /// The campaign that it is about; none where it is about the program.
+    /// The campaign's database id; `None` if the event is about the program.
     pub campaign_id: Option<CampaignId>,
-    /// That campaign's name.
+    /// The campaign's name.
     pub name: Option<String>,
-    /// Whether somebody should look at it.
+    /// Whether an operator should look at it.
     pub warning: bool,
-    /// What happened, in words.
+    /// The event, in words.
     pub text: String,
-    /// What happened.
+    /// The event's kind, for programs.
     #[serde(flatten)]
     pub kind: EventKind,
 }
 
-/// What happened, for programs.
+/// The kinds of events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum EventKind {
     /// The state changed.
     Transition {
-        /// From.
+        /// The state before.
         from: PhaseWord,
-        /// To.
+        /// The state after.
         to: PhaseWord,
-        /// Why.
+        /// The reason, for operators.
         reason: String,
     },
-    /// An action took a step.
+    /// An action reached a step.
     Action {
-        /// What.
+        /// The kind of the action.
         action: ActionKind,
-        /// What happened to it.
+        /// The step that it reached.
         step: ActionStage,
-        /// Why it is due or what went wrong, where there is something to say.
+        /// The reason of the action or of its failure; `None` if there is nothing to add.
         reason: Option<String>,
     },
     /// Somebody else changed the campaign.
     ForeignChange {
-        /// Whether it runs since then.
+        /// Whether the campaign runs since then.
         running: bool,
     },
-    /// Others change it again and again.
+    /// Others change the campaign again and again.
     Contested {
-        /// Whether that began; it ended otherwise.
+        /// `true` at the beginning, `false` at the end.
         began: bool,
     },
-    /// The spend limit was reached, or a new day has begun.
+    /// The spend limit was reached; or it no longer is, such as on a new day.
     HighSpend {
-        /// Whether that began; it ended otherwise.
+        /// `true` at the beginning, `false` at the end.
         began: bool,
     },
-    /// It runs with its clicks used up or the limit reached, and no promise is in force.
+    /// The campaign runs with its clicks used up or its limit reached, and no promise is in force.
     Unguarded,
-    /// Running it cannot help, for this reason; or, without one, it can again.
+    /// TrafficStars will not run the campaign, or will run it again.
     Blocked {
-        /// Why.
+        /// The reason why TrafficStars will not run it; `None` if it can run again.
         reason: Option<String>,
     },
-    /// An activation is due and held back.
+    /// An activation is due and waits.
     Waiting {
-        /// Why.
+        /// The reason, for operators.
         reason: String,
     },
-    /// An operator put it on hold, or the hold has ended.
+    /// An operator put the campaign on hold, or the hold has ended.
     Hold {
-        /// Whose, until when and why; none: it ended.
+        /// The hold in words: the operator who ordered it, its end and its reason; `None` if it ended.
         hold: Option<String>,
     },
-    /// It runs, its clicks go on, and its spend has been the same for long.
+    /// The campaign runs and its clicks go down, but its spend has not changed for long.
     SpendStandsStill {
-        /// Since when.
+        /// The time (UTC) since which the spend is unchanged.
         since: DateTime<Utc>,
     },
     /// Another program like this one works on the account.
     AnotherGuard {
-        /// What gave it away.
+        /// The sign of it, in words.
         sign: String,
     },
     /// Something failed.
     Error {
-        /// What.
+        /// The part that failed.
         part: Part,
-        /// Why.
+        /// The reason, for operators.
         reason: String,
     },
-    /// What had failed works again.
+    /// A part that had failed works again.
     Recovery {
-        /// What.
+        /// The part that works again.
         part: Part,
     },
-    /// This supervisor leads from now on, or does not.
+    /// This supervisor's role changed.
     Leadership {
-        /// What it is now.
+        /// The new role.
         role: Role,
-        /// The leadership that has begun or ended.
+        /// The epoch of the leadership that began or ended.
         epoch: Option<Epoch>,
     },
     /// TrafficStars serves an operation by another endpoint than before.
     Endpoint {
-        /// Which operation, by the dump's word.
+        /// The operation, by the dump's word.
         operation: String,
-        /// What worked before; none: nothing did.
+        /// The endpoint that worked before; `None` if no known one did.
         before: Option<String>,
-        /// What works now; none: nothing does any more.
+        /// The endpoint that works now; `None` if no known one works.
         now: Option<String>,
     },
-    /// The reader was too slow, and events were dropped.
+    /// The reader was too slow, so that events were dropped for it.
     Lost {
-        /// How many, those of other campaigns included.
+        /// The number of dropped events of all campaigns.
         count: u64,
     },
 }
 
-/// What happened to an action.
+/// The steps of an action, and what else can happen to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ActionStage {
-    /// It is due.
+    /// The action is due.
     Requested,
-    /// TrafficStars took it.
+    /// TrafficStars accepted it.
     Accepted,
     /// The answer was lost or unclear.
     Unclear,
-    /// A read shows it.
+    /// A read shows its result.
     Confirmed,
     /// It failed.
     Failed,
-    /// It is not wanted any more.
+    /// It is no longer needed.
     Superseded,
     /// Observe mode: it would be due, and is not sent.
     ObservedOnly,
@@ -155,7 +155,7 @@ pub enum ActionStage {
     EndTimeOwed,
 }
 
-/// What can fail, and work again.
+/// The parts that can fail and recover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Part {
@@ -172,20 +172,20 @@ pub enum Part {
 }
 
 impl OperatorEvent {
-    /// What a campaign's machine has to tell.
+    /// Builds the event for a note of a campaign's machine.
     #[must_use]
     pub fn note(at: DateTime<Utc>, note: &Note) -> Self {
         let (warning, text) = (note.is_warning(), note.to_string());
         Self { id: None, at, campaign_id: None, name: None, warning, text, kind: note.into() }
     }
 
-    /// Something failed.
+    /// Builds the event for a failure of a part.
     #[must_use]
     pub fn error(at: DateTime<Utc>, part: Part, reason: &str) -> Self {
         let text = match part {
             Part::Tick => reason.to_owned(),
             Part::Promise => format!("the promise could not be stored; it is kept in memory: {reason}"),
-            Part::Actor => format!("its actor failed and is built anew: {reason}"),
+            Part::Actor => format!("its actor failed and is respawned: {reason}"),
             Part::TrafficStar => format!("a request to TrafficStars failed: {reason}"),
             Part::Database => format!("the database failed: {reason}"),
         };
@@ -193,13 +193,13 @@ impl OperatorEvent {
         Self { id: None, at, campaign_id: None, name: None, warning: true, text, kind }
     }
 
-    /// What had failed works again.
+    /// Builds the event for the recovery of a part.
     #[must_use]
     pub fn recovery(at: DateTime<Utc>, part: Part) -> Self {
         let text = match part {
             Part::Tick => "its status, spend and clicks can be read again",
-            Part::Promise => "what was kept in memory is stored",
-            Part::Actor => "its actor was built anew from what was stored",
+            Part::Promise => "the promise that was kept in memory is stored now",
+            Part::Actor => "its actor was respawned from the stored promise",
             Part::TrafficStar => "TrafficStars answers again",
             Part::Database => "the database answers again",
         };
@@ -207,14 +207,14 @@ impl OperatorEvent {
         Self { id: None, at, campaign_id: None, name: None, warning: false, text: text.to_owned(), kind }
     }
 
-    /// This supervisor has another role from now on.
+    /// Builds the event for a new role of this supervisor.
     #[must_use]
     pub fn leadership(at: DateTime<Utc>, role: Role, epoch: Option<Epoch>) -> Self {
         let leadership = epoch.map(|Epoch(epoch)| format!(" (epoch {epoch})")).unwrap_or_default();
         let (warning, text) = match role {
             Role::Leader => (false, format!("this supervisor leads{leadership}: it guards the campaigns")),
             Role::Standby => {
-                (true, format!("this supervisor leads no more{leadership}: another one does, and it stands by"))
+                (true, format!("this supervisor no longer leads{leadership}: another one does, this one is a standby"))
             }
             Role::CutOff => {
                 let why = "its lease has ended and the database does not renew it: nothing is sent";
@@ -225,7 +225,7 @@ impl OperatorEvent {
         Self { id: None, at, campaign_id: None, name: None, warning, text, kind }
     }
 
-    /// TrafficStars serves `operation`, whose `purpose` is a verb, by another endpoint than before.
+    /// Builds the event for a new endpoint of `operation`. `purpose` is a verb phrase such as "run campaigns".
     #[must_use]
     pub fn endpoint(
         at: DateTime<Utc>,
@@ -240,7 +240,7 @@ impl OperatorEvent {
             }
             (Some(before), None) => {
                 format!(
-                    "TrafficStars has no endpoint to {purpose} any more: `{before}` worked, and none of the known ones does"
+                    "TrafficStars no longer has an endpoint to {purpose}: `{before}` worked, but now no known one does"
                 )
             }
             (None, Some(now)) => format!("TrafficStars has an endpoint to {purpose} now: `{now}`"),
@@ -251,22 +251,22 @@ impl OperatorEvent {
         Self { id: None, at, campaign_id: None, name: None, warning, text, kind }
     }
 
-    /// Another program like this one works on the account.
+    /// Builds the event for another program like this one on the account.
     #[must_use]
     pub fn another_guard(at: DateTime<Utc>, another: &AnotherGuard) -> Self {
         let kind = EventKind::AnotherGuard { sign: another.sign.to_string() };
         Self { id: None, at, campaign_id: None, name: None, warning: true, text: another.to_string(), kind }
     }
 
-    /// A reader was too slow for so many events.
+    /// Builds the event for a reader that was too slow for this many events.
     #[must_use]
     pub fn lost(at: DateTime<Utc>, count: u64) -> Self {
-        let text = format!("{count} events came too fast for this reader: see the journal and the dump");
+        let text = format!("this reader was too slow for {count} events: see the journal and the dump");
         let kind = EventKind::Lost { count };
         Self { id: None, at, campaign_id: None, name: None, warning: true, text, kind }
     }
 
-    /// The same about one campaign.
+    /// Returns the event with the campaign that it is about.
     #[must_use]
     pub fn about(self, campaign: CampaignId, name: &str) -> Self {
         Self { campaign_id: Some(campaign), name: Some(name.to_owned()), ..self }
@@ -274,7 +274,7 @@ impl OperatorEvent {
 }
 
 impl EventKind {
-    /// The word by which the API names it.
+    /// Returns the word of this kind in the API.
     #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {
@@ -302,8 +302,8 @@ impl From<&Note> for EventKind {
     fn from(note: &Note) -> Self {
         match note {
             Note::Transition { from, to, reason } => Self::Transition { from: *from, to: *to, reason: reason.clone() },
-            Note::Action { kind, news } => {
-                let (step, reason) = step(news);
+            Note::Action { kind, update } => {
+                let (step, reason) = step(update);
                 Self::Action { action: *kind, step, reason: reason.cloned() }
             }
             Note::ForeignChange { running } => Self::ForeignChange { running: *running },
@@ -318,8 +318,8 @@ impl From<&Note> for EventKind {
     }
 }
 
-const fn step(news: &ActionUpdate) -> (ActionStage, Option<&String>) {
-    match news {
+const fn step(update: &ActionUpdate) -> (ActionStage, Option<&String>) {
+    match update {
         ActionUpdate::Requested(reason) => (ActionStage::Requested, Some(reason)),
         ActionUpdate::Accepted => (ActionStage::Accepted, None),
         ActionUpdate::Unclear(reason) => (ActionStage::Unclear, Some(reason)),
@@ -341,7 +341,7 @@ mod tests {
         "2026-11-22T12:00:00Z".parse().unwrap()
     }
 
-    /// The event as it travels; it must come back as it was, and name itself in one way alone.
+    /// Asserts the event's JSON, that it reads back as the same event, and that its kind is its only name.
     #[track_caller]
     fn travels_as(event: &OperatorEvent, wanted: &Value) {
         let sent = serde_json::to_value(event).unwrap();
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_says_who_when_and_what_in_words_and_in_fields() {
+    fn an_event_has_its_campaign_its_time_and_its_text_in_words_and_in_fields() {
         let reason = "20,000 clicks left".to_owned();
         let note = Note::Transition { from: PhaseWord::Idle, to: PhaseWord::ActiveGuarded, reason };
         travels_as(
@@ -366,7 +366,7 @@ mod tests {
 
     #[test]
     fn every_note_becomes_an_event_of_its_kind_with_the_fields_that_a_program_needs() {
-        let action = |news| Note::Action { kind: ActionKind::Pause, news };
+        let action = |update| Note::Action { kind: ActionKind::Pause, update };
         let cases = [
             (Note::ForeignChange { running: true }, json!({"kind": "foreign-change", "running": true})),
             (Note::Contested { began: true }, json!({"kind": "contested", "began": true})),
@@ -399,10 +399,10 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_leadership_says_which_reign_has_begun_or_ended() {
+    fn a_change_of_leadership_names_the_epoch_that_began_or_ended() {
         let cases = [
             (Role::Leader, false, "this supervisor leads (epoch 7): it guards the campaigns"),
-            (Role::Standby, true, "this supervisor leads no more (epoch 7): another one does, and it stands by"),
+            (Role::Standby, true, "this supervisor no longer leads (epoch 7): another one does, this one is a standby"),
         ];
         for (role, warning, text) in cases {
             travels_as(
@@ -416,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_recoveries_and_losses_belong_to_no_campaign_unless_one_is_named() {
+    fn errors_recoveries_and_losses_have_no_campaign_unless_one_is_given() {
         let common = |text: &str, warning: bool| {
             json!({
                 "id": null, "at": "2026-11-22T12:00:00Z", "campaign_id": null, "name": null,
@@ -459,7 +459,7 @@ mod tests {
         travels_as(
             &OperatorEvent::lost(at(), 12),
             &with(
-                common("12 events came too fast for this reader: see the journal and the dump", true),
+                common("this reader was too slow for 12 events: see the journal and the dump", true),
                 json!({"kind": "lost", "count": 12}),
             ),
         );

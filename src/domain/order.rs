@@ -1,7 +1,7 @@
-//! What operators order of one campaign, as the machine is told (RULES.md, "Operators").
+//! The orders of operators for one campaign, as the machine receives them (RULES.md, "Operators").
 //!
-//! Deliberately absent: how an order travels (`control`), and orders for all campaigns, which the supervisor hands to
-//! each machine.
+//! Deliberately absent: how an order is transmitted (`control`), and orders for all campaigns, which the supervisor
+//! passes to each machine.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -14,75 +14,76 @@ use super::remote::{RemoteStatus, StatusDoubt};
 use super::status::Hold;
 use super::text::date;
 
-/// Numbers an order within one campaign actor, so that its answer finds whoever gave it. A later one is larger.
+/// The order's number within one campaign actor. The answer to an order carries it. A later order has a larger number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderId(pub u64);
 
-/// What may be forced.
+/// The actions that an operator can force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ForceKind {
-    /// Set the end time and run, whatever spend and clicks say.
+    /// Set the end time and run the campaign, regardless of spend and clicks.
     Activate,
-    /// Pause, whatever anything says.
+    /// Pause the campaign, regardless of all facts.
     Pause,
 }
 
-/// An action that is ordered, not decided.
+/// An action that an operator orders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Force {
-    /// What.
+    /// The kind of the action.
     pub kind: ForceKind,
-    /// What the journal calls it.
+    /// The trigger that the journal entry names.
     pub trigger: Trigger,
-    /// Why, in words, for the journal.
+    /// The reason, for the journal.
     pub reason: String,
-    /// Whose order: uid and name.
+    /// The operator who gave the order: uid and name.
     pub by: Option<String>,
-    /// A pause reads first, and is not sent where the campaign is stopped already.
+    /// Whether a pause reads the campaign first and is not sent if the campaign is stopped.
     pub unless_stopped: bool,
-    /// The campaign's generator is disabled: what is forced is followed to its end, and nothing is guarded after it.
+    /// Whether the campaign's generator is disabled. Then the action is followed to its end, and nothing is guarded
+    /// afterwards.
     pub once: bool,
 }
 
-/// Why an order that would have to send something is refused.
+/// The refusal of an order that would send a request in observe mode.
 const OBSERVED_ONLY: &str = "it is in observe mode, in which nothing is sent: set its mode to act first";
 
-/// Why nothing came of an ordered action.
+/// The reason why an ordered action had no effect.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ForceFailure {
-    /// It was not sent, since it is not allowed now.
+    /// The action was not sent, because it is not allowed now.
     #[error("{reason}{}", .possible_at.map(|at| format!("; possible from {} UTC", date(at))).unwrap_or_default())]
     NotNow {
-        /// Why.
+        /// The reason, for operators.
         reason: String,
-        /// When it becomes possible, where that is known.
+        /// The time (UTC) when the action becomes possible; `None` if that is not known.
         possible_at: Option<DateTime<Utc>>,
     },
-    /// It would have had to be sent.
+    /// The action needs a request, and observe mode sends none.
     #[error("{OBSERVED_ONLY}")]
     ObserveMode,
-    /// It was sent, or tried, and failed.
+    /// The action failed, with the reason.
     #[error("{0}")]
     Failed(String),
 }
 
-/// Why a promise goes on though it was to end.
+/// The reason why a generator stays enabled although an operator disabled it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DisableRefusal {
-    /// A pause was to come first.
+    /// The pause that had to come first needs a request, and observe mode sends none.
     #[error("{OBSERVED_ONLY}")]
     ObserveMode,
-    /// The pause that was to come first failed, in words.
+    /// The pause that had to come first failed, with the reason.
     #[error("its pause failed: {0}")]
     PauseFailed(String),
-    /// It was to end only if the campaign is stopped, which was not seen.
+    /// The order was to disable only a stopped campaign, and the campaign was not seen stopped.
     #[error("{}", not_stopped(.0))]
     NotStopped(RemoteStatus),
 }
 
 impl DisableRefusal {
-    /// Whether the campaign may run on if nobody guards it any more. One that is not there does not.
+    /// Whether the campaign may go on running unguarded. A campaign that TrafficStars does not know cannot run.
     #[must_use]
     pub const fn may_run_on(&self) -> bool {
         match self {
@@ -96,7 +97,7 @@ impl DisableRefusal {
     }
 }
 
-/// Why a campaign that is not seen stopped must not be left alone.
+/// Returns why a campaign that is not seen stopped must stay guarded.
 fn not_stopped(status: &RemoteStatus) -> String {
     let seen = match status {
         RemoteStatus::Running | RemoteStatus::Stopped(_) => "it runs at TrafficStars".to_owned(),
@@ -105,23 +106,23 @@ fn not_stopped(status: &RemoteStatus) -> String {
     };
     let is_missing = matches!(status, RemoteStatus::Unknown { doubt: StatusDoubt::NotRead(RemoteFault::NotFound), .. });
     let or = if is_missing { "; if its trafficstar_id is wrong, disable its generator first" } else { "" };
-    format!("{seen}, and nobody would watch it any more: add --pause to have it paused first{or}")
+    format!("{seen}, and nothing would guard it: add --pause to pause it first{or}")
 }
 
 impl ForceFailure {
-    /// Not allowed now, and nobody can tell from when on it is.
+    /// Builds a refusal whose end time is not known.
     pub(crate) fn not_now(reason: impl Into<String>) -> Self {
         Self::NotNow { reason: reason.into(), possible_at: None }
     }
 }
 
-/// What becomes of the stored hold.
+/// The change of the stored hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum HoldChange {
-    /// Nothing.
+    /// It stays as it is.
     #[default]
     Keep,
-    /// It is stored, in place of the one before.
+    /// It is replaced by this hold.
     Set(Hold),
     /// It is deleted.
     Release,
@@ -134,7 +135,7 @@ impl Hold {
         self.until.is_none_or(|until| until > now)
     }
 
-    /// Until when, whose, and why, for a sentence that says that something is on hold.
+    /// Returns until when the hold lasts, who ordered it, and why, as the end of a sentence such as "it is on hold …".
     #[must_use]
     pub fn in_words(&self) -> String {
         let until = match self.until {

@@ -8,23 +8,23 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
 
-/// What is promised about a campaign (RULES.md, "States").
+/// The promise about a campaign (RULES.md, "States").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Nothing: watch, decide, touch nothing until a rule fires.
+    /// Nothing is promised: the guard watches and decides, and does nothing until a rule applies.
     Idle,
-    /// It runs; a stop by anyone else is undone.
+    /// The campaign runs; if anyone else stops it, that is undone.
     ActiveGuarded,
-    /// It is stopped; a start by anyone else is undone.
+    /// The campaign is stopped; if anyone else starts it, that is undone.
     PausedGuarded,
-    /// It was paused a moment ago and is kept stopped; nothing else is decided until then.
+    /// The campaign was paused a moment ago and is kept stopped; nothing else is decided until then.
     CoolingDown {
-        /// An absolute time, so that a restart keeps it.
+        /// The time (UTC) when the cool-down ends. It is an absolute time, so that it survives a restart.
         until: DateTime<Utc>,
     },
 }
 
-/// A [`Phase`] without its deadline: the words of the dump, the tables and the commands.
+/// A [`Phase`] without its end: the words of the dump, the tables and the commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PhaseWord {
@@ -38,13 +38,13 @@ pub enum PhaseWord {
     CoolingDown,
 }
 
-/// A word that names no state.
+/// The error for a word that is not a state.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{0}` is not one of: idle, active-guarded, paused-guarded, cooling-down")]
 pub struct UnknownPhase(String);
 
 impl Phase {
-    /// The phase without its deadline.
+    /// Returns the state without its end.
     #[must_use]
     pub const fn word(self) -> PhaseWord {
         match self {
@@ -55,7 +55,7 @@ impl Phase {
         }
     }
 
-    /// When the cool-down ends, in [`Phase::CoolingDown`].
+    /// Returns when the cool-down ends, in [`Phase::CoolingDown`].
     #[must_use]
     pub const fn cooling_down_until(self) -> Option<DateTime<Utc>> {
         match self {
@@ -69,7 +69,7 @@ impl PhaseWord {
     /// Every state.
     pub const ALL: [Self; 4] = [Self::Idle, Self::ActiveGuarded, Self::PausedGuarded, Self::CoolingDown];
 
-    /// The word itself.
+    /// Returns the word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -95,20 +95,20 @@ impl FromStr for PhaseWord {
     }
 }
 
-/// What is stored for a campaign with every transition, so that a crash loses none of it.
+/// The state of a campaign that is stored at every change, so that a crash loses nothing of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Promise {
     /// The state.
     pub phase: Phase,
-    /// Since when.
+    /// The time (UTC) since which it is promised.
     pub since: DateTime<Utc>,
-    /// Its end time could not be set yet: now, after a pause; the day end, where it was adopted without one.
+    /// Whether an end time must still be set: now, after a pause; the day end, if the campaign was adopted without one.
     pub end_time_owed: bool,
 }
 
 impl Promise {
-    /// What is left of it where the generator is disabled, if that is another one: "Enabling starts from `idle`", or from the
-    /// cool-down that lasts still.
+    /// Returns the promise after the generator is disabled, if it differs: "Enabling starts from `idle`", or from the
+    /// cool-down if that lasts.
     #[must_use]
     pub fn disabled(self, now: DateTime<Utc>) -> Option<Self> {
         let cools_down = self.phase.cooling_down_until().is_some_and(|until| until > now);

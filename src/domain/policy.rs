@@ -1,6 +1,7 @@
-//! The thresholds and times by which one campaign is guarded, validated when built.
+//! The thresholds and times that one campaign is guarded by, validated when they are built.
 //!
-//! Deliberately absent: where they come from. `config` reads the defaults; `store` reads a campaign's overrides.
+//! The defaults of RULES.md are here. Deliberately absent: `config.toml`, which may change them (`config`), and a campaign's own
+//! numbers (`store`).
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,25 +15,25 @@ use super::calendar;
 use super::money::{Clicks, Money, RemainingClicks};
 use super::text::cut;
 
-/// Whether decisions become requests.
+/// Whether decisions are sent as requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// Decide, journal, act.
+    /// Decide, journal, and send.
     Act,
-    /// Decide and journal; send nothing that changes anything.
+    /// Decide and journal, but send no request that changes anything.
     Observe,
 }
 
-/// What happens from the spend limit on.
+/// The guard's conduct when the spend limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HighSpend {
-    /// Mark it and leave it alone. The policies `guard`, `pause` and `top-up` are not there yet.
+    /// Show it and leave the campaign alone. The policies `guard`, `pause` and `top-up` do not exist yet.
     Observe,
 }
 
-/// A word that is none of those allowed.
+/// The error for a word that is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{word}` is not one of: {allowed}")]
 pub struct UnknownWord {
@@ -41,7 +42,7 @@ pub struct UnknownWord {
 }
 
 impl UnknownWord {
-    /// A word, and those that would have been right.
+    /// Builds the error from the word and the list of allowed words.
     #[must_use]
     pub fn new(word: &str, allowed: &'static str) -> Self {
         Self { word: cut(word), allowed }
@@ -49,10 +50,10 @@ impl UnknownWord {
 }
 
 impl Mode {
-    /// Every one.
+    /// All modes.
     pub const ALL: [Self; 2] = [Self::Act, Self::Observe];
 
-    /// The word for it, as config, tables and the API have it.
+    /// Returns the word in the config, in the tables and in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -63,10 +64,10 @@ impl Mode {
 }
 
 impl HighSpend {
-    /// Every one.
+    /// All policies.
     pub const ALL: [Self; 1] = [Self::Observe];
 
-    /// The word for it, as config, tables and the API have it.
+    /// Returns the word in the config, in the tables and in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -105,58 +106,58 @@ impl FromStr for HighSpend {
     fn from_str(word: &str) -> Result<Self, UnknownWord> {
         match word {
             "observe" => Ok(Self::Observe),
-            _ => Err(UnknownWord::new(word, "observe (guard, pause and top-up are not there yet)")),
+            _ => Err(UnknownWord::new(word, "observe (guard, pause and top-up do not exist yet)")),
         }
     }
 }
 
-/// The rules' numbers for one campaign. Built by [`PolicyNumbers::validate`] alone, so that it always makes sense.
+/// The rules' numbers for one campaign. Only [`PolicyNumbers::validate`] builds it, so that it is always valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     numbers: PolicyNumbers,
 }
 
-/// The numbers before they were validated. The defaults are those of RULES.md.
+/// The numbers before validation. The defaults are those of RULES.md.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyNumbers {
     /// The period of the grid on which every campaign ticks.
     pub tick: Duration,
-    /// How long after an accepted pause no decision by spend or clicks is taken.
+    /// The time after an accepted pause in which spend and clicks decide nothing.
     pub cooldown: Duration,
-    /// From this spend on a campaign is left alone.
+    /// From this spend on the campaign is left alone.
     pub spend_limit: Money,
-    /// With this many remaining clicks or more it should run.
+    /// At or above this number of remaining clicks the campaign should run.
     pub activate_clicks: Clicks,
-    /// With this many remaining clicks or fewer it should be paused.
+    /// At or below this number of remaining clicks the campaign should be paused.
     pub pause_clicks: Clicks,
-    /// The end time of every activation; from then to midnight (UTC) none is sent.
+    /// The end time of every activation. From then to midnight (UTC) no activation is sent.
     pub day_end: NaiveTime,
-    /// What happens from the spend limit on.
+    /// The guard's conduct when the spend limit is reached.
     pub high_spend: HighSpend,
-    /// How long after an accepted action a read may still show the old state.
+    /// The time after an accepted action in which a read may still show the old state.
     pub confirm_within: Duration,
-    /// How long TrafficStars may take to answer.
+    /// The longest time in which TrafficStars may answer.
     pub answer_within: Duration,
     /// More foreign changes than this in an hour mark the campaign contested.
     pub contested_after: u32,
-    /// Up to this interval activations of a contested campaign back off; never, where not set.
+    /// The longest delay between activations of a contested campaign; `None` for no delay.
     pub contested_backoff: Option<Duration>,
-    /// For how long a stored spend below the limit serves.
+    /// The time for which a stored spend below the limit counts.
     pub stored_spend_max_age: Duration,
-    /// For how long after midnight (UTC) a campaign's own counter may still be yesterday's.
+    /// The time after midnight (UTC) in which a campaign's own counter may still show yesterday's spend.
     pub midnight_doubt: Duration,
-    /// More remaining clicks than this are unknown: somebody has written a wrong limit. No bound, where not set.
+    /// More remaining clicks than this count as unknown, because a limit must be wrong; `None` for no bound.
     pub implausible_clicks: Option<Clicks>,
     /// Whether a running campaign without an end time gets one when it is adopted.
     pub adopt_sets_end_time: bool,
-    /// Whether decisions become requests.
+    /// Whether decisions are sent as requests.
     pub mode: Mode,
 }
 
-/// Why numbers make no policy.
+/// The reason why numbers are not a valid policy.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PolicyError {
-    /// Running and pausing at the same number of clicks would never come to rest.
+    /// With equal thresholds the campaign would be run and paused again and again.
     #[error("activate_clicks ({activate}) must be above pause_clicks ({pause})")]
     ThresholdsMeet {
         /// `activate_clicks` as given.
@@ -164,7 +165,7 @@ pub enum PolicyError {
         /// `pause_clicks` as given.
         pause: Clicks,
     },
-    /// Nothing could ever be activated.
+    /// No campaign could ever be activated.
     #[error("implausible_clicks ({implausible}) must be above activate_clicks ({activate})")]
     ImplausibleTooLow {
         /// `implausible_clicks` as given.
@@ -172,16 +173,16 @@ pub enum PolicyError {
         /// `activate_clicks` as given.
         activate: Clicks,
     },
-    /// A tick of no length would never rest.
+    /// Ticks without length would follow each other without a pause.
     #[error("tick must be 100ms or longer")]
     TickTooShort,
-    /// A time span below zero.
+    /// The time span is negative.
     #[error("{key} must not be negative")]
     Negative {
         /// The key's name.
         key: &'static str,
     },
-    /// A time span beyond a year, with which times could no longer be counted.
+    /// The time span is longer than a year. Times could overflow with it.
     #[error("{key} must not be longer than 365 days")]
     TooLong {
         /// The key's name.
@@ -189,16 +190,16 @@ pub enum PolicyError {
     },
 }
 
-/// A cool-down of a campaign's own that is longer than a day is a slip of the pen, and far from what a time can hold.
+/// A campaign's own cool-down of more than a day is taken for a typing error.
 pub const LONGEST_OWN_COOLDOWN_SECONDS: i64 = 24 * 60 * 60;
 
 const LONGEST_SPAN: Duration = Duration::days(365);
 
 impl PolicyNumbers {
-    /// The policy these numbers make.
+    /// Validates the numbers and builds the policy.
     ///
     /// # Errors
-    /// The first rule between the numbers that is broken.
+    /// The first rule that the numbers break.
     pub fn validate(self) -> Result<Policy, PolicyError> {
         if self.activate_clicks <= self.pause_clicks {
             return Err(PolicyError::ThresholdsMeet { activate: self.activate_clicks, pause: self.pause_clicks });
@@ -253,26 +254,26 @@ impl Default for PolicyNumbers {
 }
 
 impl Policy {
-    /// The same, where TrafficStars may take this long to answer.
+    /// Returns the policy with this time for TrafficStars' answers.
     #[must_use]
     pub fn answered_within(mut self, answer_within: Duration) -> Self {
         self.numbers.answer_within = answer_within;
         self
     }
 
-    /// The day end of the UTC day that `now` is in.
+    /// Returns the day end of the UTC day of `now`.
     #[must_use]
     pub fn day_end_on(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         now.date_naive().and_time(self.day_end).and_utc()
     }
 
-    /// The same policy, acting or observing.
+    /// Returns the policy in this mode.
     #[must_use]
     pub fn in_mode(&self, mode: Mode) -> Self {
         Self { numbers: PolicyNumbers { mode, ..self.numbers.clone() } }
     }
 
-    /// Whether an activation sent now would get an end time that has passed.
+    /// Whether the end time of an activation sent now would have passed already.
     #[must_use]
     pub fn past_day_end(&self, now: DateTime<Utc>) -> bool {
         now >= self.day_end_on(now)
@@ -284,35 +285,36 @@ impl Policy {
         clicks <= self.pause_clicks
     }
 
-    /// Why remaining clicks are known too badly to start anything by them, if so: a row makes no sense, or they are more than
-    /// can be meant.
+    /// Returns why the remaining clicks are too doubtful to activate by: a row is invalid, or they are implausibly
+    /// many. `None` if they are not.
     #[must_use]
     pub fn clicks_doubt(&self, clicks: &RemainingClicks) -> Option<String> {
         let implausible = || {
             let bound = self.implausible_clicks.filter(|bound| clicks.count > *bound)?;
-            // Without their number: it changes with each click, and each new text would be another event.
+            // The text has no number: it changes with each click, and each new text would be another event.
             Some(format!(
-                "more clicks remain than implausible_clicks ({bound}) allows: correct the click_limit of its URLs, or raise \
-                 the bound"
+                "more clicks remain than implausible_clicks ({bound}) allows: correct the click_limit of its URLs, or \
+                 raise the bound"
             ))
         };
         clicks.defect.clone().or_else(implausible)
     }
 
-    /// The first point of the shared grid after `now`.
+    /// Returns the first point of the shared grid after `now`.
     #[must_use]
     pub fn next_grid_point(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         calendar::next_grid_point(now, self.tick)
     }
 
-    /// When a tick that began at `began_at` ends at the latest, with what it has by then: at the next point of the shared
-    /// grid that leaves TrafficStars the time to answer. Ticks that are shorter than an answer would know nothing otherwise.
+    /// Returns when a tick that began at `began_at` ends at the latest, with the answers that have arrived. This is the
+    /// first point of the shared grid that leaves TrafficStars the time to answer. Ticks shorter than an answer would
+    /// otherwise get none.
     #[must_use]
     pub fn tick_ends_by(&self, began_at: DateTime<Utc>) -> DateTime<Utc> {
         self.next_grid_point(began_at + self.answer_within)
     }
 
-    /// How many points of the shared grid lie after `from`, up to and with `to`.
+    /// Returns how many points of the shared grid lie after `from`, up to and including `to`.
     #[must_use]
     pub fn grid_points_between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> u64 {
         let passed = calendar::grid_index(to, self.tick) - calendar::grid_index(from, self.tick);

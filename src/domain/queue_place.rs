@@ -1,4 +1,4 @@
-//! The place of a change in the account's queue, while its request waits for its turn in the limit.
+//! The place of a request in the account's queue, while it waits for its turn within the limit.
 
 use std::collections::HashMap;
 
@@ -7,14 +7,14 @@ use chrono::{DateTime, Utc};
 use super::action::ActionKind;
 use super::ids::RemoteId;
 
-/// The turns of the changes that wait, by campaign and action.
+/// The queue places of all queued changes, by campaign and action.
 pub type QueuePlaces = HashMap<(RemoteId, ActionKind), QueuePlace>;
 
-/// A request that has not left.
+/// The queue place of a request that was not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueuePlace {
-    /// How many requests are before it.
+    /// The number of requests before it.
     pub before: u64,
-    /// About when it leaves, as far as can be foreseen. Of a pause it is not: it leaves with the next slot.
+    /// About when it is sent (UTC), as far as can be predicted. `None` for a pause: it is sent with the next free slot.
     pub leaves_about: Option<DateTime<Utc>>,
 }

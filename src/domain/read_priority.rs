@@ -1,6 +1,6 @@
-//! How urgent a request is, and by what the read of a campaign's status is.
+//! How urgent a request is, and how urgent the read of a campaign's status is.
 //!
-//! Deliberately absent: how many requests may leave, and which one next (`trafficstar::budget`).
+//! Deliberately absent: how many requests may be sent, and which one is next (`trafficstar::budget`).
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -9,27 +9,28 @@ use super::money::Clicks;
 use super::policy::{Mode, PolicyNumbers};
 use super::trend::{Intent, Trend};
 
-/// The classes of urgency, the most urgent first. Within a class the first come goes first,
-/// unless a rank says otherwise.
+/// The classes of urgency, the most urgent first. Within a class the oldest request goes first, unless a rank says
+/// otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Urgency {
-    /// Stops money from flowing; so does the token without which nothing can leave.
+    /// It stops money from being spent. The token request belongs here, too, because no other request can be sent
+    /// without it.
     Pause,
-    /// Confirms an action.
+    /// It confirms an action.
     ReadBack,
-    /// Reads many campaigns at once: what the ticks of all need.
+    /// It reads many campaigns at once, for the ticks of all.
     Sweep,
-    /// Starts campaigns and sets their end times.
+    /// It starts a campaign or sets its end time.
     Activate,
     /// Any other read.
     Read,
 }
 
 impl Urgency {
-    /// All of them, the most urgent first.
+    /// All classes, the most urgent first.
     pub const ALL: [Self; 5] = [Self::Pause, Self::ReadBack, Self::Sweep, Self::Activate, Self::Read];
 
-    /// The class as the dump and the metrics name it.
+    /// Returns the class's word in the dump and in the metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -42,20 +43,20 @@ impl Urgency {
     }
 }
 
-/// One question.
+/// A request to read one campaign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadQuestion {
-    /// Which campaign.
+    /// The campaign's id at TrafficStars.
     pub remote: RemoteId,
-    /// How urgent it is.
+    /// Its urgency.
     pub urgency: Urgency,
-    /// For how long its facts are expected to stay on this side of each threshold.
+    /// The time for which its facts are expected to stay on this side of each threshold.
     pub threshold_in: Duration,
 }
 
 impl ReadQuestion {
-    /// A tick's question, by the clicks that the database has told and what earlier ticks saw. The reads that a pause
-    /// needs are as urgent as the pause, where one would be sent at all.
+    /// Builds a tick's read, by the clicks from the database and by what earlier ticks saw. A read that a pause depends
+    /// on is as urgent as the pause, if a pause would be sent at all.
     #[must_use]
     pub fn of_tick(
         now: DateTime<Utc>,
@@ -73,13 +74,13 @@ impl ReadQuestion {
         Self { remote, urgency, threshold_in: trend.threshold_in(now, policy, clicks) }
     }
 
-    /// An operator's question: it keeps nothing waiting that guards.
+    /// Builds an operator's read. It never delays a read that guards.
     #[must_use]
     pub const fn of_operator(remote: RemoteId) -> Self {
         Self { remote, urgency: Urgency::Read, threshold_in: Duration::days(1) }
     }
 
-    /// A question whose answer an action waits for.
+    /// Builds a read that an action waits for.
     #[must_use]
     pub const fn of_read_back(remote: RemoteId) -> Self {
         Self { remote, urgency: Urgency::ReadBack, threshold_in: Duration::zero() }
@@ -97,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tick_is_as_urgent_as_a_pause_where_one_would_be_sent_alone() {
+    fn a_ticks_read_is_as_urgent_as_a_pause_only_if_a_pause_would_be_sent() {
         let act = PolicyNumbers::default();
         let observe = PolicyNumbers { mode: Mode::Observe, ..act.clone() };
         let promised = Intent { promised_to_run: true, on_hold: false };
@@ -108,7 +109,7 @@ mod tests {
             trend
         };
         let blocked = |may_run| of(RemoteStatus::Blocked { reason: "out of funds".to_owned(), may_run }, 0);
-        let (runs, stands) = (of(RemoteStatus::Running, 0), of(RemoteStatus::Stopped(StopCause::SwitchedOff), 0));
+        let (runs, stopped) = (of(RemoteStatus::Running, 0), of(RemoteStatus::Stopped(StopCause::SwitchedOff), 0));
         let rich = of(RemoteStatus::Running, 10_000_000);
         let table = [
             ("used up and running", &act, runs, 5_000, Intent::default(), Urgency::Pause),
@@ -116,8 +117,8 @@ mod tests {
             ("it was never seen", &act, Trend::default(), 0, Intent::default(), Urgency::Pause),
             ("it was seen blocked and may run", &act, blocked(true), 5_000, Intent::default(), Urgency::Pause),
             ("it was seen blocked and switched off", &act, blocked(false), 5_000, Intent::default(), Urgency::Read),
-            ("it was seen stopped", &act, stands, 0, Intent::default(), Urgency::Read),
-            ("it was seen stopped, and promised to run", &act, stands, 0, promised, Urgency::Pause),
+            ("it was seen stopped", &act, stopped, 0, Intent::default(), Urgency::Read),
+            ("it was seen stopped, and promised to run", &act, stopped, 0, promised, Urgency::Pause),
             ("past the spend limit it is left alone", &act, rich, 0, promised, Urgency::Read),
             ("a hold sends no pause", &act, runs, 0, on_hold, Urgency::Read),
             ("observe mode sends no pause", &observe, runs, 0, promised, Urgency::Read),

@@ -1,4 +1,4 @@
-//! What a TrafficStars campaign's fields mean: running, stopped, blocked or unknown (RULES.md, "Words").
+//! The meaning of a TrafficStars campaign's fields: running, stopped, blocked or unknown (RULES.md, "Words").
 //!
 //! Deliberately absent: JSON. `trafficstar::wire` turns an answer into a [`RemoteCampaign`].
 
@@ -12,83 +12,83 @@ use super::failure::{RemoteFault, SourceFailure};
 use super::ids::RemoteId;
 use super::spend::{Counters, SpendReading, read_on};
 
-/// The fields of a TrafficStars campaign that decisions rest on.
+/// The fields of a TrafficStars campaign that decisions use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteCampaign {
-    /// Its id there.
+    /// The campaign's id at TrafficStars.
     pub id: RemoteId,
-    /// Its name there, if given.
+    /// The campaign's name at TrafficStars, if given.
     pub name: Option<String>,
-    /// Switched on by the advertiser; does not mean that it runs.
+    /// Whether the advertiser has switched it on. That does not mean that it runs.
     pub active: Option<bool>,
-    /// The status word as sent.
+    /// TrafficStars' `status`, as sent.
     pub status: Option<String>,
-    /// The moderation word as sent.
+    /// TrafficStars' `approved`, the result of its moderation, as sent.
     pub approved: Option<String>,
-    /// Why it is stopped, in a word as sent; mostly absent.
+    /// TrafficStars' `stopped`, the reason why it is stopped, as sent; often absent.
     pub stopped: Option<String>,
-    /// Out of funds.
+    /// Whether it is out of funds.
     pub no_funds: bool,
-    /// Archived.
+    /// Whether it is archived.
     pub archived: bool,
-    /// When it stops by itself.
+    /// The time (UTC) when it stops by itself.
     pub end_time: EndTime,
-    /// The offset in hours by which its schedule is read.
+    /// The offset from UTC of the times in its schedule, in hours.
     pub schedule_timezone: Option<i64>,
-    /// The account's offset in hours, by which its day is counted.
+    /// The offset from UTC of the account's day, in hours.
     pub account_timezone: Option<i64>,
-    /// `spent_today`: what it has spent on the current day.
+    /// `spent_today`: the spend of the current day.
     pub spent_today: SpendReading,
-    /// A bare `spent`: it may be the lifetime's.
+    /// A bare `spent`: it may be the spend of the campaign's lifetime.
     pub spent: SpendReading,
-    /// The fields that judging needs and that are of no type that we can read.
+    /// The fields that judging needs and whose type cannot be read.
     pub odd_fields: Vec<OddField>,
-    /// How far our clock was from TrafficStars' when this was read: the end time is of theirs.
+    /// The difference between our clock and TrafficStars' at the read. The end time is of TrafficStars' clock.
     pub our_clock: Option<ClockDifference>,
 }
 
 impl RemoteCampaign {
-    /// Whether somebody has switched it off, whatever its end time says.
+    /// Whether somebody has switched the campaign off, regardless of its end time.
     pub(super) fn is_switched_off(&self) -> bool {
         self.active == Some(false) || self.status.as_deref() == Some(STOPPED_WORD)
     }
 }
 
-/// A field of a type that cannot be read. It is doubt about this field alone.
+/// A field whose type cannot be read. It puts only this field in doubt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OddField {
-    /// Its name.
+    /// The field's name.
     pub name: &'static str,
-    /// What was expected and what was found, in words.
+    /// The expected and the found value, for operators.
     pub problem: String,
 }
 
 /// A campaign's `schedule_end_time`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EndTime {
-    /// Empty or null: it runs until somebody stops it.
+    /// Empty or null: the campaign has no end.
     Unset,
-    /// It stops by itself then.
+    /// The time at which the campaign stops by itself.
     At(DateTime<Utc>),
-    /// In no form that we know.
+    /// The text, if its form is not known.
     Unreadable(String),
 }
 
 /// The status of a campaign, judged from the whole answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RemoteStatus {
-    /// The read failed, or the answer makes no sense to us.
+    /// The read failed, or the answer cannot be judged.
     Unknown {
-        /// Why.
+        /// The reason.
         doubt: StatusDoubt,
-        /// It is switched on, and no end time has passed: money may be flowing.
+        /// Whether it is switched on and no end time has passed, so that it may spend money.
         may_run: bool,
     },
-    /// Running it cannot help.
+    /// TrafficStars will not run the campaign.
     Blocked {
-        /// In words.
+        /// The reason, for operators.
         reason: String,
-        /// As above: what blocks it may end at any moment, or may not stop it at all.
+        /// Whether the campaign may run. The block may end at any moment, or may not stop the campaign at all.
         may_run: bool,
     },
     /// It does not run.
@@ -97,21 +97,21 @@ pub enum RemoteStatus {
     Running,
 }
 
-/// Why a campaign's status is unknown.
+/// The reason why a campaign's status is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum StatusDoubt {
     /// The campaign could not be read.
     #[error(transparent)]
     NotRead(#[from] RemoteFault),
-    /// A field makes no sense to us, in words.
+    /// A field cannot be judged, as described.
     #[error("{0}")]
     BadField(String),
 }
 
-/// What made a campaign stop.
+/// The reason why a campaign is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopCause {
-    /// Somebody switched it off: `active` is false or `status` is `paused`.
+    /// It is switched off: `active` is false or `status` is `paused`.
     SwitchedOff,
     /// Its end time has passed.
     EndTimePassed,
@@ -125,14 +125,14 @@ pub enum StatusWord {
     Running,
     /// It does not run.
     Stopped,
-    /// Running it cannot help.
+    /// TrafficStars will not run it.
     Blocked,
-    /// Not known.
+    /// Its status is not known.
     Unknown,
 }
 
 impl StatusWord {
-    /// The word as the dump and the journal write it.
+    /// Returns the word in the dump and in the journal.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -145,7 +145,7 @@ impl StatusWord {
 }
 
 impl RemoteStatus {
-    /// The status without its reasons.
+    /// Returns the status without its reasons.
     #[must_use]
     pub const fn word(&self) -> StatusWord {
         match self {
@@ -156,7 +156,7 @@ impl RemoteStatus {
         }
     }
 
-    /// Whether the campaign may run: every rule that pauses takes it for running then (RULES.md, "Words").
+    /// Whether the campaign may run. Every rule that pauses then treats it as running (RULES.md, "Words").
     #[must_use]
     pub const fn may_run(&self) -> bool {
         match self {
@@ -167,16 +167,16 @@ impl RemoteStatus {
     }
 }
 
-/// Words that say: the advertiser wants it to run. Whether it does is for the other fields to say.
+/// Values of `status` that mean: the advertiser wants the campaign to run. Other fields show whether it does.
 const RUNNING_WORDS: [&str; 2] = ["enabled", "active"];
 const STOPPED_WORD: &str = "paused";
-/// Words of campaigns whose account has no money left, switched off or on.
+/// Values of `status` for an account without money, for a campaign switched off or on.
 const NO_FUNDS_WORDS: [&str; 2] = ["no_funds_paused", "no_funds_active"];
-/// The reason in `stopped` that says the same.
+/// The value of `stopped` that means the same.
 const STOPPED_WITHOUT_FUNDS: &str = "no_funds";
-/// Words of campaigns that moderation keeps from running.
+/// Values of `status` for a campaign that moderation keeps from running.
 const MODERATION_WORDS: [&str; 3] = ["unapproved", "pending", "rejected"];
-/// Words of campaigns that run calls cannot start for another reason.
+/// Values of `status` for a campaign that cannot be run for another reason.
 const BLOCKED_WORDS: [&str; 3] = ["draft", "archived", "total_budget_is_reached"];
 const APPROVED_WORD: &str = "approved";
 
@@ -191,7 +191,7 @@ pub fn judge(read: &Result<RemoteCampaign, RemoteFault>, now: DateTime<Utc>) -> 
 }
 
 fn judge_campaign(campaign: &RemoteCampaign, now: DateTime<Utc>) -> RemoteStatus {
-    // By a clock that is ahead, a campaign that runs would count as stopped, and would not be paused.
+    // With a clock that is ahead, a running campaign would count as stopped, and would not be paused.
     let now = campaign.our_clock.map_or(now, |clock| clock.of_trafficstars(now));
     let may_run = campaign.active == Some(true) && !has_certainly_ended(campaign, now);
     if let Some(reason) = doubt(campaign) {
@@ -209,8 +209,8 @@ fn judge_campaign(campaign: &RemoteCampaign, now: DateTime<Utc>) -> RemoteStatus
     RemoteStatus::Running
 }
 
-/// Whether its end time has passed in the time zone by which its schedule is read. Where that time zone cannot be read,
-/// nobody can tell.
+/// Whether the end time has passed in the time zone of the schedule. If that time zone cannot be read, this is not
+/// certain.
 fn has_certainly_ended(campaign: &RemoteCampaign, now: DateTime<Utc>) -> bool {
     let EndTime::At(local) = campaign.end_time else { return false };
     if campaign.odd_fields.iter().any(|field| field.name == SCHEDULE_TIMEZONE) {
@@ -221,37 +221,38 @@ fn has_certainly_ended(campaign: &RemoteCampaign, now: DateTime<Utc>) -> bool {
     end.is_some_and(|end| end <= now)
 }
 
-/// The name of the field with the offset by which a schedule is read.
+/// The name of the field with the offset of a schedule's times.
 pub const SCHEDULE_TIMEZONE: &str = "schedule_timezone";
 
-/// Why the answer cannot be judged, if so. A field that judging needs and that is missing or unreadable is doubt, too.
+/// Returns why the answer cannot be judged; `None` if it can. A required field that is missing or unreadable is a
+/// reason.
 fn doubt(campaign: &RemoteCampaign) -> Option<String> {
     if let Some((first, more)) = campaign.odd_fields.split_first() {
         let more: Vec<String> = more.iter().map(|field| format!("`{}`", field.name)).collect();
         let more = if more.is_empty() { String::new() } else { format!("; others: {}", more.join(", ")) };
-        return Some(format!("TrafficStars' answer has a field of an odd type: {}{more}", first.problem));
+        return Some(format!("TrafficStars' answer has a field of an unexpected type: {}{more}", first.problem));
     }
     let Some(status) = campaign.status.as_deref() else {
         return Some("TrafficStars' answer has no `status`".to_owned());
     };
-    if !is_taught(status) {
-        return Some(format!("TrafficStars says status `{status}`, a word this program does not know"));
+    if !is_known_word(status) {
+        return Some(format!("TrafficStars' status is `{status}`, a word this program does not know"));
     }
     if campaign.active.is_none() {
         return Some("TrafficStars' answer has no `active`".to_owned());
     }
     if let EndTime::Unreadable(text) = &campaign.end_time {
-        return Some(format!("TrafficStars says schedule_end_time `{text}`, a form this program does not know"));
+        return Some(format!("TrafficStars' schedule_end_time is `{text}`, a form this program does not know"));
     }
     None
 }
 
-fn is_taught(status: &str) -> bool {
+fn is_known_word(status: &str) -> bool {
     let words = [&RUNNING_WORDS[..], &NO_FUNDS_WORDS, &MODERATION_WORDS, &BLOCKED_WORDS, &[STOPPED_WORD]];
     words.concat().contains(&status)
 }
 
-/// Why running the campaign cannot help, if so.
+/// Returns why TrafficStars will not run the campaign; `None` if it can run.
 fn block(campaign: &RemoteCampaign) -> Option<String> {
     let status = campaign.status.as_deref();
     let has_status = |words: &[&str]| status.is_some_and(|status| words.contains(&status));
@@ -281,7 +282,7 @@ fn block(campaign: &RemoteCampaign) -> Option<String> {
     }
 }
 
-/// The counters of a read that was asked for at `asked_at` and answered at `answered_at`, for the spend of `day`.
+/// Returns the counters of a read that was sent at `asked_at` and answered at `answered_at`, for the spend of `day`.
 #[must_use]
 pub fn counters_of(
     read: &Result<RemoteCampaign, RemoteFault>,

@@ -1,16 +1,16 @@
-//! What is told again and again: a failure that repeats is told less and less often, and never falls silent.
+//! Repeated failures: each kind is reported less and less often, but at least once an hour.
 
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Duration, Utc};
 
-/// What repeats is told this often at the least.
+/// A repeated failure is reported at least this often.
 const AT_LEAST_EVERY: Duration = Duration::hours(1);
-/// So many kinds are kept apart. More of them are more than a person can follow.
+/// The number of kinds that are counted separately. An operator cannot follow more.
 const KINDS: usize = 16;
 
-/// A text without what may be another one each time: its numbers, and what it quotes between backticks. Two failures whose
-/// texts differ in nothing else are of one kind.
+/// Returns the text without its variable parts: numbers, and quotes between backticks. Two failures are of one kind if
+/// their texts differ only there.
 #[must_use]
 pub fn kind_of(text: &str) -> String {
     let mut kind = String::with_capacity(text.len());
@@ -33,7 +33,7 @@ pub fn is_same_kind(one: &str, other: &str) -> bool {
     one == other || kind_of(one) == kind_of(other)
 }
 
-/// What has been told, and how often each kind has come.
+/// The reported events, and the number of each kind.
 #[derive(Debug, Clone, Default)]
 pub struct Repeats(Vec<Repeated>);
 
@@ -41,13 +41,13 @@ pub struct Repeats(Vec<Repeated>);
 struct Repeated {
     kind: String,
     times: u64,
-    told_at: DateTime<Utc>,
+    reported_at: DateTime<Utc>,
     last_at: DateTime<Utc>,
 }
 
 impl Repeats {
-    /// Counts one more of this kind: how often it has come, if that is worth telling. The first, the second, the fourth and so
-    /// on are, and one an hour. A kind that stayed away for an hour begins anew.
+    /// Counts one more failure. Returns how often its kind has occurred, if that should be reported: the first, second,
+    /// fourth time and so on, and once an hour. A kind that did not occur for an hour starts again.
     pub fn count(&mut self, now: DateTime<Utc>, text: &str) -> Option<u64> {
         let is_old = |since: DateTime<Utc>| now.signed_duration_since(since).abs() >= AT_LEAST_EVERY;
         self.0.retain(|repeated| !is_old(repeated.last_at));
@@ -56,28 +56,28 @@ impl Repeats {
             if self.0.len() == KINDS {
                 self.0.remove(0);
             }
-            self.0.push(Repeated { kind, times: 1, told_at: now, last_at: now });
+            self.0.push(Repeated { kind, times: 1, reported_at: now, last_at: now });
             return Some(1);
         };
         repeated.times += 1;
         repeated.last_at = now;
-        let is_told = repeated.times.is_power_of_two() || is_old(repeated.told_at);
-        if is_told {
-            repeated.told_at = now;
+        let is_reported = repeated.times.is_power_of_two() || is_old(repeated.reported_at);
+        if is_reported {
+            repeated.reported_at = now;
         }
-        is_told.then_some(repeated.times)
+        is_reported.then_some(repeated.times)
     }
 
-    /// All went well: whatever comes is new.
+    /// Forgets all kinds after a success: the next failure is new.
     pub fn clear(&mut self) {
         self.0.clear();
     }
 }
 
-/// Says how often it has come, where that is more than once.
+/// Adds how often it has occurred, if that is more than once.
 pub fn say_times(text: &mut String, times: u64) {
     if times > 1 {
-        // Writing into a string cannot fail.
+        // A write into a string cannot fail.
         let _ = write!(text, " ({times} times by now)");
     }
 }
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_quotations_make_no_other_kind() {
+    fn numbers_and_quotations_do_not_change_the_kind() {
         let same = [
             (
                 "certificate expired: verification time 1795882505 (UNIX), but it is not valid after 1578664800 \
@@ -113,27 +113,27 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_is_told_at_the_first_second_fourth_and_eighth_time_and_each_kind_by_itself() {
+    fn each_kind_is_reported_at_its_first_second_fourth_and_eighth_time() {
         let mut repeats = Repeats::default();
-        let told: Vec<u64> =
+        let reported: Vec<u64> =
             (1..=20).filter_map(|second| repeats.count(at(second), &format!("late by {second}"))).collect();
-        assert_eq!(told, [1, 2, 4, 8, 16]);
+        assert_eq!(reported, [1, 2, 4, 8, 16]);
         assert_eq!(repeats.count(at(21), "refused"), Some(1));
         repeats.clear();
         assert_eq!(repeats.count(at(22), "late by 7"), Some(1));
     }
 
     #[test]
-    fn what_goes_on_is_told_every_hour_and_what_comes_back_after_an_hour_is_new() {
+    fn a_continued_kind_is_reported_every_hour_and_one_that_returns_after_an_hour_is_new() {
         let mut repeats = Repeats::default();
         let minutes = |minute: i64| at(minute * 60);
-        let told: Vec<i64> = (0..400).filter(|minute| repeats.count(minutes(*minute), "late").is_some()).collect();
-        assert_eq!(told, [0, 1, 3, 7, 15, 31, 63, 123, 127, 187, 247, 255, 315, 375]);
+        let reported: Vec<i64> = (0..400).filter(|minute| repeats.count(minutes(*minute), "late").is_some()).collect();
+        assert_eq!(reported, [0, 1, 3, 7, 15, 31, 63, 123, 127, 187, 247, 255, 315, 375]);
         assert_eq!(repeats.count(minutes(460), "late"), Some(1));
     }
 
     #[test]
-    fn so_many_kinds_are_remembered_and_no_more() {
+    fn the_number_of_remembered_kinds_is_limited() {
         let mut repeats = Repeats::default();
         for kind in 0..1_000_u32 {
             let text = "x".repeat(kind as usize);

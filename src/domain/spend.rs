@@ -1,8 +1,11 @@
-//! Today's spend out of its sources, in the order in which they are believed (RULES.md, "Spend"): the campaign's
-//! `spent_today`, the day's report, a bare `spent` where no report exists, the stored value.
+//! Today's spend from its sources, in the order in which they are believed (RULES.md, "Spend"):
+//! 1. the campaign's `spent_today`;
+//! 2. the day's report;
+//! 3. a bare `spent`, if no report exists;
+//! 4. the stored value.
 //!
-//! Deliberately absent: asking the sources. The campaign actor asks; this file says whether a report is needed, and what
-//! the answers amount to.
+//! Deliberately absent: reading the sources, which `guard::tick` does. This file decides whether a report is needed, and
+//! what the spend is.
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -13,58 +16,58 @@ use super::calendar::midnight_before;
 use super::failure::{DatabaseFailure, SourceFailure};
 use super::money::Money;
 
-/// Which source a spend came from, in the order in which they are believed.
+/// The source of a spend, in the order in which they are believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SpendSource {
-    /// The campaign object's own field.
+    /// A field of the campaign object.
     Campaign,
-    /// A report, which counts in UTC.
+    /// A report, whose days are UTC days.
     Report,
     /// The value that was stored earlier this UTC day.
     Database,
-    /// Every source answered and none had a value.
+    /// Every source answered, and none had a value.
     None,
 }
 
-/// What was spent on one UTC day.
+/// The spend of one UTC day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spend {
-    /// How much.
+    /// The amount.
     pub amount: Money,
-    /// Who says so.
+    /// The source of the amount.
     pub source: SpendSource,
-    /// The day it was spent on.
+    /// The day.
     pub day: NaiveDate,
-    /// When the source said so.
+    /// The time (UTC) when the source gave this amount.
     pub at: DateTime<Utc>,
 }
 
-/// What one source answered about one campaign and day.
+/// The answer of one source about one campaign and day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SpendReading {
-    /// It has a value.
+    /// The source has a value.
     Value(Money),
-    /// It answered, and has none on record.
+    /// The source answered and has no value.
     NoValue,
-    /// It does not exist, or may not be used for this account: no source, and no failure.
+    /// The source does not exist, or may not be used for this account. That is no failure.
     NoSource,
-    /// It could not be read.
+    /// The source could not be read.
     Failed(SourceFailure),
 }
 
 /// A spend that was stored earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredSpend {
-    /// How much.
+    /// The amount.
     pub amount: Money,
-    /// When the API said so.
+    /// The time (UTC) when the API gave this amount.
     pub at: DateTime<Utc>,
-    /// Who said so.
+    /// The source of the amount.
     pub source: SpendSource,
 }
 
-/// What the database remembers of a campaign's spend.
+/// The database's knowledge of a campaign's spend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SpendHistory {
     /// Today's last value.
@@ -74,8 +77,8 @@ pub struct SpendHistory {
 }
 
 impl SpendHistory {
-    /// Whether a spend that the API gave is worth storing: it says something new, or what is stored will soon be too old to
-    /// serve. A quarter of that age is a small price for not storing every spend at every tick.
+    /// Whether a spend from the API should be stored: it differs from the stored one, or the stored one will soon be
+    /// too old. A quarter of the maximum age is a compromise that avoids a write for every spend at every tick.
     #[must_use]
     pub fn lacks(&self, spend: &Spend, stored_max_age: Duration) -> bool {
         let Some(stored) = self.today.filter(|stored| stored.at.date_naive() == spend.day) else { return true };
@@ -85,28 +88,28 @@ impl SpendHistory {
     }
 }
 
-/// A campaign's own counters of today's spend, as one read shows them. They do not say which day they are of.
+/// A campaign's own counters of today's spend, as one read shows them. They do not show to which day they belong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counters {
     /// `spent_today`.
     pub spent_today: SpendReading,
-    /// A bare `spent`, which may be the lifetime's.
+    /// A bare `spent`, which may be the spend of the campaign's lifetime.
     pub spent: SpendReading,
 }
 
-/// What a counter shows. Absent is less than any value.
+/// The value of a counter. Absent counts as less than any value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Shown {
     Absent,
     Value(Money),
 }
 
-/// What a counter has shown since midnight.
+/// The values that a counter has shown since midnight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Sighting {
     least: Shown,
     last: Shown,
-    /// The least that it showed after it had shown more.
+    /// The least value that it showed after a larger one.
     fell_to: Option<Shown>,
 }
 
@@ -120,8 +123,8 @@ impl Sighting {
     }
 }
 
-/// What each of a campaign's counters has shown since midnight: one that has fallen since then counts the new day. One that
-/// has only grown may be yesterday's, with more and more late clicks.
+/// The values that each counter of a campaign has shown since midnight. A counter that has fallen since then counts the
+/// new day. A counter that has only grown may still be yesterday's, with late clicks added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sightings {
     day: Option<NaiveDate>,
@@ -130,7 +133,7 @@ pub struct Sightings {
 }
 
 impl Sightings {
-    /// Takes note of what a read on `day` shows.
+    /// Records the counters of a read on `day`.
     pub fn saw(&mut self, day: NaiveDate, counters: &Counters) {
         let shown = |answer: &SpendReading| match answer {
             SpendReading::Value(amount) => Some(Shown::Value(*amount)),
@@ -139,7 +142,7 @@ impl Sightings {
         };
         let (spent_today, spent) = (shown(&counters.spent_today), shown(&counters.spent));
         if spent_today.is_none() && spent.is_none() {
-            // A clock that is set back over midnight makes such a read of another day: what was seen stays seen.
+            // After a clock was set back over midnight such a read is of another day. It must not delete what was seen.
             return;
         }
         if self.day != Some(day) {
@@ -153,7 +156,7 @@ impl Sightings {
     }
 }
 
-/// A source, as operators know it.
+/// A source of the spend, with the name that operators know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum SpendField {
     /// `spent_today` of the campaign object.
@@ -167,11 +170,11 @@ pub enum SpendField {
     Spent,
 }
 
-/// What keeps a source's value from being today's spend.
+/// The reason why a source's value is not taken for today's spend.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SpendDoubt {
-    /// A counter of the campaign may not have begun the new day. Its amount is left out: it grows with late clicks, and each
-    /// new text would be another event.
+    /// A counter of the campaign may not have begun the new day. The text has no amount, because the amount grows with
+    /// late clicks and each new text would be another event.
     #[error("the campaign's counter may still show yesterday's spend")]
     Yesterdays,
     /// A source could not be read.
@@ -185,13 +188,13 @@ pub enum SpendDoubt {
     StoredIsOld(Money, DateTime<Utc>),
 }
 
-/// Why today's spend is unknown.
+/// The reason why today's spend is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SpendUnknown {
-    /// No source tells it.
+    /// No source has a reliable value.
     #[error("{}", in_words(.0, |failure| failure.to_string()))]
     Doubts(Vec<SpendDoubt>),
-    /// Midnight came before the sources had answered.
+    /// Midnight passed before the sources had answered.
     #[error("{}", SourceFailure::AcrossMidnight)]
     AcrossMidnight,
     /// The tick ended before the sources had answered.
@@ -200,12 +203,12 @@ pub enum SpendUnknown {
 }
 
 impl SpendUnknown {
-    /// In words, to stand behind a text that has told this already: it is not told again.
+    /// Returns the reasons, for use after the text `reported`: a failure with the same text is not repeated.
     #[must_use]
-    pub fn without(&self, told: &str) -> String {
+    pub fn without(&self, reported: &str) -> String {
         let in_short = |failure: &SourceFailure| {
             let why = failure.to_string();
-            if why == told { "for the same reason".to_owned() } else { why }
+            if why == reported { "for the same reason".to_owned() } else { why }
         };
         match self {
             Self::Doubts(doubts) => in_words(doubts, in_short),
@@ -215,41 +218,45 @@ impl SpendUnknown {
 }
 
 fn in_words(doubts: &[SpendDoubt], failure_in_words: impl Fn(&SourceFailure) -> String) -> String {
-    let told = doubts.iter().map(|doubt| match doubt {
+    let texts = doubts.iter().map(|doubt| match doubt {
         SpendDoubt::Failed(field, failure) => format!("{field}: {}", failure_in_words(failure)),
         SpendDoubt::Yesterdays | SpendDoubt::HistoryUnknown(_) | SpendDoubt::StoredIsOld(..) => doubt.to_string(),
     });
-    told.collect::<Vec<_>>().join("; ")
+    texts.collect::<Vec<_>>().join("; ")
 }
 
 /// All that is known about a campaign's spend on the day of `now`.
 #[derive(Debug, Clone)]
 pub struct SpendQuestion<'a> {
-    /// The campaign object's own fields.
+    /// The fields of the campaign object.
     pub counters: &'a Counters,
-    /// What they have shown since midnight.
+    /// The values that these fields have shown since midnight.
     pub sightings: &'a Sightings,
-    /// The database's memory, or why it could not be read.
+    /// The database's knowledge, or the reason why the database could not be read.
     pub history: &'a Result<SpendHistory, DatabaseFailure>,
-    /// The limit: a stored value at or above it counts at any age.
+    /// The spend limit. A stored value at or above it counts at any age.
     pub limit: Money,
-    /// For how long a stored value below the limit serves.
+    /// The time for which a stored value below the limit counts.
     pub stored_max_age: Duration,
-    /// For how long after midnight a counter may still be yesterday's.
+    /// The time after midnight in which a counter may still be yesterday's.
     pub midnight_doubt: Duration,
-    /// The moment of the question.
+    /// The time of the question (UTC).
     pub now: DateTime<Utc>,
 }
 
 impl SpendQuestion<'_> {
-    /// Whether the campaign's `spent_today` does not suffice, so that a report has to be asked for.
+    /// Whether the campaign's `spent_today` is not enough, so that a report is needed.
     #[must_use]
     pub fn needs_report(&self) -> bool {
-        !matches!(self.counters.spent_today, SpendReading::Value(amount) if !self.is_in_doubt(amount, self.sightings.spent_today))
+        let value = match self.counters.spent_today {
+            SpendReading::Value(amount) => Some(amount),
+            SpendReading::NoValue | SpendReading::NoSource | SpendReading::Failed(_) => None,
+        };
+        value.is_none_or(|amount| self.is_in_doubt(amount, self.sightings.spent_today))
     }
 
-    /// Today's spend; or why it is unknown. `report` is [`SpendReading::NoSource`] where none was needed, or
-    /// none exists.
+    /// Returns today's spend, or why it is unknown. `report` is [`SpendReading::NoSource`] if none was needed or none
+    /// exists.
     ///
     /// # Errors
     /// The spend is unknown: a source failed and no later one had a value, or the only values are in doubt.
@@ -269,7 +276,8 @@ impl SpendQuestion<'_> {
         }
         match report {
             SpendReading::Value(amount) => return Ok(spend(*amount, SpendSource::Report, self.now)),
-            // Its rows say their day: without one, nothing is on record for today, whatever a counter shows.
+            // The report's rows name their day: without a row for today, nothing was spent today, regardless of the
+            // counters.
             SpendReading::NoValue => doubts.clear(),
             SpendReading::Failed(_) => failures.extend(failure(SpendField::Report, report)),
             SpendReading::NoSource => match of_counter(&self.counters.spent, self.sightings.spent) {
@@ -296,14 +304,14 @@ impl SpendQuestion<'_> {
         }
     }
 
-    /// Today's stored value, where it serves.
+    /// Returns today's stored value, if it may be used.
     fn stored(&self) -> Result<Option<StoredSpend>, SpendDoubt> {
         let history = self.history.as_ref().map_err(|failure| SpendDoubt::HistoryUnknown(failure.clone()))?;
         let Some(stored) = history.today.filter(|stored| stored.at.date_naive() == self.now.date_naive()) else {
             return Ok(None);
         };
         let age = self.now.signed_duration_since(stored.at);
-        // One from the future is of a clock that was ahead: nobody knows how old it is.
+        // A value from the future comes from a clock that was ahead, so that its age is not known.
         let fresh = Duration::zero() <= age && age <= self.stored_max_age;
         if stored.amount >= self.limit || fresh {
             Ok(Some(stored))
@@ -312,8 +320,8 @@ impl SpendQuestion<'_> {
         }
     }
 
-    /// Whether a counter may still be yesterday's, and higher than it was last seen by late clicks: above 0, within so long
-    /// after midnight, and nothing says that it counts the new day. A counter that was believed today is not doubted again.
+    /// Whether a counter may still show yesterday's spend, with late clicks added: it is above 0, midnight is not long
+    /// ago, and nothing proves that it counts the new day. A counter that was believed today is not doubted again.
     fn is_in_doubt(&self, amount: Money, sighting: Option<Sighting>) -> bool {
         let today = self.now.date_naive();
         let since_midnight = self.now.signed_duration_since(midnight_before(self.now));
@@ -325,14 +333,14 @@ impl SpendQuestion<'_> {
         if least == Shown::Absent {
             return false;
         }
-        // The database cannot be read, so that yesterday's value is not known.
+        // Without the database, yesterday's value is not known.
         let Ok(history) = self.history else { return true };
         let fell_below = |bound| {
             let fell_to = sighting.and_then(|sighting| sighting.fell_to);
             fell_to.is_some_and(|fell_to| fell_to < Shown::Value(bound))
         };
         let Some(yesterday) = history.yesterday else {
-            // A low counter may be yesterday's all the same. That it was believed once does not prove a higher value.
+            // A low counter may be yesterday's, too. One belief in it does not prove a higher value.
             return amount >= self.limit && !fell_below(self.limit);
         };
         let believed = history
@@ -349,8 +357,8 @@ fn failure(field: SpendField, answer: &SpendReading) -> Option<SpendDoubt> {
     }
 }
 
-/// The spend that a report tells which came after its tick had ended. None where midnight lies between question and answer:
-/// it is not known which day was asked for.
+/// Returns the spend of a report that arrived after its tick had ended. `None` if it was requested before midnight and
+/// answered after it, because the requested day is then not certain.
 #[must_use]
 pub fn of_late_report(report: &SpendReading, asked_at: DateTime<Utc>, now: DateTime<Utc>) -> Option<Spend> {
     let day = now.date_naive();
@@ -362,7 +370,7 @@ pub fn of_late_report(report: &SpendReading, asked_at: DateTime<Utc>, now: DateT
     }
 }
 
-/// Whether a value that was read between these two moments may be called `day`'s.
+/// Whether a value that was requested and answered at these times belongs to `day`.
 #[must_use]
 pub fn read_on(day: NaiveDate, asked_at: DateTime<Utc>, answered_at: DateTime<Utc>) -> bool {
     asked_at.date_naive() == day && answered_at.date_naive() == day

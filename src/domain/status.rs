@@ -1,7 +1,8 @@
 //! Plain data for operators: the types of the dump (control/API.md, "The dump"), version 1.
 //!
-//! Every value says who claims it: `ordered` by an operator, `promised` by the actor (the state), `observed` at the
-//! remote or in the database, `stored`. Deliberately absent: how it is gathered (`board`) and drawn (`cli::render`).
+//! Each value shows where it comes from: `ordered` by an operator, promised by the actor (`state`), `observed` at
+//! TrafficStars or in the database, or `stored`. Deliberately absent: gathering the data (`board`) and drawing it
+//! (`cli::render`).
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,85 +25,85 @@ use super::verdict::Verdict;
 /// The version of the dump's format.
 pub const DUMP_VERSION: u32 = 1;
 
-/// All that the program knows of itself at one moment.
+/// The status of the whole program at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Dump {
-    /// [`DUMP_VERSION`].
+    /// The version of the format, [`DUMP_VERSION`].
     pub version: u32,
     /// The program's version.
     pub program: String,
     /// The supervisor's process id.
     pub pid: u32,
-    /// Counts the publications; a larger one is newer.
+    /// The number of this publication; a larger one is newer.
     pub sequence: u64,
-    /// When this was put together.
+    /// The time (UTC) when this dump was taken.
     pub captured_at: DateTime<Utc>,
-    /// When the supervisor started.
+    /// The time (UTC) when the supervisor started.
     pub started_at: DateTime<Utc>,
-    /// For how long it has been up.
+    /// The time since the supervisor started, in seconds.
     pub uptime_seconds: u64,
-    /// Who leads among the supervisors on this database.
+    /// The state of leadership.
     #[serde(default)]
     pub leadership: LeadershipStatus,
-    /// The supervisor.
+    /// The state of the supervisor.
     pub supervisor: SupervisorStatus,
-    /// The client of TrafficStars' API.
+    /// The state of the TrafficStars client.
     pub trafficstar: RemoteClientStatus,
-    /// The database.
+    /// The state of the database.
     pub database: DatabaseStatus,
     /// Every campaign in the database, by id.
     pub campaigns: Vec<CampaignStatus>,
 }
 
-/// The supervisor.
+/// The state of the supervisor.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SupervisorStatus {
-    /// How many campaign actors it keeps.
+    /// The number of campaign actors.
     pub campaigns: u64,
-    /// How many times a campaign actor died and was built anew.
+    /// The number of times that a campaign actor was respawned.
     pub restarts: u64,
-    /// When the rows were last compared with the actors.
+    /// The time (UTC) when the actors were last compared with the database rows.
     pub last_sync_at: Option<DateTime<Utc>>,
-    /// The hold on all campaigns.
+    /// The hold on all campaigns; `None` if there is no such hold.
     #[serde(default)]
     pub hold: Option<Hold>,
 }
 
-/// Who leads among the supervisors on this database.
+/// The state of leadership among the supervisors on this database.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LeadershipStatus {
-    /// What this supervisor is.
+    /// The role of this supervisor.
     pub role: Role,
-    /// The leadership that lasts, or the last one that was seen; none where the database can have one supervisor only.
+    /// The epoch of the present or last known leadership; `None` if the database allows only one supervisor.
     pub epoch: Option<Epoch>,
-    /// Who leads, as far as this supervisor knows.
+    /// The supervisor that leads, as far as this one knows.
     pub leader: Option<Leader>,
-    /// Nobody leads, as far as this supervisor knows, or it cannot tell: why it does not lead itself, and what it waits for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub nobody_leads: Option<String>,
+    /// Set while no supervisor leads, or this one cannot see which: why it does not lead itself, and what it waits for.
+    #[serde(default, rename = "nobody_leads", skip_serializing_if = "Option::is_none")]
+    pub no_leader: Option<String>,
 }
 
-/// What a supervisor is among those on its database.
+/// The role of a supervisor among those on its database.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// It guards the campaigns.
     #[default]
     Leader,
-    /// It watches the leader, and takes over when that one falls silent.
+    /// It watches the leader, and takes over when the leader's lease runs out.
     Standby,
-    /// It led, could not renew its lease in time, and sends nothing: another one may lead.
+    /// It led, and could not renew its lease in time. It sends nothing, because another supervisor may lead.
     CutOff,
 }
 
-/// How many requests wait, by class of urgency.
+/// The number of queued requests in each class of urgency.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct QueueStatus {
     /// Pauses.
     pub pause: u64,
     /// Reads that confirm an action.
     pub read_back: u64,
-    /// Reads of all campaigns.
+    /// Sweeps: reads of all campaigns.
     pub sweep: u64,
     /// Activations and their end times.
     pub activate: u64,
@@ -111,7 +112,7 @@ pub struct QueueStatus {
 }
 
 impl QueueStatus {
-    /// The classes of urgency with their queues' lengths.
+    /// Returns each class of urgency with the length of its queue.
     #[must_use]
     pub const fn classes(&self) -> [(&'static str, u64); 5] {
         let Self { pause, read_back, sweep, activate, read } = self;
@@ -119,40 +120,40 @@ impl QueueStatus {
     }
 }
 
-/// The circuit of one operation of TrafficStars' API, while it is not closed and untroubled.
+/// The circuit of one operation of TrafficStars' API. Circuits without failures are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CircuitStatus {
-    /// Which: `token`, `list`, `campaign`, `report`, `run`, `pause`, `end_time`.
+    /// The operation: `token`, `list`, `campaign`, `report`, `run`, `pause`, `end_time`.
     pub operation: String,
-    /// `open`: it is left alone but for probes, pauses excepted; `closed`: it has failed, not yet often enough.
+    /// `open`: only probes and pauses are sent; `closed`: it has failed, but not often enough to open.
     pub state: String,
-    /// Failures in a row.
+    /// The number of failures in a row.
     pub failures: u32,
-    /// Since when it is open.
+    /// The time (UTC) since which it is open; `None` if it is closed.
     pub since: Option<DateTime<Utc>>,
-    /// When one request is let through next, to see whether it works again; none while one is under way.
+    /// The time (UTC) when the next probe may be sent; `None` while a probe is in flight.
     pub next_probe_at: Option<DateTime<Utc>>,
-    /// The last failure.
+    /// The last failure, in words.
     pub last_error: String,
 }
 
-/// What it takes to read every campaign, and whether the limit allows it at every tick.
+/// The number of requests that read every campaign, and whether the limit allows that at every tick.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReadingStatus {
-    /// How many campaigns are read.
+    /// The number of campaigns that are read.
     pub campaigns: u64,
-    /// How many requests it takes to read each of them once.
+    /// The number of requests that read each campaign once.
     pub requests: u64,
-    /// How many of them the limit allows in each tick.
+    /// The number of those requests that the limit allows in each tick.
     pub requests_per_tick: u64,
-    /// Within which time each of them is read: one tick where the limit allows it.
+    /// The time within which each campaign is read, in seconds: one tick if the limit allows that.
     pub within_seconds: u64,
-    /// How many are asked for now, and not read yet.
+    /// The number of campaigns whose read is requested and not answered.
     pub waiting: u64,
 }
 
 impl ReadingStatus {
-    /// Whether the limit allows to read every campaign at every tick.
+    /// Whether the limit allows a read of every campaign at every tick.
     #[must_use]
     pub const fn reaches(&self) -> bool {
         self.requests <= self.requests_per_tick
@@ -160,133 +161,134 @@ impl ReadingStatus {
 }
 
 impl fmt::Display for ReadingStatus {
-    /// Why it does not reach, with the figures.
+    /// Explains with numbers why the limit is too small.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { campaigns, requests, requests_per_tick, within_seconds, waiting: _ } = self;
         let (minutes, seconds) = (within_seconds / 60, within_seconds % 60);
         let campaigns = Clicks(*campaigns);
         write!(
             f,
-            "the limit of requests is too small: to read {campaigns} campaigns takes {requests} requests, and \
-             {requests_per_tick} are to be had in each tick; each campaign is read within "
+            "the request limit is too small: reading {campaigns} campaigns takes {requests} requests, and each tick \
+             allows {requests_per_tick}; each campaign is read within "
         )?;
         match (minutes, seconds) {
             (0, seconds) => write!(f, "{seconds}s")?,
             (minutes, 0) => write!(f, "{minutes}m")?,
             (minutes, seconds) => write!(f, "{minutes}m {seconds}s")?,
         }
-        f.write_str(", those nearest to a threshold first")
+        f.write_str(", those near a threshold first")
     }
 }
 
-/// The client of TrafficStars' API.
+/// The state of the TrafficStars client.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RemoteClientStatus {
-    /// `closed` while requests flow; `open` while any operation's circuit is.
+    /// `open` while the circuit of any operation is open; otherwise `closed`.
     pub circuit: String,
     /// The operations that fail.
     #[serde(default)]
     pub circuits: Vec<CircuitStatus>,
-    /// What it takes to read every campaign.
+    /// The requests that read every campaign.
     #[serde(default)]
     pub reading: ReadingStatus,
-    /// By when all campaigns that wait for their turn to be activated will run again, as far as can be foreseen.
+    /// The time (UTC) when all campaigns whose activation is queued are expected to run again.
     #[serde(default)]
     pub running_again_by: Option<DateTime<Utc>>,
-    /// When the access token expires; none before the first.
+    /// The time (UTC) when the access token expires; `None` before the first token.
     pub token_expires_at: Option<DateTime<Utc>>,
-    /// What waits.
+    /// The lengths of the queues.
     pub queue: QueueStatus,
-    /// Requests that count against the limit now.
+    /// The number of requests that count against the limit now.
     pub requests_last_minute: u64,
-    /// The configured limit.
+    /// The configured limit, in requests per minute.
     pub requests_per_minute: u32,
-    /// Until when TrafficStars told us to wait.
+    /// The time (UTC) until which TrafficStars asked us to wait.
     pub blocked_until: Option<DateTime<Utc>>,
-    /// The last failure, until a request succeeds.
+    /// The last failure, in words; `None` once a request has succeeded.
     pub last_error: Option<String>,
-    /// Of the operations for which TrafficStars may have one path or another, those that were asked for.
+    /// The state of endpoint discovery for each operation that may have several paths and was used.
     #[serde(default)]
     pub endpoints: Vec<EndpointStatus>,
-    /// By how many seconds our clock is ahead of TrafficStars', by the `Date` of its last answer; negative where it is
-    /// behind. Not in the dump, whose version 1 has no place for it: health tells it.
+    /// The number of seconds by which our clock is ahead of TrafficStars' clock, by the `Date` of its last answer;
+    /// negative if our clock is behind. Version 1 of the dump has no field for it; health shows it.
     #[serde(skip)]
     pub clock_ahead_seconds: Option<i64>,
-    /// Of the campaigns with a change that has not left: when its turn comes. Not in the dump either: `explain` tells it.
+    /// For each campaign with an unsent change: when its turn comes. It is not in the dump; `explain` shows it.
     #[serde(skip)]
     pub turns: Arc<QueuePlaces>,
 }
 
-/// Which of the paths known for an operation TrafficStars has.
+/// The endpoint that works for one operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EndpointStatus {
-    /// `list`, `run`, `pause`, `spend-by-campaign` or `spend-by-day`.
+    /// The operation: `list`, `run`, `pause`, `spend-by-campaign` or `spend-by-day`.
     pub operation: String,
-    /// The one that works, like `PUT /v2/campaigns/run`; none where TrafficStars has none of them.
+    /// The endpoint that works, such as `PUT /v2/campaigns/run`; `None` if TrafficStars has no known one.
     pub path: Option<String>,
-    /// Since when that has been so, as far as this process knows.
+    /// The time (UTC) since which that is so, as far as this process knows.
     pub since: DateTime<Utc>,
-    /// Where none exists, and nothing depends on it: when it is asked for again, if it is needed then.
+    /// The time (UTC) when it may be tried again, if it is missing and the guard can work without it.
     pub asked_again_at: Option<DateTime<Utc>>,
 }
 
-/// The database.
+/// The state of the database.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DatabaseStatus {
-    /// `sqlite` or `postgres`.
+    /// The kind: `sqlite` or `postgres`.
     pub kind: String,
-    /// The last failure, until an operation succeeds.
+    /// The last failure, in words; `None` once an operation has succeeded.
     pub last_error: Option<String>,
 }
 
-/// One campaign.
+/// The status of one campaign.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CampaignStatus {
-    /// Its row's key.
+    /// The campaign's database id.
     pub id: CampaignId,
-    /// Its name.
+    /// The campaign's name.
     pub name: String,
-    /// Its id at TrafficStars.
+    /// The campaign's id at TrafficStars.
     pub trafficstar_id: RemoteId,
-    /// How it is, in one word.
+    /// The campaign's condition in one word.
     #[serde(default)]
     pub verdict: Verdict,
     /// The promise.
     pub state: PhaseWord,
-    /// Since when.
+    /// The time (UTC) since which it is promised.
     pub since: DateTime<Utc>,
-    /// When the cool-down ends, while there is one.
+    /// The time (UTC) when the cool-down ends; `None` unless the campaign cools down.
     pub cooling_down_until: Option<DateTime<Utc>>,
-    /// When it decides next.
+    /// The time (UTC) when the next tick is due.
     pub next_tick_at: Option<DateTime<Utc>>,
-    /// Today's spend has reached the limit.
+    /// Whether today's spend has reached the limit.
     pub high_spend: bool,
-    /// Others change it again and again.
+    /// Whether others change the campaign again and again.
     pub contested: bool,
-    /// It runs with its clicks used up or the limit reached, and no promise is in force: on hold none is, unless it is kept paused.
+    /// Whether it runs with its clicks used up or its limit reached while no promise is in force. On a hold without a
+    /// pause no promise is in force.
     pub unguarded: bool,
-    /// Why running it cannot help, if so.
+    /// The reason why TrafficStars will not run the campaign; `None` if it can run.
     pub blocked: Option<String>,
-    /// The numbers by which it decides; none where its row makes no sense.
+    /// The limits that decisions are made by; `None` if the campaign's row is invalid.
     #[serde(default)]
     pub limits: Option<Limits>,
-    /// What operators ordered.
+    /// The operators' orders.
     pub ordered: Ordered,
-    /// What was seen.
+    /// The facts as last read.
     pub observed: Observed,
     /// The last action.
     pub action: Option<ActionStatus>,
-    /// What the database holds.
+    /// The promise as the database has stored it.
     pub stored: Option<StoredStatus>,
-    /// The actor; none while the generator is disabled.
+    /// The actor; `None` while the generator is disabled.
     pub actor: Option<ActorStatus>,
-    /// The last error, until a tick goes well.
+    /// The last error, in words; `None` once a tick has succeeded.
     pub last_error: Option<String>,
 }
 
 impl CampaignStatus {
-    /// The same with the verdict that the rest of it demands. A campaign whose generator is disabled is unguarded by what was
-    /// seen of it last: nobody looks any more.
+    /// Returns the status with `verdict` computed from the other fields. For a campaign whose generator is disabled it
+    /// also computes `unguarded`, from the facts as last read: no actor does that.
     #[must_use]
     pub fn judged(mut self) -> Self {
         if !self.ordered.generator_enabled {
@@ -298,7 +300,7 @@ impl CampaignStatus {
         self
     }
 
-    /// Its clicks, as last read, are no more than those with which it is paused.
+    /// Whether the remaining clicks, as last read, are at or below the pause threshold.
     #[must_use]
     pub fn is_used_up(&self) -> bool {
         self.limits.zip(self.observed.remaining_clicks).is_some_and(|(limits, left)| left <= limits.pause_clicks)
@@ -331,21 +333,21 @@ impl CampaignStatus {
     }
 }
 
-/// The limits in force for one campaign: its own, and the config's for the rest.
+/// The limits of one campaign: its own, and those of the config for the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Limits {
-    /// From this spend on it is left alone.
+    /// From this spend on the campaign is left alone.
     pub spend: Money,
-    /// With this many remaining clicks or more it is run.
+    /// At or above this number of remaining clicks the campaign is activated.
     pub activate_clicks: Clicks,
-    /// With this many remaining clicks or fewer it is paused.
+    /// At or below this number of remaining clicks the campaign is paused.
     pub pause_clicks: Clicks,
-    /// For so long after a pause it is kept stopped.
+    /// The time for which the campaign is kept stopped after a pause, in seconds.
     pub cooldown_seconds: u64,
 }
 
 impl Limits {
-    /// With how many clicks it is run, and with how many it is paused.
+    /// Returns the activation threshold and the pause threshold.
     #[must_use]
     pub const fn thresholds(&self) -> [Clicks; 2] {
         [self.activate_clicks, self.pause_clicks]
@@ -363,137 +365,138 @@ impl From<&Policy> for Limits {
     }
 }
 
-/// What operators ordered.
+/// The operators' orders for a campaign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Ordered {
     /// Whether the campaign is guarded.
     pub generator_enabled: bool,
-    /// Whether decisions become requests.
+    /// Whether decisions are sent as requests.
     pub mode: Mode,
-    /// The operator's hold that is in force: its own, or the one on all campaigns.
+    /// The hold in force: the campaign's own, or the one on all campaigns.
     pub hold: Option<Hold>,
 }
 
-/// An operator's hold: observe and show, send nothing.
+/// An operator's hold. The campaign is observed and shown, and nothing is sent for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Hold {
-    /// Why.
+    /// The reason that the operator gave.
     pub reason: Option<String>,
-    /// Since when.
+    /// The time (UTC) when it began.
     pub since: DateTime<Utc>,
-    /// Until when; none: until released.
+    /// The time (UTC) when it ends; `None` if it lasts until it is released.
     pub until: Option<DateTime<Utc>>,
-    /// Whose order.
+    /// The operator who ordered it: uid and name.
     pub by: Option<String>,
-    /// Whether it is kept paused meanwhile.
+    /// Whether the campaign is kept paused during the hold.
     pub pause: bool,
 }
 
-/// What was seen at the remote and in the database, and when.
+/// The facts as last read at TrafficStars and in the database, with their times.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Observed {
-    /// The judged status.
+    /// The status as judged.
     pub status: Option<StatusWord>,
-    /// TrafficStars' own word.
+    /// TrafficStars' `status`.
     pub remote_status: Option<String>,
     /// TrafficStars' `active`.
     pub remote_active: Option<bool>,
-    /// TrafficStars' word for why it is stopped; mostly absent.
+    /// TrafficStars' `stopped`, the reason why it is stopped; often absent.
     #[serde(default)]
     pub remote_stopped: Option<String>,
     /// TrafficStars' end time, `YYYY-MM-DD HH:MM:SS`.
     pub schedule_end_time: Option<String>,
-    /// When TrafficStars answered.
+    /// The time (UTC) when TrafficStars answered.
     pub status_at: Option<DateTime<Utc>>,
-    /// Today's spend; none while unknown, and so are the next three.
+    /// Today's spend; `None` while unknown, and then the next three fields are `None`, too.
     pub spend: Option<Money>,
-    /// Who says so.
+    /// The source of the spend.
     pub spend_source: Option<SpendSource>,
-    /// For which UTC day.
+    /// The UTC day of the spend.
     pub spend_day: Option<NaiveDate>,
-    /// When the source said so.
+    /// The time (UTC) when the source gave this value.
     pub spend_at: Option<DateTime<Utc>>,
-    /// Since when the spend is the same, while the campaign runs.
+    /// The time (UTC) since which the spend is unchanged, while the campaign runs.
     #[serde(default)]
     pub spend_unchanged_since: Option<DateTime<Utc>>,
-    /// Remaining clicks; none while unknown.
+    /// The remaining clicks; `None` while unknown.
     pub remaining_clicks: Option<Clicks>,
-    /// When the database was read.
+    /// The time (UTC) when the clicks were read from the database.
     pub clicks_at: Option<DateTime<Utc>>,
 }
 
 impl Observed {
-    /// The spend, if it is of this day: a campaign that nobody reads any more shows what was seen last.
+    /// Returns the spend if it is of `today`. A campaign that is not guarded shows its last spend, maybe of an earlier
+    /// day.
     #[must_use]
     pub fn spend_on(&self, today: NaiveDate) -> Option<Money> {
         self.spend.filter(|_| self.spend_day.is_none_or(|day| day == today))
     }
 }
 
-/// The last action and how far it got.
+/// The last action and its step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ActionStatus {
-    /// What was asked.
+    /// The kind of the action.
     pub kind: ActionKind,
-    /// How far it got.
+    /// The last step that it reached.
     pub step: Step,
-    /// Why, in words.
+    /// The reason, for operators.
     pub reason: String,
-    /// When it was decided.
+    /// The time (UTC) when it was decided.
     pub requested_at: DateTime<Utc>,
-    /// When TrafficStars accepted it.
+    /// The time (UTC) when TrafficStars accepted it.
     pub accepted_at: Option<DateTime<Utc>>,
-    /// When a read showed it.
+    /// The time (UTC) when a read confirmed it.
     pub confirmed_at: Option<DateTime<Utc>>,
-    /// What went wrong, in words.
+    /// The reason of the failure, for operators.
     pub error: Option<String>,
 }
 
-/// What the database holds.
+/// The stored promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StoredStatus {
-    /// The stored promise.
+    /// The promise.
     pub state: PhaseWord,
-    /// When it was stored.
+    /// The time (UTC) when it was stored.
     pub at: DateTime<Utc>,
 }
 
-/// Whether an actor lives.
+/// Whether an actor is running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Liveness {
-    /// It handles messages, as far as anyone knows; `handling` shows one that is stuck.
+    /// It handles messages, as far as is known. `handling` shows one that is stuck.
     Running,
-    /// It died and is built anew after its backoff.
+    /// It died, and is respawned after its backoff.
     Restarting,
 }
 
-/// One campaign's actor.
+/// The state of one campaign's actor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ActorStatus {
-    /// Whether it lives.
+    /// Whether it is running.
     pub status: Liveness,
-    /// The how-manieth actor of this campaign this is.
+    /// The number of this actor among all that this campaign has had, beginning with 1.
     pub incarnation: u64,
-    /// How many times one died.
+    /// The number of times that an actor of this campaign died.
     pub restarts: u64,
-    /// Completed ticks, failed ones included.
+    /// The number of completed ticks, including failed ones.
     pub ticks: u64,
-    /// Points of the grid that passed while a tick still waited for answers.
+    /// The number of grid points that passed while an earlier tick waited for answers.
     pub skipped_ticks: u64,
-    /// When the last tick was completed.
+    /// The time (UTC) when the last tick was completed.
     pub last_tick_at: Option<DateTime<Utc>>,
-    /// How long it took.
+    /// The duration of the last tick, in milliseconds.
     pub last_tick_ms: Option<u64>,
-    /// What it is at, and since when.
+    /// The message that it handles now, and the time since which it does so.
     pub handling: Option<Handling>,
 }
 
-/// What an actor is at.
+/// The message that an actor handles.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Handling {
-    /// In a word.
+    /// The kind of message that it handles.
     pub what: String,
-    /// Since when.
+    /// The time (UTC) when it began.
     pub since: DateTime<Utc>,
 }

@@ -1,14 +1,14 @@
-//! Names and reasons: how long one may be, and what is kept of a longer one. How times and words are written for people.
+//! Texts for people: the maximum length of names and reasons, and how times and words are written.
 
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-/// In characters. A name stands in every log line about its campaign.
+/// The maximum length in characters. A name is part of every log line about its campaign.
 pub const LONGEST_NAME: usize = 200;
 
-/// The text, or its beginning and `…` where it is longer than a name may be.
+/// Returns the text, or its beginning and `…` if it is too long.
 #[must_use]
 pub fn cut(text: &str) -> String {
     if text.chars().nth(LONGEST_NAME).is_none() {
@@ -17,19 +17,19 @@ pub fn cut(text: &str) -> String {
     text.chars().take(LONGEST_NAME - 1).chain(['…']).collect()
 }
 
-/// The time of day for people, in UTC.
+/// Returns the time of day for people, in UTC.
 #[must_use]
 pub fn clock(at: DateTime<Utc>) -> String {
     at.format("%H:%M:%S").to_string()
 }
 
-/// The date and the time of day for people, in UTC.
+/// Returns the date and the time of day for people, in UTC.
 #[must_use]
 pub fn date(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// How long ago something was, as roughly as people say it: `12m`.
+/// Returns how long ago something was, in one unit: `12m`.
 #[must_use]
 pub fn age(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let passed = now.signed_duration_since(at);
@@ -45,7 +45,7 @@ pub fn age(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     }
 }
 
-/// The word by which serde names a value: in the tables, in the API and in the journal.
+/// Returns the word by which serde names a value, in the tables, in the API and in the journal.
 pub fn word(value: impl Serialize) -> String {
     struct Word<T>(T);
     impl<T: Serialize> fmt::Display for Word<T> {
@@ -61,15 +61,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_age_is_told_in_its_largest_unit() {
+    fn an_age_is_written_in_its_largest_unit() {
         let noon: DateTime<Utc> = "2026-11-22T12:00:00Z".parse().unwrap();
-        for (seconds, told) in [(-5, "0s"), (59, "59s"), (60, "1m"), (3_599, "59m"), (3_600, "1h"), (86_400, "1d")] {
-            assert_eq!(age(noon, noon + chrono::TimeDelta::seconds(seconds)), told);
+        for (seconds, written) in [(-5, "0s"), (59, "59s"), (60, "1m"), (3_599, "59m"), (3_600, "1h"), (86_400, "1d")] {
+            assert_eq!(age(noon, noon + chrono::TimeDelta::seconds(seconds)), written);
         }
     }
 
     #[test]
-    fn what_is_longer_than_a_name_may_be_is_cut_and_says_so() {
+    fn a_text_that_is_too_long_is_cut_and_ends_with_an_ellipsis() {
         for (text, expected) in [
             (String::new(), String::new()),
             ("ü".repeat(200), "ü".repeat(200)),

@@ -1,20 +1,20 @@
-//! What a campaign waits for, and until when.
+//! The timers of a campaign: what it waits for, and until when.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What happens when a timer ends.
+/// The event at the end of a timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TimerKind {
-    /// The next tick: it is read and decided.
+    /// The next tick is due: the campaign is read and a decision is made.
     NextTick,
     /// The cool-down ends: spend and clicks decide again.
     CoolDownEnd,
-    /// It is read back, to see whether the last action shows.
+    /// The campaign is read back, to see whether the last action took effect.
     ReadBack,
-    /// The last action has failed unless a read shows it by then.
+    /// The last action counts as failed unless a read confirms it by then.
     ConfirmBy,
     /// A run that failed is tried again.
     RunBackoff,
@@ -22,24 +22,24 @@ pub enum TimerKind {
     ContestedBackoff,
     /// A campaign that answered 404 is read again.
     NotFoundPause,
-    /// It is contested no more, unless others change it again.
+    /// The campaign is no longer contested, unless others change it again.
     ContestedEnd,
-    /// Activations end, and none is sent until midnight (UTC).
+    /// The day end: from then to midnight (UTC) no activation is sent.
     DayEnd,
-    /// The next UTC day begins: its spend counts anew, and activations are sent again.
+    /// The next UTC day begins: its spend starts at 0, and activations are sent again.
     Midnight,
     /// An operator's hold ends.
     HoldEnd,
-    /// Its actor died and is respawned then. The API has always called it `rebirth`.
+    /// The actor died and is respawned then. In the API this has always been `rebirth`.
     #[serde(rename = "rebirth")]
     Respawn,
 }
 
-/// One running timer.
+/// A timer that is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Timer {
-    /// What happens then.
+    /// The event at its end.
     pub kind: TimerKind,
-    /// When.
+    /// The time (UTC) when it ends.
     pub at: DateTime<Utc>,
 }

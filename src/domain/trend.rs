@@ -1,7 +1,8 @@
-//! How soon a campaign may cross a threshold: who is read first where the budget does not reach for all. PURE.
+//! Predicts how soon a campaign may cross a threshold: those that cross first are read first if the budget is too
+//! small. PURE.
 //!
-//! An estimate from the last two readings: how fast clicks are used and money is spent. It decides about the order of
-//! reads alone, never about a campaign.
+//! The estimate uses the last two readings: how fast clicks are used and money is spent. It only orders the reads, and
+//! decides nothing about a campaign.
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -9,42 +10,43 @@ use super::money::{Clicks, Money};
 use super::policy::{HighSpend, PolicyNumbers};
 use super::remote::{RemoteStatus, StatusWord};
 
-/// Farther away than anything is estimated.
+/// The longest time that is estimated.
 pub const FAR: Duration = Duration::days(1);
 
-/// A number that grows or shrinks, and how fast.
+/// A changing number and its speed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Reading {
     at: DateTime<Utc>,
     value: i64,
-    /// By how much it changed between the last two readings, and in which time.
+    /// The change between the last two readings, and the time between them.
     changed: Option<(i64, Duration)>,
 }
 
-/// What was read of a campaign lately.
+/// The last readings of a campaign.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Trend {
     clicks: Option<Reading>,
     spend: Option<Reading>,
-    /// The last one that was no doubt, and when it was read.
+    /// The last known status, and the time (UTC) when it was read.
     status: Option<(StatusWord, DateTime<Utc>)>,
 }
 
-/// What a machine would make of used-up clicks, as far as the urgency of its reads depends on it.
+/// The machine's intent if the clicks are used up, as far as the urgency of its reads depends on that.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Intent {
-    /// It is promised to run, and nothing keeps it from running: what was seen stopped before may run by now.
+    /// Whether the campaign is promised to run and no hold prevents that. Then it may run although it was last seen
+    /// stopped.
     pub promised_to_run: bool,
-    /// A hold keeps everything from being sent, pauses too.
+    /// Whether a hold prevents every request, including pauses.
     pub on_hold: bool,
 }
 
-/// A campaign that was seen stopped is taken for stopped for this long while it cannot be read.
+/// The time for which a campaign that was seen stopped still counts as stopped while it cannot be read.
 const BELIEVED_FOR: Duration = Duration::minutes(5);
 
 impl Trend {
-    /// Takes note of a tick's facts; what is unknown leaves the last ones. What may run counts as running, since used-up
-    /// clicks pause it, too.
+    /// Records the facts of a tick; an unknown fact leaves the last one. A campaign that may run counts as running,
+    /// since used-up clicks pause it, too.
     pub fn saw(&mut self, now: DateTime<Utc>, clicks: Option<Clicks>, spend: Option<Money>, status: &RemoteStatus) {
         let clicks = clicks.map(|clicks| i64::try_from(clicks.0).unwrap_or(i64::MAX));
         note(&mut self.clicks, now, clicks);
@@ -55,17 +57,17 @@ impl Trend {
         }
     }
 
-    /// Whether the campaign was seen stopped or blocked lately.
+    /// Whether the campaign was recently seen stopped or blocked.
     #[must_use]
     pub fn is_known_stopped(&self, now: DateTime<Utc>) -> bool {
         self.status_at(now).is_some_and(|status| matches!(status, StatusWord::Stopped | StatusWord::Blocked))
     }
 
-    /// Whether today's spend has reached the limit, past which nothing is done: spend never falls within a day.
+    /// Whether today's spend has reached the limit, so that nothing is done. The spend never falls within a day.
     #[must_use]
     pub fn is_left_alone(&self, now: DateTime<Utc>, policy: &PolicyNumbers) -> bool {
         match policy.high_spend {
-            HighSpend::Observe => self.spent_on(now) >= policy.spend_limit.micros(),
+            HighSpend::Observe => self.spend_on(now) >= policy.spend_limit.micros(),
         }
     }
 
@@ -75,13 +77,13 @@ impl Trend {
         Some(if is_old { StatusWord::Unknown } else { status })
     }
 
-    /// In millionths; a spend of another day is not this day's.
-    fn spent_on(&self, now: DateTime<Utc>) -> i64 {
+    /// Returns today's spend in millionths. A spend of another day counts as 0.
+    fn spend_on(&self, now: DateTime<Utc>) -> i64 {
         self.spend.filter(|spend| spend.at.date_naive() == now.date_naive()).map_or(0, |spend| spend.value)
     }
 
-    /// In how long a decision may fall due, if the clicks are now these and all goes on as it did. Nothing is known of a
-    /// campaign that was never read, so that may be at once.
+    /// Returns how soon a decision may be due, with these clicks and the speed of the last readings. For a campaign
+    /// that was never read that may be at once.
     #[must_use]
     pub fn threshold_in(&self, now: DateTime<Utc>, policy: &PolicyNumbers, clicks: Option<Clicks>) -> Duration {
         let (Some(status), Some(clicks)) = (self.status_at(now), clicks) else { return Duration::zero() };
@@ -92,14 +94,14 @@ impl Trend {
         let [activate, pause] =
             [policy.activate_clicks, policy.pause_clicks].map(|clicks| i64::try_from(clicks.0).unwrap_or(i64::MAX));
         let limit = policy.spend_limit.micros();
-        let spent = self.spent_on(now);
+        let spend = self.spend_on(now);
         match status {
             StatusWord::Blocked => FAR,
             StatusWord::Stopped if remaining >= activate => Duration::zero(),
             StatusWord::Stopped => FAR,
             StatusWord::Running | StatusWord::Unknown => {
                 let by_clicks = time_for(remaining.saturating_sub(pause), self.clicks, activate);
-                let by_spend = time_for(limit.saturating_sub(spent), self.spend, limit);
+                let by_spend = time_for(limit.saturating_sub(spend), self.spend, limit);
                 by_clicks.min(by_spend)
             }
         }
@@ -119,7 +121,7 @@ fn note(last: &mut Option<Reading>, at: DateTime<Utc>, value: Option<i64>) {
     *last = Some(Reading { at, value, changed: changed.flatten() });
 }
 
-/// How long the distance takes at the speed of the last reading, or at `in_a_day` where that is faster.
+/// Returns how long the distance takes at the speed of the last readings, or at `in_a_day` per day if that is faster.
 fn time_for(distance: i64, reading: Option<Reading>, in_a_day: i64) -> Duration {
     if distance <= 0 {
         return Duration::zero();
@@ -147,7 +149,7 @@ mod tests {
     }
 
     fn unknown(may_run: bool) -> RemoteStatus {
-        RemoteStatus::Unknown { doubt: StatusDoubt::BadField("a word nobody taught us".to_owned()), may_run }
+        RemoteStatus::Unknown { doubt: StatusDoubt::BadField("an unknown word".to_owned()), may_run }
     }
 
     fn at(minutes: i64) -> DateTime<Utc> {
@@ -158,7 +160,7 @@ mod tests {
         Some(text.parse().unwrap())
     }
 
-    /// In how many minutes a threshold may be crossed, after two ticks a minute apart.
+    /// Returns in how many minutes a threshold may be crossed, after two ticks one minute apart.
     fn minutes(status: &RemoteStatus, clicks: [u64; 2], spend: [&str; 2]) -> i64 {
         let mut trend = Trend::default();
         let [first, second] = clicks.map(|clicks| Some(Clicks(clicks)));
@@ -168,18 +170,18 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_threshold_by_clicks_spend_and_their_speed_counts() {
+    fn the_threshold_that_is_crossed_first_counts() {
         let day = FAR.num_minutes();
         let (running, stopped) = (&RUNNING, &STOPPED);
         let cases = [
             ("a hundred clicks a minute", running, [6_100, 6_000], ["0", "0"], 10),
             ("1.00 a minute", running, [90_000, 90_000], ["4", "5"], 5),
-            ("the sooner of both", running, [6_100, 6_000], ["4", "5"], 5),
-            ("past the limit of clicks already", running, [5_100, 5_000], ["0", "0"], 0),
-            ("past the limit of money it is left alone", running, [90_000, 5_000], ["0", "10"], day),
-            ("nothing moves: as if a day used it up", running, [12_500, 12_500], ["0", "0"], day / 2),
+            ("the sooner of the two", running, [6_100, 6_000], ["4", "5"], 5),
+            ("its clicks are used up already", running, [5_100, 5_000], ["0", "0"], 0),
+            ("above the spend limit it is left alone", running, [90_000, 5_000], ["0", "10"], day),
+            ("nothing changes: as if one day used it up", running, [12_500, 12_500], ["0", "0"], day / 2),
             ("to be activated", stopped, [20_000, 20_000], ["0", "0"], 0),
-            ("stopped, and stays so", stopped, [9_000, 9_000], ["0", "0"], day),
+            ("stopped, and it stays stopped", stopped, [9_000, 9_000], ["0", "0"], day),
             ("stopped with its limit reached", stopped, [20_000, 20_000], ["0", "10"], day),
             ("blocked, switched off", &blocked(false), [5_100, 5_000], ["0", "0"], day),
             ("blocked, and may run", &blocked(true), [6_100, 6_000], ["0", "0"], 10),
@@ -191,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_read_may_need_a_decision_at_once() {
+    fn a_campaign_that_was_never_read_may_need_a_decision_at_once() {
         let policy = PolicyNumbers::default();
         assert_eq!(Trend::default().threshold_in(at(0), &policy, Some(Clicks(20_000))), Duration::zero());
         let mut trend = Trend::default();
@@ -200,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seen_stopped_is_taken_for_stopped_for_a_while_in_which_it_cannot_be_read() {
+    fn a_campaign_seen_stopped_counts_as_stopped_for_a_while_when_it_cannot_be_read() {
         let mut trend = Trend::default();
         assert!(!trend.is_known_stopped(at(0)), "it was never read");
         trend.saw(at(0), None, None, &STOPPED);
@@ -214,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn yesterdays_spend_leaves_nobody_alone_today() {
+    fn yesterdays_spend_does_not_reach_todays_limit() {
         let policy = PolicyNumbers::default();
         let mut trend = Trend::default();
         trend.saw(at(0), Some(Clicks(20_000)), usd("10"), &STOPPED);
@@ -222,10 +224,10 @@ mod tests {
     }
 
     #[test]
-    fn no_number_is_too_large() {
+    fn the_largest_numbers_do_not_overflow() {
         let day = FAR.num_minutes();
         assert_eq!(minutes(&RUNNING, [u64::MAX, 0], ["0", "9000000000000"]), day);
         assert_eq!(minutes(&RUNNING, [u64::MAX, 0], ["0", "9"]), 0);
-        assert_eq!(minutes(&RUNNING, [0, u64::MAX], ["0", "0"]), 0, "it moves that fast");
+        assert_eq!(minutes(&RUNNING, [0, u64::MAX], ["0", "0"]), 0, "at that speed");
     }
 }

@@ -1,7 +1,8 @@
-//! A campaign that says it runs and whose spend stands still: nothing may be shown to anybody, or the counter hangs.
+//! Finds campaigns that run and whose spend does not change: their ads may not be shown, or TrafficStars' counter is
+//! stuck.
 //!
-//! A counter that stands still for 70 to 100 minutes on a campaign that runs was seen live, so this is told, and nothing is
-//! decided by it.
+//! A counter that did not change for 70 to 100 minutes was seen on a live campaign. So this is only reported, and
+//! decides nothing.
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -11,28 +12,28 @@ use super::observation::Observation;
 use super::remote::RemoteStatus;
 use super::spend::SpendSource;
 
-/// A spend that has stood still for this long is told.
-const TOLD_AFTER: Duration = Duration::hours(1);
+/// A spend that is unchanged for this long is reported.
+const REPORTED_AFTER: Duration = Duration::hours(1);
 
-/// A value of today's spend, and since when it is the same.
+/// An amount of today's spend, and since when it is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Unchanged {
     amount: Money,
     since: DateTime<Utc>,
     last_clicks: Option<Clicks>,
-    /// How many clicks were used meanwhile.
+    /// The number of clicks used since then.
     clicks_used: u64,
-    is_told: bool,
+    is_reported: bool,
 }
 
-/// What is to be told of a spend that stands still.
+/// The report of an unchanged spend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StandsStill {
-    /// The value.
+    /// The amount.
     pub amount: Money,
-    /// Since when it is the same.
+    /// The time (UTC) since which it is unchanged.
     pub since: DateTime<Utc>,
-    /// How many clicks were used meanwhile.
+    /// The number of clicks used since then.
     pub clicks_used: u64,
 }
 
@@ -41,8 +42,8 @@ pub struct StandsStill {
 pub(super) struct UnchangedSpend(Option<Unchanged>);
 
 impl UnchangedSpend {
-    /// Takes note of a tick. Answers what is to be told, once for each value: the campaign runs below its limit, its clicks go
-    /// on, and its spend has been the same for an hour.
+    /// Records the facts of a tick. Returns a report, once for each amount, if the campaign runs below its limit, its
+    /// clicks are used, and its spend has been the same for an hour.
     pub(super) fn saw(
         &mut self,
         now: DateTime<Utc>,
@@ -51,49 +52,51 @@ impl UnchangedSpend {
     ) -> Option<StandsStill> {
         match judged.status {
             RemoteStatus::Running => {}
-            // A read that failed says nothing: one time-out an hour would put the event off for ever.
+            // A failed read gives no information. If it ended the watch, one time-out an hour would prevent the report
+            // for ever.
             RemoteStatus::Unknown { .. } => return None,
             RemoteStatus::Stopped(_) | RemoteStatus::Blocked { .. } => {
                 self.0 = None;
                 return None;
             }
         }
-        // What is stored or unknown says nothing of what TrafficStars shows.
+        // A stored or unknown spend shows nothing of TrafficStars' counter.
         let shown = observation.spend.as_ref().ok().filter(|spend| spend.source != SpendSource::Database)?;
         if shown.day != now.date_naive() {
             self.0 = None;
             return None;
         }
-        let fresh = Unchanged { amount: shown.amount, since: now, last_clicks: None, clicks_used: 0, is_told: false };
+        let (amount, since) = (shown.amount, now);
+        let fresh = Unchanged { amount, since, last_clicks: None, clicks_used: 0, is_reported: false };
         let is_same =
-            |standing: &Unchanged| standing.amount == shown.amount && standing.since.date_naive() == shown.day;
-        let mut standing = self.0.filter(is_same).unwrap_or(fresh);
-        standing.since = standing.since.min(now);
+            |unchanged: &Unchanged| unchanged.amount == shown.amount && unchanged.since.date_naive() == shown.day;
+        let mut unchanged = self.0.filter(is_same).unwrap_or(fresh);
+        unchanged.since = unchanged.since.min(now);
         if let Some(clicks) = judged.remaining {
-            let used = standing.last_clicks.map_or(0, |last| last.0.saturating_sub(clicks.0));
-            standing.clicks_used = standing.clicks_used.saturating_add(used);
-            standing.last_clicks = Some(clicks);
+            let used = unchanged.last_clicks.map_or(0, |last| last.0.saturating_sub(clicks.0));
+            unchanged.clicks_used = unchanged.clicks_used.saturating_add(used);
+            unchanged.last_clicks = Some(clicks);
         }
-        let is_due = now.signed_duration_since(standing.since) >= TOLD_AFTER
-            && judged.spend == SpendLevel::Below
-            && standing.clicks_used > 0;
-        let news = is_due && !standing.is_told;
-        standing.is_told |= is_due;
-        self.0 = Some(standing);
-        news.then_some(StandsStill {
-            amount: standing.amount,
-            since: standing.since,
-            clicks_used: standing.clicks_used,
+        let is_due = now.signed_duration_since(unchanged.since) >= REPORTED_AFTER
+            && judged.spend_level == SpendLevel::Below
+            && unchanged.clicks_used > 0;
+        let is_new = is_due && !unchanged.is_reported;
+        unchanged.is_reported |= is_due;
+        self.0 = Some(unchanged);
+        is_new.then_some(StandsStill {
+            amount: unchanged.amount,
+            since: unchanged.since,
+            clicks_used: unchanged.clicks_used,
         })
     }
 
-    /// Since when the spend of a campaign that runs is the same.
+    /// Returns since when the spend is unchanged, while the campaign runs.
     pub(super) fn since(&self) -> Option<DateTime<Utc>> {
-        self.0.map(|standing| standing.since)
+        self.0.map(|unchanged| unchanged.since)
     }
 
-    /// Whether it was told that it stands still.
-    pub(super) fn is_told(&self) -> bool {
-        self.0.is_some_and(|standing| standing.is_told)
+    /// Whether the unchanged spend was reported.
+    pub(super) fn is_reported(&self) -> bool {
+        self.0.is_some_and(|unchanged| unchanged.is_reported)
     }
 }

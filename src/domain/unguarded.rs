@@ -1,4 +1,4 @@
-//! A campaign that runs past a threshold while no promise is in force: it spends money that nobody watches.
+//! Unguarded campaigns: they run past a threshold while no promise is in force, so that they spend money unwatched.
 
 use chrono::{DateTime, Utc};
 
@@ -7,20 +7,22 @@ use super::policy::Policy;
 use super::remote::RemoteStatus;
 use super::status::Hold;
 
-/// Since when a campaign is unguarded, and why.
+/// The time since which a campaign is unguarded, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unguarded {
-    /// Since when for this reason.
+    /// The time (UTC) since which it is unguarded for this reason.
     pub since: DateTime<Utc>,
-    /// Its clicks are used up. Otherwise today's limit alone is reached, from which on the policy leaves it alone.
+    /// Whether its clicks are used up. Otherwise only the spend limit is reached, above which the policy leaves it
+    /// alone.
     pub clicks_used_up: bool,
-    /// A hold that suspends the promise, if there is one, and the thresholds that are passed, in words.
+    /// The reasons, for operators: a hold that suspends the promise, if there is one, and the thresholds that are
+    /// passed.
     pub why: String,
 }
 
 impl Unguarded {
-    /// Whether a campaign that nothing is promised about is unguarded. A failed read says nothing new: where requests are
-    /// short, it would be told anew at every other tick.
+    /// Judges a campaign for which no promise is in force. A failed read changes nothing: with a small request budget
+    /// the event would otherwise be repeated at every other tick.
     pub(super) fn after(
         earlier: Option<&Self>,
         now: DateTime<Utc>,
@@ -33,11 +35,11 @@ impl Unguarded {
             RemoteStatus::Unknown { .. } => return earlier.cloned(),
             RemoteStatus::Stopped(_) | RemoteStatus::Blocked { .. } => return None,
         }
-        let clicks = judged.remaining.filter(|_| judged.clicks == ClickLevel::UsedUp);
+        let clicks = judged.remaining.filter(|_| judged.click_level == ClickLevel::UsedUp);
         let no_urls = if judged.has_no_urls { " (it has no active URLs)" } else { "" };
         let clicks = clicks
             .map(|clicks| format!("{clicks} clicks are left{no_urls}, and {} or fewer pause it", policy.pause_clicks));
-        let spend = judged.amount.filter(|_| judged.spend == SpendLevel::Reached);
+        let spend = judged.spend.filter(|_| judged.spend_level == SpendLevel::Reached);
         let spend = spend.map(|spend| format!("its limit of {} is reached ({spend})", policy.spend_limit));
         let clicks_used_up = clicks.is_some();
         let is_past = clicks_used_up || spend.is_some();

@@ -1,11 +1,11 @@
-//! How a campaign is, in one word: for scripts, and for the heading of `status` and `top`.
+//! The condition of a campaign in one word: for scripts, and for the heading of `status` and `top`.
 //!
-//! Deliberately absent: how it is judged (`status`), the reasons (`explain`), and for how long.
+//! Deliberately absent: how it is computed (`status`), the reasons (`explain`), and since when.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// One word. Where several are true, the first of this list is told.
+/// The condition in one word. If several are true, the first of this list is shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
@@ -15,9 +15,9 @@ pub enum Verdict {
     NotGuarded,
     /// An operator's hold is in force.
     OnHold,
-    /// Running it cannot help until somebody puts something right at TrafficStars.
+    /// TrafficStars will not run it until something is corrected there.
     Blocked,
-    /// It is to be run, and TrafficStars has not accepted that yet.
+    /// Its activation is due, and TrafficStars has not accepted it.
     Queued,
     /// It was paused a moment ago and is kept stopped.
     CoolingDown,
@@ -25,7 +25,7 @@ pub enum Verdict {
     Running,
     /// It is stopped.
     Stopped,
-    /// It was not read yet, or what was read does not tell.
+    /// It was not read yet, or the read did not show its status.
     #[default]
     Unknown,
 }

@@ -1,7 +1,7 @@
-//! The records that wait for the database, in their order.
+//! The outbox: the records that wait to be stored, in their order.
 //!
-//! Deliberately absent: what a record says, which the machine decides, and what becomes of a request whose record is not
-//! taken, which the session decides.
+//! Deliberately absent: what a record holds, which the machine decides, and what happens to a request whose record
+//! cannot be stored, which the session decides.
 
 use std::collections::VecDeque;
 
@@ -14,58 +14,60 @@ use crate::domain::journal::JournalId;
 use crate::domain::order::HoldChange;
 use crate::domain::phase::Promise;
 
-/// How soon what could not be stored is tried again; twice as long after each failure.
+/// The time after which a record is tried again after its first failure. After each further failure the time doubles.
 const RETRY_FIRST: Duration = Duration::seconds(1);
-/// No longer than this. Where thousands wait, each second would bring a failure of each.
+/// The longest time between two tries. With a shorter one, thousands of campaigns would each fail every second.
 const RETRY_LAST: Duration = Duration::seconds(8);
 
 /// The records of one campaign that are not stored yet.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    /// The oldest first.
+    /// The records that are not stored yet, the oldest first.
     unstored: VecDeque<Record>,
+    /// Whether the oldest record is being stored.
     is_storing: bool,
+    /// The last failure; `None` if the last record was stored.
     failure: Option<Failure>,
-    /// The journal entry of the newest stored action.
+    /// The newest stored action, and its journal entry.
     entry: Option<(ActionId, JournalId)>,
 }
 
-/// Why the last record could not be stored.
+/// The last failure to store a record.
 #[derive(Debug)]
 struct Failure {
     why: DatabaseFailure,
     retry_after: Duration,
 }
 
-/// What has become of a record that was to be stored.
+/// The result of storing a record.
 #[derive(Debug)]
 pub enum Saved {
-    /// This promise is stored.
+    /// The record is stored, and its promise with it.
     Stored {
-        /// The promise.
+        /// The stored promise.
         promise: Promise,
-        /// The record before it could not be stored at first.
+        /// Whether the last try before this one failed.
         is_again: bool,
     },
-    /// It is kept, to be stored later.
+    /// The record could not be stored. It is kept and tried again.
     Failed {
-        /// Why.
+        /// The failure.
         failure: DatabaseFailure,
-        /// The record before it was stored.
+        /// Whether the last try before this one succeeded.
         is_first: bool,
-        /// When to try again.
+        /// After which time to try again.
         retry_after: Duration,
     },
 }
 
 impl Outbox {
-    /// An outbox that goes on with this journal entry.
+    /// Returns an outbox without records. `entry` is the journal entry of the action under way.
     #[must_use]
     pub fn new(entry: Option<(ActionId, JournalId)>) -> Self {
         Self { entry, ..Self::default() }
     }
 
-    /// Queues a record. One that an unstored, older one of the same action makes superfluous takes its place.
+    /// Queues a record. If the newest unstored record is of the same action, the new record replaces it.
     pub fn remember(&mut self, mut record: Record) {
         let action = |record: &Record| record.entry.as_ref().map(|action| action.id);
         if let Some(last) = self.unstored.pop_back_if(|last| action(last) == action(&record))
@@ -76,8 +78,8 @@ impl Outbox {
         self.unstored.push_back(record);
     }
 
-    /// The oldest record, to be stored now, with its journal entry if that is there already. `None` while one is being stored,
-    /// and where all are.
+    /// Returns the oldest record, to be stored now, and its journal entry if it has one already. `None` while a record
+    /// is being stored, and if all are stored.
     pub fn next_save(&mut self) -> Option<(Record, Option<JournalId>)> {
         let record = self.unstored.front().filter(|_| !self.is_storing)?;
         self.is_storing = true;
@@ -86,7 +88,7 @@ impl Outbox {
         Some((record.clone(), entry))
     }
 
-    /// The answer to the last [`Outbox::next_save`].
+    /// Takes the answer to the last [`Outbox::next_save`].
     pub fn saved(&mut self, answer: Result<Option<JournalId>, DatabaseFailure>) -> Option<Saved> {
         self.is_storing = false;
         match answer {
@@ -105,51 +107,51 @@ impl Outbox {
         }
     }
 
-    /// Whether an action's journal entry could not be stored, and nothing has been made of that yet.
+    /// Whether an action's journal entry is not stored, and the action was not sent without it.
     #[must_use]
     pub fn awaits_storing(&self, action: ActionId) -> bool {
         let entries = self.unstored.iter().filter_map(|record| record.entry.as_ref());
         entries.filter(|entry| entry.id == action).any(|entry| !entry.late)
     }
 
-    /// An action is sent before its journal entry is stored, and the entry says so.
-    pub fn is_sent_unstored(&mut self, action: ActionId) {
+    /// Notes that an action is sent before its journal entry is stored. The entry is marked late.
+    pub fn mark_sent_unstored(&mut self, action: ActionId) {
         for entry in self.unstored.iter_mut().filter_map(|record| record.entry.as_mut()) {
             entry.late |= entry.id == action;
         }
     }
 
-    /// A record is being stored.
+    /// Whether a record is being stored.
     #[must_use]
     pub const fn is_storing(&self) -> bool {
         self.is_storing
     }
 
-    /// Nothing waits, and nothing is being stored.
+    /// Whether no record waits and none is being stored.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.unstored.is_empty() && !self.is_storing
     }
 
-    /// Whether a record is kept in memory alone.
+    /// Whether a record exists only in memory.
     #[must_use]
     pub fn has_unstored(&self) -> bool {
         !self.unstored.is_empty()
     }
 
-    /// The newest journal entry that is not stored.
+    /// Returns the action of the newest record, if that record is not stored and has a journal entry.
     #[must_use]
     pub fn newest(&self) -> Option<&Action> {
         self.unstored.back().and_then(|record| record.entry.as_ref())
     }
 
-    /// Why the last record could not be stored; none where it could.
+    /// Returns why the last record could not be stored; `None` if it was stored.
     #[must_use]
     pub fn failure(&self) -> Option<&DatabaseFailure> {
         self.failure.as_ref().map(|failure| &failure.why)
     }
 
-    /// The journal entry of the newest stored action.
+    /// Returns the journal entry of the newest stored action.
     #[must_use]
     pub fn entry(&self) -> Option<JournalId> {
         self.entry.map(|(_, id)| id)

@@ -1,7 +1,7 @@
-//! The session of one campaign: its machine, the tick that is under way, the effects and records that wait.
+//! The session of one campaign: its machine, the tick under way, the effects that wait, and the outbox.
 //!
-//! Each input is followed by [`Session::take_outputs`]. Deliberately absent: orders' reply slots, log lines and the board,
-//! which are the actor's.
+//! After each input the caller carries out [`Session::take_outputs`]. Deliberately absent: the replies to orders, log
+//! lines and the board, which belong to the actor.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -29,93 +29,94 @@ use crate::domain::trend::Trend;
 use crate::trafficstar::budget::Rank;
 use crate::trafficstar::client::{Change, ChangeKind};
 
-/// What is to be done next. Outputs are to be carried out in their order.
+/// A task for the caller. The caller carries the outputs out in their order.
 #[derive(Debug)]
 pub enum Output {
-    /// Ask the database for the facts of a tick; answered by [`Session::database_said`].
+    /// Read the facts of a tick from the database; answered by [`Session::database_said`].
     ReadDatabase(QuestionId),
     /// Call [`Session::tick_ends`] after this time, with the flag.
     EndTickAfter(Duration, QuestionId, bool),
-    /// Ask for the status; answered by [`Session::status_came`].
+    /// Read the status; answered by [`Session::status_came`].
     ReadStatus(QuestionId, ReadQuestion),
-    /// Ask for today's spend, for a tick that began then; answered by [`Session::spend_came`], however late.
+    /// Read today's spend for a tick that began at this time (UTC); answered by [`Session::spend_came`], even if it is
+    /// late.
     ReadSpend(QuestionId, ReadQuestion, DateTime<Utc>),
-    /// Ask for the status, to see whether an action shows; answered by [`Session::read_back_came`].
+    /// Read the status to see whether an action took effect; answered by [`Session::read_back_came`].
     ReadBack(QuestionId, ReadQuestion),
-    /// Store a spend. Nobody waits for it, and one that is lost is replaced by the next tick's.
+    /// Store a spend. The session does not wait for it. If it is lost, the next tick's spend replaces it.
     SaveSpend(Spend),
-    /// Store a record, with its journal entry if that is there already; answered by [`Session::saved`].
+    /// Store a record. The journal entry is given if the record has one already. Answered by [`Session::saved`].
     Save(Box<Record>, Option<JournalId>),
-    /// Call [`Session::save_again`] after this time, though [`Session::saved`] may come before.
+    /// Call [`Session::save_again`] after this time. [`Session::saved`] may be called earlier.
     SaveAgainAfter(Duration),
-    /// This promise is stored.
+    /// Note that this promise is stored.
     Stored {
-        /// The promise.
+        /// The stored promise.
         promise: Promise,
-        /// Records before it could not be stored at first.
+        /// Whether storing failed before.
         is_again: bool,
     },
-    /// A record could not be stored. It is kept.
+    /// Note that a record could not be stored. It is kept in the outbox.
     NotStored {
-        /// Why.
+        /// The failure.
         failure: DatabaseFailure,
-        /// The record before it was stored.
+        /// Whether the last try before this one succeeded.
         is_first: bool,
     },
     /// Send an action; answered by [`Event::Applied`].
     Send(ActionId, Change),
     /// Set the end time that follows a pause; answered by [`Event::EndTimeSet`].
     SetEndTime(ActionId, Change),
-    /// A tick has read this. What is decided by it follows.
+    /// Note what a tick has read. The decision follows as further outputs.
     Read(Box<Reading>),
-    /// Tell the operators.
+    /// Show this note to the operators.
     Note(Note),
-    /// Tell the account what others did.
+    /// Give the account a sign of another guard.
     Sign(EndTimeSign),
-    /// An order for a tick, and those before it, are answered.
+    /// Answer this order for a tick, and all earlier ones.
     Processed(OrderId),
-    /// A forced action has ended.
+    /// Answer the order for a forced action, which has ended.
     ForceEnded(OrderId, Result<(), ForceFailure>),
-    /// A change of the hold, and those before it, are in force.
+    /// Answer this change of the hold, and all earlier ones: they are in force.
     Held {
-        /// The order.
+        /// The order's id.
         order: OrderId,
-        /// Whether a restart would find it.
+        /// Whether it is stored, so that it outlives a restart.
         is_stored: bool,
     },
-    /// The promise has ended; the campaign was seen stopped where the flag says so.
+    /// Note that the promise has ended. The flag says whether the campaign was seen stopped.
     Disabled(bool),
-    /// The promise goes on, for this reason.
+    /// Note that the generator is not disabled, for this reason, and the promise stays in force.
     DisableRefused(DisableRefusal),
-    /// What the machine was told, and what it asks for: for a log that shows everything.
+    /// Log this step of the machine.
     Step(Box<Step>),
 }
 
 /// One step of the machine.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// What it was told.
+    /// The machine's input.
     pub event: Event,
-    /// What it asks for.
+    /// The machine's output.
     pub effects: Vec<Effect>,
-    /// Where that leaves it.
+    /// The phase after the step.
     pub phase: Phase,
-    /// Whether today's limit was seen reached.
+    /// Whether `high_spend` is set after the step.
     pub high_spend: bool,
 }
 
-/// What a session goes on from.
+/// The state from which a session starts.
 #[derive(Debug)]
 pub struct Beginning {
-    /// The campaign at TrafficStars.
+    /// The campaign's id at TrafficStars.
     pub remote: RemoteId,
-    /// The policy of its row.
+    /// The policy of the campaign's row.
     pub policy: Policy,
-    /// The machine, standing where the stored promise says.
+    /// The machine, in the state of the stored promise.
     pub machine: Machine,
-    /// The journal entry of the action that is not finished.
+    /// The unfinished action and its journal entry; `None` if no action is unfinished.
     pub entry: Option<(ActionId, JournalId)>,
-    /// Each step of the machine is an output.
+    /// Whether each step of the machine is an output.
     pub shows_steps: bool,
 }
 
@@ -126,12 +127,12 @@ pub struct Session {
     policy: Policy,
     machine: Machine,
     trend: Trend,
-    /// What the campaign's own counters of spend have shown since midnight.
+    /// The values of the campaign's own spend counters since midnight.
     sightings: Sightings,
-    /// How far our clock was from TrafficStars' at the last answer.
+    /// The difference between our clock and TrafficStars' at the last answer; `None` if it is not known.
     clock: Option<ClockDifference>,
     tick: Option<Tick>,
-    /// When the ticks began that ended without the report that they had asked for.
+    /// The ticks that ended before their report came, each with the time (UTC) of its beginning.
     late_reports: BTreeMap<QuestionId, DateTime<Utc>>,
     /// Effects that wait for a record to be stored.
     waiting: VecDeque<Effect>,
@@ -143,7 +144,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session that is due to tick at once.
+    /// Returns a session that ticks at once.
     #[must_use]
     pub fn new(beginning: Beginning) -> Self {
         let Beginning { remote, policy, machine, entry, shows_steps } = beginning;
@@ -165,23 +166,23 @@ impl Session {
         }
     }
 
-    /// What is to be done since this was last asked.
+    /// Returns what to do since the last call.
     pub fn take_outputs(&mut self) -> Vec<Output> {
         std::mem::take(&mut self.outputs)
     }
 
-    /// Whether its status may be another one since this was last asked. What a tick still gathers shows nowhere.
+    /// Whether the session's status may have changed since the last call. Answers to a tick under way are no change.
     pub const fn take_change(&mut self) -> bool {
         std::mem::replace(&mut self.has_changed, false)
     }
 
-    /// Tells the machine what has happened, and goes on.
+    /// Gives the machine an event, and carries out its effects.
     pub fn step(&mut self, now: DateTime<Utc>, event: Event) {
-        self.tell(now, event);
+        self.feed(now, event);
         self.go_on(now);
     }
 
-    fn tell(&mut self, now: DateTime<Utc>, event: Event) {
+    fn feed(&mut self, now: DateTime<Utc>, event: Event) {
         self.has_changed = true;
         let shown = self.shows_steps.then(|| event.clone());
         let effects = self.machine.step(now, &self.policy, event);
@@ -192,7 +193,7 @@ impl Session {
         self.waiting.extend(effects);
     }
 
-    /// All that `explain` needs to know of it, as of `now`, but for the journal entry.
+    /// Returns the snapshot that `explain` needs, as of `now`, without the journal entry.
     #[must_use]
     pub fn snapshot(&self, now: DateTime<Utc>) -> Snapshot {
         let mut snapshot = self.machine.snapshot(now, &self.policy);
@@ -203,7 +204,7 @@ impl Session {
         snapshot
     }
 
-    /// Carries effects out until one has to be waited for.
+    /// Carries out effects until one has to wait for the database.
     fn go_on(&mut self, now: DateTime<Utc>) {
         while !self.outbox.is_storing()
             && let Some(effect) = self.waiting.pop_front()
@@ -225,11 +226,11 @@ impl Session {
                     let change = Change { remote: self.remote, kind, rank: Rank::LAST, valid_until };
                     self.outputs.push(Output::SetEndTime(action, change));
                 }
-                Effect::Observe { operation, read_remote, is_gone } => {
-                    self.begin_tick(now, operation, (read_remote, is_gone));
+                Effect::Observe { question_id, read_remote, is_gone } => {
+                    self.begin_tick(now, question_id, (read_remote, is_gone));
                 }
-                Effect::ReadBack { operation } => {
-                    self.outputs.push(Output::ReadBack(operation, ReadQuestion::of_read_back(self.remote)));
+                Effect::ReadBack { question_id } => {
+                    self.outputs.push(Output::ReadBack(question_id, ReadQuestion::of_read_back(self.remote)));
                 }
                 Effect::Sign(sign) => self.outputs.push(Output::Sign(sign)),
                 Effect::Note(note) => self.outputs.push(Output::Note(note)),
@@ -239,7 +240,7 @@ impl Session {
                     self.outputs.push(Output::Held { order, is_stored: !self.outbox.has_unstored() });
                 }
                 Effect::Disabled { .. } if self.outbox.has_unstored() => {
-                    // What was sent must be in the journal before nobody knows of it any more.
+                    // The records must be stored first, because the session and its outbox end after this.
                     self.waiting.push_front(effect);
                     break;
                 }
@@ -249,19 +250,19 @@ impl Session {
         }
     }
 
-    /// Stores the oldest record that is not stored yet; the effects behind it wait for it.
+    /// Stores the oldest record that is not stored yet. The effects behind it wait.
     fn save_next(&mut self) {
         if let Some((record, entry)) = self.outbox.next_save() {
             self.outputs.push(Output::Save(Box::new(record), entry));
         }
     }
 
-    /// Tries again to store what could not be stored.
+    /// Tries again to store the oldest record.
     pub fn save_again(&mut self) {
         self.save_next();
     }
 
-    /// The answer to [`Output::Save`].
+    /// Takes the answer to [`Output::Save`].
     pub fn saved(&mut self, now: DateTime<Utc>, answer: Result<Option<JournalId>, DatabaseFailure>) {
         self.has_changed = true;
         match self.outbox.saved(answer) {
@@ -290,21 +291,22 @@ impl Session {
         Change { remote: self.remote, kind, rank, valid_until: request.valid_until }
     }
 
-    /// The database is away. A pause goes out all the same and is journalled late; nothing else does.
+    /// Handles a request whose journal entry cannot be stored. A pause is sent anyway and marked late. Every other
+    /// request is not sent.
     fn cannot_store_first(&mut self, now: DateTime<Utc>, request: Request) {
         let event = if request.kind == ActionKind::Pause {
-            self.outbox.is_sent_unstored(request.action);
+            self.outbox.mark_sent_unstored(request.action);
             self.waiting.push_front(Effect::Send(request));
             Event::SentUnstored { action: request.action }
         } else {
-            let why = self.outbox.failure().map_or("the database is away".to_owned(), ToString::to_string);
+            let why = self.outbox.failure().map_or("the database does not answer".to_owned(), ToString::to_string);
             let outcome = Outcome::NotSent(format!("its journal entry could not be stored: {why}"));
             Event::Applied { action: request.action, outcome }
         };
-        self.tell(now, event);
-        // What follows is stored when that is tried again: asking a database that is away again at once would not end. A
-        // pause in it leaves late, untried. What was decided earlier goes first: stored later, it would take back what
-        // this step promises.
+        self.feed(now, event);
+        // The new records are not tried now, only at the next retry: trying a failing database again at once would
+        // loop. A pause among the effects leaves unstored, without a try. Records from earlier steps stay ahead in the
+        // outbox: stored later, they would overwrite the newer promise.
         for effect in std::mem::take(&mut self.waiting) {
             if let Effect::Store(record) = effect {
                 self.outbox.remember(*record);
@@ -314,114 +316,114 @@ impl Session {
         }
     }
 
-    fn begin_tick(&mut self, now: DateTime<Utc>, operation: QuestionId, reads: (bool, bool)) {
-        let tick = Tick::new(now, operation, self.remote, reads, self.policy.clone());
-        self.outputs.push(Output::EndTickAfter(tick.ends_after(), operation, false));
-        self.outputs.push(Output::ReadDatabase(operation));
+    fn begin_tick(&mut self, now: DateTime<Utc>, question_id: QuestionId, reads: (bool, bool)) {
+        let tick = Tick::new(now, question_id, self.remote, reads, self.policy.clone());
+        self.outputs.push(Output::EndTickAfter(tick.ends_after(), question_id, false));
+        self.outputs.push(Output::ReadDatabase(question_id));
         self.tick = Some(tick);
     }
 
-    /// The answer to [`Output::ReadDatabase`].
+    /// Takes the answer to [`Output::ReadDatabase`].
     pub fn database_said(
         &mut self,
         now: DateTime<Utc>,
-        operation: QuestionId,
+        question_id: QuestionId,
         answer: Result<StoredFacts, DatabaseFailure>,
     ) {
         let intent = self.machine.intent(now);
-        let Some(tick) = self.tick.as_mut().filter(|tick| tick.operation == operation) else { return };
+        let Some(tick) = self.tick.as_mut().filter(|tick| tick.question_id == question_id) else { return };
         let next = tick.database_said(now, answer, &self.trend, intent, &mut self.sightings);
-        self.ask(now, operation, next);
+        self.ask(now, question_id, next);
     }
 
-    /// The answer to [`Output::ReadStatus`], and how far our clock was from TrafficStars' then.
+    /// Takes the answer to [`Output::ReadStatus`], and the clock difference at that time.
     pub fn status_came(
         &mut self,
         now: DateTime<Utc>,
-        operation: QuestionId,
+        question_id: QuestionId,
         answer: Result<RemoteCampaign, RemoteFault>,
         clock: Option<ClockDifference>,
     ) {
-        let Some(tick) = self.tick.as_mut().filter(|tick| tick.operation == operation) else { return };
+        let Some(tick) = self.tick.as_mut().filter(|tick| tick.question_id == question_id) else { return };
         self.clock = clock;
         let answer = answer.map(|campaign| RemoteCampaign { our_clock: clock, ..campaign });
         let next = tick.status_came(now, answer, &mut self.sightings);
-        self.ask(now, operation, next);
+        self.ask(now, question_id, next);
     }
 
-    /// The answer to [`Output::ReadBack`].
+    /// Takes the answer to [`Output::ReadBack`], and the clock difference at that time.
     pub fn read_back_came(
         &mut self,
         now: DateTime<Utc>,
-        operation: QuestionId,
+        question_id: QuestionId,
         answer: Result<RemoteCampaign, RemoteFault>,
         clock: Option<ClockDifference>,
     ) {
         let remote = answer.map(|campaign| Box::new(RemoteCampaign { our_clock: clock, ..campaign }));
-        self.step(now, Event::ReadBack { operation, remote });
+        self.step(now, Event::ReadBack { question_id, remote });
     }
 
-    /// The answer to [`Output::ReadSpend`]. Where each campaign has a report of its own and the limit does not reach for all,
-    /// each comes late: the next tick finds it stored.
-    pub fn spend_came(&mut self, now: DateTime<Utc>, operation: QuestionId, answer: SpendReading) {
-        if let Some(asked_at) = self.late_reports.remove(&operation) {
+    /// Takes the answer to [`Output::ReadSpend`]. A report that comes after its tick is stored for the next tick. This
+    /// happens if each campaign has a report of its own and the request limit is too small for all.
+    pub fn spend_came(&mut self, now: DateTime<Utc>, question_id: QuestionId, answer: SpendReading) {
+        if let Some(asked_at) = self.late_reports.remove(&question_id) {
             self.outputs.extend(of_late_report(&answer, asked_at, now).map(Output::SaveSpend));
             return;
         }
-        let Some(tick) = self.tick.as_mut().filter(|tick| tick.operation == operation) else { return };
+        let Some(tick) = self.tick.as_mut().filter(|tick| tick.question_id == question_id) else { return };
         let next = tick.spend_came(now, answer);
-        self.ask(now, operation, next);
+        self.ask(now, question_id, next);
     }
 
-    /// The time that [`Output::EndTickAfter`] named is over.
-    pub fn tick_ends(&mut self, now: DateTime<Utc>, operation: QuestionId, is_again: bool) {
-        // At the most the status is late, and then the report that follows it.
+    /// Ends the tick: the time of [`Output::EndTickAfter`] is over.
+    pub fn tick_ends(&mut self, now: DateTime<Utc>, question_id: QuestionId, is_again: bool) {
+        // At most two answers are late: the status, and then the report that follows it.
         for _ in 0..2 {
-            let Some(tick) = self.tick.as_mut().filter(|tick| tick.operation == operation) else { return };
+            let Some(tick) = self.tick.as_mut().filter(|tick| tick.question_id == question_id) else { return };
             if !is_again && tick.awaits_spend() {
-                self.late_reports.insert(operation, tick.began_at);
+                self.late_reports.insert(question_id, tick.began_at);
             }
             let next = tick.ends(now, is_again, &mut self.sightings);
             let asks_for_spend = matches!(next, Next::Spend(_));
-            self.ask(now, operation, next);
+            self.ask(now, question_id, next);
             if !asks_for_spend {
                 return;
             }
         }
     }
 
-    fn ask(&mut self, now: DateTime<Utc>, operation: QuestionId, next: Next) {
+    fn ask(&mut self, now: DateTime<Utc>, question_id: QuestionId, next: Next) {
         match next {
             Next::Wait => {}
-            Next::Status(question) => self.outputs.push(Output::ReadStatus(operation, question)),
+            Next::Status(question) => self.outputs.push(Output::ReadStatus(question_id, question)),
             Next::Spend(question) => {
                 let since = self.tick.as_ref().map_or(now, |tick| tick.began_at);
-                self.outputs.push(Output::ReadSpend(operation, question, since));
+                self.outputs.push(Output::ReadSpend(question_id, question, since));
             }
             Next::DatabaseAgain(ends_after) => {
-                self.outputs.push(Output::EndTickAfter(ends_after, operation, true));
-                self.outputs.push(Output::ReadDatabase(operation));
+                self.outputs.push(Output::EndTickAfter(ends_after, question_id, true));
+                self.outputs.push(Output::ReadDatabase(question_id));
             }
             Next::Done => self.conclude(now),
         }
     }
 
-    /// All facts are there, or will not come.
+    /// Ends the reads of a tick: all facts are there, or will not come.
     fn conclude(&mut self, now: DateTime<Utc>) {
         let Some(tick) = self.tick.take().filter(|_| !self.is_finishing) else { return };
         let reading = tick.reading(now, &self.sightings, self.clock);
         self.store_spend(&reading);
-        let (operation, observation) = (reading.operation, Box::new(reading.observation.clone()));
+        let (question_id, observation) = (reading.question_id, Box::new(reading.observation.clone()));
         let (is_guarded, policy) = (reading.is_guarded, reading.policy.clone());
         self.outputs.push(Output::Read(Box::new(reading)));
         if !is_guarded {
-            // The supervisor sees it too, a moment later; nothing may be sent until then.
+            // The supervisor sees this a moment later. Nothing may be sent until then.
             self.step(now, Event::Disable { pause: false });
         }
         self.policy = policy;
-        // What could not be stored while the database was away may be storable now.
+        // The database may work again: try the records that could not be stored.
         self.save_next();
-        self.step(now, Event::Observed { operation, observation });
+        self.step(now, Event::Observed { question_id, observation });
         if let Some(Assessment { observation, judged }) = self.machine.assessment() {
             let spend = observation.spend.as_ref().ok().map(|spend| spend.amount);
             self.trend.saw(now, judged.remaining, spend, &judged.status);
@@ -437,19 +439,19 @@ impl Session {
         }
     }
 
-    /// Begins nothing new any more. What is on its way goes on to its end.
+    /// Stops new ticks and wakes. Actions and records under way are finished.
     pub const fn finish(&mut self) {
         self.is_finishing = true;
     }
 
-    /// Whether something is on its way, or not stored yet.
+    /// Whether an action is in flight, an effect waits, or a record is not stored.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.machine.is_action_in_flight() || !self.outbox.is_empty() || !self.waiting.is_empty()
     }
 
-    /// How long it is until [`Event::Wake`] is due, a tick at the most: the wall clock may be set back meanwhile, and the
-    /// machine sees that when it is woken. `None` where nothing is due.
+    /// Returns after which time [`Event::Wake`] is due; `None` if it is not due. The time is at most one tick: the wall
+    /// clock may be set back meanwhile, and the machine notices it only when it is woken.
     #[must_use]
     pub fn wakes_after(&self, now: DateTime<Utc>) -> Option<Wakes> {
         let at = self.machine.next_wake().filter(|_| !self.is_finishing)?;
@@ -458,44 +460,44 @@ impl Session {
         Some(Wakes { after, unless_armed: wait > self.policy.tick })
     }
 
-    /// The machine.
+    /// Returns the machine.
     #[must_use]
     pub const fn machine(&self) -> &Machine {
         &self.machine
     }
 
-    /// The policy in force.
+    /// Returns the policy in force.
     #[must_use]
     pub const fn policy(&self) -> &Policy {
         &self.policy
     }
 
-    /// The newest policy that made sense.
+    /// Returns the newest valid policy.
     #[must_use]
     pub fn last_good_policy(&self) -> &Policy {
         self.tick.as_ref().map_or(&self.policy, |tick| &tick.policy)
     }
 
-    /// When the tick under way began.
+    /// Returns when the tick under way began; `None` if no tick is under way.
     #[must_use]
     pub fn ticking_since(&self) -> Option<DateTime<Utc>> {
         self.tick.as_ref().map(|tick| tick.began_at)
     }
 
-    /// What is not stored yet.
+    /// Returns the outbox.
     #[must_use]
     pub const fn outbox(&self) -> &Outbox {
         &self.outbox
     }
 }
 
-/// When a session is to be woken.
+/// The times when a session must be woken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wakes {
-    /// After this time.
+    /// The time until the wake.
     pub after: Duration,
-    /// A wake that is set already stays: the clock was set back, and what is heard meanwhile, as from a database that is
-    /// away, must not put it off.
+    /// Whether a wake that is set already must stay. The clock was set back, and each event, such as a failed write to
+    /// the database, would otherwise postpone the wake again.
     pub unless_armed: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a session shows of itself while it waits. Its rules are proven by the machine's tests and by the storms.
+//! Tests of what a session shows while it waits. The tests of the machine and the simulation cover its rules.
 
 use serde_json::json;
 
@@ -25,15 +25,15 @@ fn an_action_whose_journal_entry_is_not_stored_waits_for_the_database() {
     let mut session =
         Session::new(Beginning { remote, policy: policy.clone(), machine, entry: None, shows_steps: false });
     session.step(noon(), Event::Wake);
-    let operation = session
+    let question_id = session
         .take_outputs()
         .into_iter()
-        .find_map(|output| if let Output::ReadDatabase(operation) = output { Some(operation) } else { None });
-    let operation = operation.unwrap();
+        .find_map(|output| if let Output::ReadDatabase(question_id) = output { Some(question_id) } else { None });
+    let question_id = question_id.unwrap();
     let clicks = RemainingClicks { count: Clicks(20_000), active_urls: 1, defect: None, at: noon() };
     let facts = StoredFacts { is_guarded: true, policy, clicks, history: Ok(SpendHistory::default()) };
-    session.database_said(noon(), operation, Ok(facts));
-    session.status_came(noon(), operation, Ok(stopped()), None);
+    session.database_said(noon(), question_id, Ok(facts));
+    session.status_came(noon(), question_id, Ok(stopped()), None);
     let saves = |session: &mut Session| session.take_outputs().iter().any(|output| matches!(output, Output::Save(..)));
     assert!(saves(&mut session));
     assert_eq!(session.snapshot(noon()).progress, ActionProgress::Unstored);

@@ -1,8 +1,11 @@
-//! The questions of one tick: the database first, since it takes milliseconds and says how urgent the rest is, then the
-//! status, then a report where the status does not tell the spend, then the clicks again where they have grown old.
+//! The reads of one tick, in this order:
+//! 1. the database, because it takes milliseconds and shows how urgent the other reads are;
+//! 2. the status;
+//! 3. a report, if the status does not show the spend;
+//! 4. the clicks again, if they are old.
 //!
-//! What has not come by the tick's end has failed: a report that is late must not keep a pause back, nor a status that is
-//! late the next tick. Deliberately absent: what follows from what was read, and who asks.
+//! An answer that has not come by the tick's end counts as failed. A late report must not delay a pause, and a late
+//! status must not delay the next tick. Deliberately absent: the decision, and the requests.
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 
@@ -18,36 +21,37 @@ use crate::domain::remote::{RemoteCampaign, counters_of};
 use crate::domain::spend::{Counters, Sightings, Spend, SpendHistory, SpendQuestion, SpendReading, SpendUnknown};
 use crate::domain::trend::{Intent, Trend};
 
-/// Clicks that were read longer ago are read again before they are decided on.
+/// Clicks that are older than this are read again before a decision.
 const OLD_CLICKS: Duration = Duration::seconds(1);
-/// For that the database has so long, though the tick should have ended: it is asked when everything else has come.
+/// The time that the database has at least to read the clicks again, even if the tick should have ended.
 const READ_AGAIN_WITHIN: Duration = Duration::seconds(2);
 
-/// What the database says of a campaign at a tick.
+/// The facts about a campaign that the database gives to a tick.
 #[derive(Debug, Clone)]
 pub struct StoredFacts {
-    /// Its generator is enabled, for the campaign at TrafficStars that this session is about.
+    /// Whether the generator is enabled, and the row is still linked to this session's campaign at TrafficStars.
     pub is_guarded: bool,
-    /// Overrides that make no policy leave the last good one in force, under which a campaign may be stopped, never started.
+    /// The policy. If the row's overrides make no valid policy, the last good one stays in force; by it a campaign may
+    /// be stopped, never started.
     pub policy: Policy,
     /// The remaining clicks.
     pub clicks: RemainingClicks,
-    /// What was spent, as far as it was stored.
+    /// The stored spend of the last days, or why it could not be read.
     pub history: Result<SpendHistory, DatabaseFailure>,
 }
 
-/// What a tick asks next.
+/// The next read of a tick.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Nothing: an answer is on its way, or the answer was to no question of this tick.
+    /// Nothing: an answer is still to come, or the last answer was to no read of this tick.
     Wait,
-    /// The status.
+    /// Read the status.
     Status(ReadQuestion),
-    /// The report. The tick began at `since`.
+    /// Read the report.
     Spend(ReadQuestion),
-    /// The database again; the tick ends after this time.
+    /// Read the database again. The tick ends after this time.
     DatabaseAgain(Duration),
-    /// All that can be known is.
+    /// All reads are done.
     Done,
 }
 
@@ -56,21 +60,21 @@ enum Stage {
     ReadingDatabase,
     AwaitingStatus,
     AwaitingSpend,
-    /// Everything is there, and the clicks had grown old.
+    /// All other answers are there, and the clicks are read again because they are old.
     ReadingAgain,
 }
 
-/// A tick that is under way.
+/// A tick under way.
 #[derive(Debug)]
 pub(super) struct Tick {
-    pub(super) operation: QuestionId,
+    pub(super) question_id: QuestionId,
     pub(super) began_at: DateTime<Utc>,
     reads_remote: bool,
     is_gone: bool,
     stage: Stage,
     question: ReadQuestion,
     pub(super) policy: Policy,
-    /// When the database was asked last.
+    /// The time (UTC) when the database was last asked.
     stored_at: DateTime<Utc>,
     is_guarded: bool,
     first_clicks: Option<Clicks>,
@@ -79,45 +83,46 @@ pub(super) struct Tick {
     remote: Result<RemoteCampaign, RemoteFault>,
     remote_at: DateTime<Utc>,
     report: Option<SpendReading>,
-    /// The day on which the spend was looked for.
+    /// The UTC day for which the spend was read; `None` if the tick ended before.
     day: Option<NaiveDate>,
-    /// The status or the clicks did not come before the tick's end.
+    /// Whether the status or the clicks did not come before the tick's end.
     is_late: bool,
 }
 
-/// What a tick has read, before anything was decided by it.
+/// The facts that a tick has read, before the decision.
 #[derive(Debug, Clone)]
 pub struct Reading {
-    /// The tick's number.
-    pub operation: QuestionId,
-    /// When it began.
+    /// The number of the question that the tick answers.
+    pub question_id: QuestionId,
+    /// The time (UTC) when the tick began.
     pub began_at: DateTime<Utc>,
-    /// The database still wants the campaign to be guarded, as far as it answered.
+    /// Whether the database still wants the campaign to be guarded. `true` if it did not answer.
     pub is_guarded: bool,
-    /// The policy by which it is decided.
+    /// The policy for the decision.
     pub policy: Policy,
-    /// How many clicks remained when the tick began.
+    /// The remaining clicks at the tick's beginning; `None` if they could not be read.
     pub first_clicks: Option<Clicks>,
-    /// The database's memory of what was spent.
+    /// The stored spend, or why it could not be read.
     pub history: Result<SpendHistory, DatabaseFailure>,
-    /// The report's answer, where one was asked for.
+    /// The report's answer; `None` if no report was read.
     pub report: Option<SpendReading>,
-    /// The day on which the spend was looked for.
+    /// The UTC day for which the spend was read; `None` if the tick ended before.
     pub day: Option<NaiveDate>,
-    /// The status or the clicks did not come before the tick's end.
+    /// Whether the status or the clicks did not come before the tick's end.
     pub is_late: bool,
-    /// What it amounts to.
+    /// The facts for the decision.
     pub observation: Observation,
 }
 
 impl Reading {
-    /// Nobody could be read, this campaign among them. Its spend is unknown for the same reason.
+    /// Whether the status could not be read because reads fail for all campaigns. The spend is then unknown for the
+    /// same reason.
     #[must_use]
     pub fn is_shared_failure(&self) -> bool {
         matches!(self.observation.remote, Err(RemoteFault::Shared(_))) && self.observation.clicks.is_ok()
     }
 
-    /// What went wrong, in words, the most important first.
+    /// Returns what went wrong, for operators, the most important first; `None` if nothing did.
     #[must_use]
     pub fn error(&self) -> Option<String> {
         let Observation { remote, clicks, .. } = &self.observation;
@@ -135,7 +140,7 @@ impl Reading {
         (!all.is_empty()).then(|| all.join("; "))
     }
 
-    /// Why the spend is unknown. What the status says already is not said again.
+    /// Returns why the spend is unknown; `None` if it is known. A reason that the status has named already is left out.
     fn spend_error(&self) -> Option<String> {
         let unknown = self.observation.spend.as_ref().err()?;
         Some(match &self.observation.remote {
@@ -147,16 +152,16 @@ impl Reading {
 }
 
 impl Tick {
-    /// A tick that asks the database first.
+    /// Returns a tick that reads the database first.
     pub(super) fn new(
         now: DateTime<Utc>,
-        operation: QuestionId,
+        question_id: QuestionId,
         remote: RemoteId,
         (reads_remote, is_gone): (bool, bool),
         policy: Policy,
     ) -> Self {
         Self {
-            operation,
+            question_id,
             began_at: now,
             reads_remote,
             is_gone,
@@ -176,12 +181,12 @@ impl Tick {
         }
     }
 
-    /// When it ends at the latest, counted from its beginning.
+    /// Returns how long after its beginning the tick ends at the latest.
     pub(super) fn ends_after(&self) -> Duration {
         self.policy.tick_ends_by(self.began_at).signed_duration_since(self.began_at)
     }
 
-    /// The database's answer.
+    /// Takes the database's answer.
     pub(super) fn database_said(
         &mut self,
         now: DateTime<Utc>,
@@ -198,7 +203,7 @@ impl Tick {
         match answer {
             Ok(StoredFacts { is_guarded, policy, clicks, history }) => {
                 (self.is_guarded, self.policy, self.clicks) = (is_guarded, policy, Ok(clicks));
-                // Whether a report was needed has been judged by the history that was read first.
+                // The first history has decided whether a report is read. So a later history must not replace it.
                 if is_first {
                     self.history = history;
                 }
@@ -220,14 +225,15 @@ impl Tick {
         }
     }
 
-    /// Clicks that were used up at first are enough for a pause where they cannot be read again.
+    /// Notes that the clicks could not be read again. If they were used up at first, they still count: that is enough
+    /// for a pause.
     fn could_not_read_again(&mut self, failure: DatabaseFailure) {
         if !self.clicks.as_ref().is_ok_and(|first| self.policy.are_used_up(first.count)) {
             self.clicks = Err(failure);
         }
     }
 
-    /// The status came, or why it does not.
+    /// Takes the status, or its fault.
     pub(super) fn status_came(
         &mut self,
         now: DateTime<Utc>,
@@ -246,7 +252,7 @@ impl Tick {
         (self.stage, self.day) = (Stage::AwaitingSpend, Some(day));
         let counters = self.counters(day);
         sightings.saw(day, &counters);
-        // A campaign that is gone has spent nothing that a report could tell.
+        // No report is read for a campaign that is gone.
         let may_have_report = self.remote != Err(RemoteFault::Gone);
         if may_have_report && self.spend_question(now, &counters, sightings).needs_report() {
             Next::Spend(self.question)
@@ -255,7 +261,7 @@ impl Tick {
         }
     }
 
-    /// The report's answer.
+    /// Takes the report's answer.
     pub(super) fn spend_came(&mut self, now: DateTime<Utc>, answer: SpendReading) -> Next {
         if self.stage != Stage::AwaitingSpend {
             return Next::Wait;
@@ -264,12 +270,12 @@ impl Tick {
         self.all_came(now)
     }
 
-    /// Whether the report is what it waits for.
+    /// Whether the tick waits for the report.
     pub(super) fn awaits_spend(&self) -> bool {
         self.stage == Stage::AwaitingSpend
     }
 
-    /// Clicks that were read a while ago are read again before they are decided on.
+    /// Ends the reads, unless the clicks are old and have to be read again.
     fn all_came(&mut self, now: DateTime<Utc>) -> Next {
         if now.signed_duration_since(self.stored_at) <= OLD_CLICKS {
             return Next::Done;
@@ -277,14 +283,14 @@ impl Tick {
         self.stored_at = now;
         self.stage = Stage::ReadingAgain;
         let left = self.policy.tick_ends_by(self.began_at).signed_duration_since(now);
-        // Not longer than a tick takes: the clock may have been set back meanwhile.
+        // At most the length of a tick: the clock may have been set back meanwhile.
         Next::DatabaseAgain(left.clamp(READ_AGAIN_WITHIN, self.ends_after().max(READ_AGAIN_WITHIN)))
     }
 
-    /// It ends, with what has come. A question that follows is asked all the same: its answer may serve the next tick. Then
-    /// this one ends again.
+    /// Ends the tick with the answers that have come. A read that follows is still sent, because its answer may serve
+    /// the next tick. Then the caller ends this tick again.
     pub(super) fn ends(&mut self, now: DateTime<Utc>, is_again: bool, sightings: &mut Sightings) -> Next {
-        // The first end is none for the database that is read again.
+        // The time for the whole tick does not end the second read of the database, which has a time of its own.
         if is_again != (self.stage == Stage::ReadingAgain) {
             return Next::Wait;
         }
@@ -310,7 +316,8 @@ impl Tick {
         counters_of(&self.remote, day, self.began_at, self.remote_at)
     }
 
-    /// Today's spend by its sources in order; a report is asked for only where the campaign's own field is not enough.
+    /// Returns the question for today's spend, with its sources. A report is read only if the campaign's own field is
+    /// not enough.
     fn spend_question<'a>(
         &'a self,
         now: DateTime<Utc>,
@@ -337,12 +344,12 @@ impl Tick {
         self.spend_question(now, &self.counters(day), sightings).resolve(report)
     }
 
-    /// What it has read.
+    /// Returns what the tick has read.
     pub(super) fn reading(self, now: DateTime<Utc>, sightings: &Sightings, clock: Option<ClockDifference>) -> Reading {
         let spend = self.spend(now, sightings);
         let Self { remote, remote_at, clicks, .. } = self;
         Reading {
-            operation: self.operation,
+            question_id: self.question_id,
             began_at: self.began_at,
             is_guarded: self.is_guarded,
             policy: self.policy,

@@ -1,7 +1,8 @@
-//! What is counted for Prometheus, and its text.
+//! This room counts for Prometheus, and writes the metrics as text. It leaves serving them to the control server
+//! (`GET /metrics`), and deciding what is counted to its callers.
 //!
-//! Counters are kept here, and everybody who has something to count reaches them through the board; gauges are read from
-//! the dump when somebody asks. Deliberately absent: a server of its own; `GET /metrics` is on the control socket.
+//! This module holds the counters; other parts reach them through the board. The gauges are computed from the dump for
+//! each request.
 #![doc = include_str!("METRICS.md")]
 
 use std::borrow::Cow;
@@ -22,22 +23,24 @@ use crate::domain::phase::PhaseWord;
 use crate::domain::status::{CampaignStatus, Dump, Liveness, QueueStatus, Role};
 use crate::telemetry::lost_lines;
 
-/// The format's name, for the answer's head.
+/// The content type of the text, for the HTTP answer.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Most requests leave at once; one that waits for a slot waits for a minute at the most, or two.
+/// Buckets for the wait of a request. Most requests are sent at once; one that waits for the request limit waits for a
+/// minute or two at most.
 const WAIT_SECONDS: [f64; 10] = [0.01, 0.05, 0.25, 1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0];
-/// From a quick answer to the longest time-out that anybody configures.
+/// Buckets for the time of an answer: from a quick answer to a long time-out.
 const ANSWER_SECONDS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 60.0];
 
-/// A tick is done within milliseconds, or it waits for its turn at TrafficStars: for a minute or more.
+/// Buckets for the duration of a tick. A tick ends within milliseconds, or it waits for its turn at TrafficStars for a
+/// minute or more.
 const TICK_SECONDS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 180.0];
 
 type Label = [(&'static str, &'static str); 1];
 type TwoLabels = [(&'static str, &'static str); 2];
 type AnswerLabels = [(&'static str, Cow<'static, str>); 2];
 
-/// What is counted as it happens. Clones share it.
+/// The counters and histograms. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     actor_deaths: Counter,
@@ -58,7 +61,8 @@ const KINDS: [ActionKind; 3] = [ActionKind::Activate, ActionKind::Pause, ActionK
 const STEPS: [&str; 6] = ["requested", "accepted", "confirmed", "failed", "superseded", "observed-only"];
 
 impl Default for Metrics {
-    /// All at 0; each combination of labels is there from the beginning, so that a rate can be told from the first event.
+    /// All counters at 0. Each combination of labels exists from the beginning, so that a rate is correct from the
+    /// first event on.
     fn default() -> Self {
         let actions = Family::<TwoLabels, Counter>::default();
         for kind in KINDS {
@@ -92,61 +96,61 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// A campaign's tick is completed.
+    /// Counts a campaign's completed tick.
     pub fn tick_completed(&self, took: Duration, skipped: u64) {
         self.ticks.inc();
         self.skipped_ticks.inc_by(skipped);
         self.tick_duration.observe(took.as_secs_f64());
     }
 
-    /// A campaign's actor died.
+    /// Counts the death of a campaign's actor.
     pub fn actor_died(&self) {
         self.actor_deaths.inc();
     }
 
-    /// Something happened to an action.
-    pub fn action(&self, kind: ActionKind, news: &ActionUpdate) {
-        let step = match news {
+    /// Counts a step of an action.
+    pub fn action(&self, kind: ActionKind, update: &ActionUpdate) {
+        let step = match update {
             ActionUpdate::Requested(_) => "requested",
             ActionUpdate::Accepted => "accepted",
             ActionUpdate::Confirmed => "confirmed",
             ActionUpdate::Failed(_) => "failed",
             ActionUpdate::Superseded(_) => "superseded",
             ActionUpdate::ObservedOnly(_) => "observed-only",
-            // No steps: what follows them is counted.
+            // These are not steps. The step that follows is counted.
             ActionUpdate::Unclear(_) | ActionUpdate::EndTimeOwed(_) => return,
         };
         self.actions.get_or_create(&[("kind", kind.as_str()), ("step", step)]).inc();
     }
 
-    /// A request of a class of urgency left for TrafficStars.
+    /// Counts a request that was sent to TrafficStars, by its class of urgency.
     pub fn request_sent(&self, class: &'static str) {
         self.requests.get_or_create(&[("class", class)]).inc();
     }
 
-    /// A request of a class of urgency has ended, with this status code or the word for why there is none.
+    /// Counts a request that has ended. `answer` is the status code, or the word for the reason why there is none.
     pub fn request_ended(&self, class: &'static str, answer: Cow<'static, str>, waited: Duration, took: Duration) {
         self.answers.get_or_create(&[("class", Cow::Borrowed(class)), ("answer", answer)]).inc();
         self.request_wait.get_or_create(&[("class", class)]).observe(waited.as_secs_f64());
         self.answer_time.get_or_create(&[("class", class)]).observe(took.as_secs_f64());
     }
 
-    /// A round of requests to TrafficStars failed.
+    /// Counts a failed round of requests to TrafficStars.
     pub fn trafficstar_failed(&self) {
         self.trafficstar_errors.inc();
     }
 
-    /// An operation of the database failed.
+    /// Counts a failed operation of the database.
     pub fn database_failed(&self) {
         self.database_errors.inc();
     }
 
-    /// The database's write-ahead log was measured.
+    /// Sets the size of the database's write-ahead log.
     pub fn database_log(&self, bytes: u64) {
         self.database_log.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// Everything as text, the gauges as the dump and health say.
+    /// Returns all metrics as text. The gauges come from the dump and the health.
     #[must_use]
     pub fn text(&self, dump: &Dump, health: &Health) -> String {
         let mut registry = Registry::with_prefix("traffic_generator");
@@ -154,10 +158,14 @@ impl Metrics {
         register_campaigns(&mut registry, &dump.campaigns);
         register_requests(&mut registry, dump);
         let counters = [
-            ("actor_deaths", "Campaign actors that died and were built anew", &self.actor_deaths),
+            ("actor_deaths", "Campaign actors that died and were respawned", &self.actor_deaths),
             ("ticks", "Completed ticks of all campaigns, failed ones included", &self.ticks),
-            ("skipped_ticks", "Points of the grid that passed while a tick still waited", &self.skipped_ticks),
-            ("trafficstar_errors", "SwitchBatches of requests to TrafficStars that failed", &self.trafficstar_errors),
+            (
+                "skipped_ticks",
+                "Points of the grid that passed while a tick still waited for answers",
+                &self.skipped_ticks,
+            ),
+            ("trafficstar_errors", "Rounds of requests to TrafficStars that failed", &self.trafficstar_errors),
             ("database_errors", "Operations of the database that failed", &self.database_errors),
         ];
         for (name, help, counter) in counters {
@@ -168,15 +176,15 @@ impl Metrics {
         registry.register("log_lines_lost", "Log lines that were lost because the log was not read fast enough", lost);
         let (name, help) = ("database_log", "The size of SQLite's write-ahead log");
         registry.register_with_unit(name, help, Unit::Bytes, self.database_log.clone());
-        let (name, help) = ("tick_duration", "From a tick's first question to its last answer");
+        let (name, help) = ("tick_duration", "Time from a tick's first request to its last answer");
         registry.register_with_unit(name, help, Unit::Seconds, self.tick_duration.clone());
         registry.register("actions", "Steps of actions, by kind and step", self.actions.clone());
-        registry.register("requests", "Requests that left for TrafficStars, by class", self.requests.clone());
-        let help = "Requests that ended, by class and by status code, or why there was none";
+        registry.register("requests", "Requests sent to TrafficStars, by class", self.requests.clone());
+        let help = "Requests that ended, by class and by status code or the reason why there was none";
         registry.register("answers", help, self.answers.clone());
-        let help = "For how long requests waited for their turn, by class";
+        let help = "How long requests waited for their turn, by class";
         registry.register_with_unit("request_wait", help, Unit::Seconds, self.request_wait.clone());
-        let help = "From a request's departure to its answer, or to giving it up, by class";
+        let help = "Time from sending a request to its answer, or to giving it up, by class";
         registry.register_with_unit("answer_time", help, Unit::Seconds, self.answer_time.clone());
         let mut text = String::new();
         // Writing into a string cannot fail.
@@ -200,14 +208,14 @@ fn gauges(label: &'static str, values: impl IntoIterator<Item = (&'static str, u
 }
 
 fn register_supervisor(registry: &mut Registry, dump: &Dump, health: &Health) {
-    let help = "For how long the supervisor has been up";
+    let help = "How long the supervisor has been running";
     registry.register_with_unit("uptime", help, Unit::Seconds, gauge(dump.uptime_seconds));
     let degraded = u64::from(health.status == HealthWord::Degraded);
-    registry.register("degraded", "1 while some promise may not be kept", gauge(degraded));
+    registry.register("degraded", "1 while the health is degraded: some promise may not be kept", gauge(degraded));
     let leads = u64::from(dump.leadership.role == Role::Leader);
-    registry.register("leader", "Whether this supervisor leads those on its database", gauge(leads));
+    registry.register("leader", "1 while this supervisor leads", gauge(leads));
     let epoch = dump.leadership.epoch.and_then(|Epoch(epoch)| u64::try_from(epoch).ok()).unwrap_or(0);
-    registry.register("epoch", "The number of the leadership that lasts, or the last one that was seen", gauge(epoch));
+    registry.register("epoch", "The number of the present leadership, or of the last one that was seen", gauge(epoch));
 }
 
 fn register_campaigns(registry: &mut Registry, campaigns: &[CampaignStatus]) {
@@ -235,15 +243,19 @@ fn register_requests(registry: &mut Registry, dump: &Dump) {
     let waiting = gauges("class", remote.queue.classes());
     registry.register("requests_waiting", "Requests that wait for their turn, by class", waiting);
     let used = gauge(remote.requests_last_minute);
-    registry.register("requests_last_minute", "Requests that count against the limit now", used);
+    registry.register("requests_last_minute", "Requests that count against the request limit now", used);
     let open = remote.circuits.iter().filter(|circuit| circuit.since.is_some()).count() as u64;
-    registry.register("circuits_open", "Operations of TrafficStars that are left alone but for probes", gauge(open));
-    let help = "How many requests it takes to read every campaign";
+    registry.register(
+        "circuits_open",
+        "Operations of TrafficStars that failed repeatedly and get only probe requests",
+        gauge(open),
+    );
+    let help = "Number of requests that reading every campaign once takes";
     registry.register("reading_requests", help, gauge(remote.reading.requests));
-    let help = "Within which time every campaign is read";
+    let help = "Time within which every campaign is read";
     registry.register_with_unit("reading_within", help, Unit::Seconds, gauge(remote.reading.within_seconds));
     let limit = gauge(u64::from(remote.requests_per_minute));
-    registry.register("requests_per_minute_limit", "The configured limit", limit);
+    registry.register("requests_per_minute_limit", "The configured limit of requests per minute", limit);
 }
 
 #[cfg(test)]
@@ -260,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_is_counted() {
+    fn each_call_is_counted_in_its_metric() {
         let metrics = Metrics::default();
         metrics.tick_completed(Duration::from_millis(84), 2);
         metrics.action(ActionKind::Pause, &ActionUpdate::Confirmed);

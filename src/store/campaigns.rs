@@ -1,4 +1,4 @@
-//! The rows of `campaigns`: settings that operators and trackers write.
+//! The rows of the table `campaigns`: settings that operators and trackers write.
 
 use chrono::{DateTime, Duration, Utc};
 use diesel::prelude::*;
@@ -13,83 +13,85 @@ use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::money::{Clicks, Money};
 use crate::domain::policy::{LONGEST_OWN_COOLDOWN_SECONDS, Mode, Policy, PolicyError, PolicyNumbers, UnknownWord};
 
-/// A row of `campaigns`, as stored: the overrides are not validated before [`CampaignRow::policy`].
+/// A row of `campaigns`, as stored. [`CampaignRow::policy`] validates the overrides.
 ///
-/// Without the row's times, which trackers may write in forms of their own.
+/// It leaves out the columns `created_at` and `updated_at`: trackers may write them in a form that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = campaigns)]
 pub struct CampaignRow {
-    /// The key.
+    /// The campaign's database id.
     #[diesel(deserialize_as = Id)]
     pub id: CampaignId,
-    /// For people; cut where it is longer than a name may be.
+    /// The campaign's name, for people, cut to the longest length that a name may have.
     #[diesel(deserialize_as = TrackerName)]
     pub name: String,
-    /// The campaign at TrafficStars.
+    /// The id of the campaign at TrafficStars.
     #[diesel(deserialize_as = Id)]
     pub trafficstar_id: RemoteId,
     /// Whether the campaign is guarded.
     pub generator_enabled: bool,
-    /// `act` or `observe`.
+    /// The campaign's own mode, `act` or `observe`.
     #[diesel(deserialize_as = OptionalTrackerText)]
     pub mode: Option<String>,
-    /// In millionths of the currency unit.
+    /// The campaign's own daily spend limit, in millionths of the currency unit.
     pub spend_limit_micros: Option<i64>,
-    /// From this many remaining clicks on it should run.
+    /// The campaign is run when this many clicks or more remain.
     pub activate_clicks: Option<i64>,
-    /// Down to this many remaining clicks it may run.
+    /// The campaign is paused when this many clicks or fewer remain.
     pub pause_clicks: Option<i64>,
-    /// In seconds.
+    /// The length of the campaign's own cool-down, in seconds.
     pub cooldown_seconds: Option<i64>,
-    /// The high-spend policy's word.
+    /// The name of the campaign's own high-spend policy.
     #[diesel(deserialize_as = OptionalTrackerText)]
     pub high_spend: Option<String>,
-    /// In millionths of the currency unit; no policy uses it yet.
+    /// The price of a thousand clicks, in millionths of the currency unit; no policy uses it yet.
     pub price_per_thousand_micros: Option<i64>,
-    /// More remaining clicks than this are unknown.
+    /// More remaining clicks than this count as unknown.
     pub implausible_clicks: Option<i64>,
 }
 
-/// Why a campaign's own settings make no policy.
+/// The reason why a campaign's own settings and the defaults give no valid policy.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum OverrideError {
-    /// A word that is none of those allowed.
+    /// A column holds an unknown word.
     #[error(
         "campaign {campaign}: the column `{column}` holds an unknown word; correct it, or set it to NULL for the default"
     )]
     Word {
-        /// Whose row.
+        /// The campaign's database id.
         campaign: CampaignId,
-        /// Which column.
+        /// The column's name.
         column: &'static str,
-        /// The word, and those allowed.
+        /// The word, and the words that are allowed.
         #[source]
         source: UnknownWord,
     },
-    /// A number outside its range.
+    /// A column holds a number outside its range.
     #[error(
-        "campaign {campaign}: the column `{column}` holds {value}; it must be 0 or more, and no more than {maximum}"
+        "campaign {campaign}: the column `{column}` holds {value}; set it to a number from 0 to {maximum}, or to NULL for \
+         the default"
     )]
     Range {
-        /// Whose row.
+        /// The campaign's database id.
         campaign: CampaignId,
-        /// Which column.
+        /// The column's name.
         column: &'static str,
-        /// What it holds.
+        /// The number in the column.
         value: i64,
-        /// What it may hold.
+        /// The largest number that is allowed.
         maximum: i64,
     },
-    /// The numbers do not go together.
-    #[error("campaign {0}: its columns and the config's defaults do not go together")]
+    /// The numbers contradict each other.
+    #[error("campaign {0}: its columns and the config's defaults contradict each other")]
     Numbers(CampaignId, #[source] PolicyError),
 }
 
 impl CampaignRow {
-    /// The rules for this campaign: the defaults, and what the row sets otherwise. Observe wins, wherever it is set.
+    /// Returns this campaign's policy: the defaults, with the row's overrides. `observe` in either place wins over
+    /// `act`.
     ///
     /// # Errors
-    /// A column holds what makes no sense.
+    /// A column holds an invalid value, or the numbers contradict each other.
     pub fn policy(&self, defaults: &PolicyNumbers) -> Result<Policy, OverrideError> {
         let mut numbers = defaults.clone();
         self.word::<Mode>("mode", self.mode.as_deref())?;
@@ -108,14 +110,14 @@ impl CampaignRow {
         numbers.validate().map_err(|source| OverrideError::Numbers(self.id, source))
     }
 
-    /// Whether decisions about this campaign become requests, though its other columns may make no sense. An unknown word
-    /// counts as the default: such a row is never activated, and must still be paused.
+    /// Returns the campaign's mode, which counts even where its other columns are invalid. An unknown word counts as
+    /// the default: a campaign with such a row is never activated, and must still be paused.
     #[must_use]
     pub fn mode(&self, default: Mode) -> Mode {
         self.mode_after(default, default)
     }
 
-    /// The same, but an unknown word keeps the mode `last`.
+    /// Like [`CampaignRow::mode`], but an unknown word keeps the mode `last`.
     fn mode_after(&self, default: Mode, last: Mode) -> Mode {
         match self.mode.as_deref().map(str::parse) {
             _ if default == Mode::Observe => Mode::Observe,
@@ -125,8 +127,8 @@ impl CampaignRow {
         }
     }
 
-    /// The policy. If the columns make none: `last`, which was in force before, in the row's own mode if that can be read,
-    /// and what is wrong.
+    /// Returns the policy. If the columns are invalid, returns the policy `last`, which was in force before, together
+    /// with the error. Its mode is the row's own, if that can be read.
     #[must_use]
     pub fn policy_or(&self, defaults: &PolicyNumbers, last: &Policy) -> (Policy, Option<OverrideError>) {
         match self.policy(defaults) {
@@ -158,7 +160,7 @@ impl CampaignRow {
 }
 
 impl Store {
-    /// Every campaign, by its id.
+    /// Reads every campaign, ordered by its id.
     pub async fn campaigns(&self) -> Result<Vec<CampaignRow>, StoreError> {
         db!(self, move |connection| {
             Ok(campaigns::table.order(campaigns::id).select(CampaignRow::as_select()).load(connection)?)
@@ -166,7 +168,7 @@ impl Store {
         .map_err(StoreError::ReadCampaigns)
     }
 
-    /// Switches a campaign's generator on or off. False: there is no such campaign.
+    /// Enables or disables a campaign's generator. Returns false if there is no such campaign.
     pub async fn set_generator_enabled(
         &self,
         id: CampaignId,

@@ -1,8 +1,8 @@
-//! What operators change: the rows of `campaigns` and `urls`, added, changed and removed.
+//! Operators' changes of the tables `campaigns` and `urls`: adding, changing and removing rows.
 //!
-//! A change writes the columns that it names and no others, so that clicks which a tracker counts meanwhile are never
-//! lost. What a statement returns is not stored before its transaction has ended, and a full disk may show only then: each
-//! stands in one. Deliberately absent: whether values make sense; whoever calls has looked.
+//! A change writes only the columns that it names, so that it never overwrites clicks that a tracker counts meanwhile.
+//! Each statement runs in a transaction: a row that a statement returns is stored only after the commit, and an error
+//! such as a full disk may occur only then. Deliberately absent: validation; the caller has checked the values.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -17,31 +17,31 @@ use super::schema::{campaigns, urls};
 use super::values::{Id, Stamp, TrackerName, TrackerText};
 use crate::domain::ids::{CampaignId, UrlId};
 
-/// Columns of `campaigns` to be written; `None` leaves one as it is, `Some(None)` clears an override.
+/// The columns of `campaigns` to write. `None` leaves a column as it is; `Some(None)` clears an override.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Insertable, AsChangeset)]
 #[diesel(table_name = campaigns)]
 pub struct CampaignColumns {
-    /// For people.
+    /// The campaign's name, for people.
     pub name: Option<String>,
-    /// The campaign at TrafficStars.
+    /// The id of the campaign at TrafficStars.
     pub trafficstar_id: Option<i64>,
     /// Whether the campaign is guarded.
     pub generator_enabled: Option<bool>,
-    /// `act` or `observe`.
+    /// The campaign's own mode, `act` or `observe`.
     pub mode: Option<Option<String>>,
-    /// In millionths of the currency unit.
+    /// The campaign's own daily spend limit, in millionths of the currency unit.
     pub spend_limit_micros: Option<Option<i64>>,
-    /// From this many remaining clicks on it should run.
+    /// The campaign is run when this many clicks or more remain.
     pub activate_clicks: Option<Option<i64>>,
-    /// Down to this many remaining clicks it may run.
+    /// The campaign is paused when this many clicks or fewer remain.
     pub pause_clicks: Option<Option<i64>>,
-    /// In seconds.
+    /// The length of the campaign's own cool-down, in seconds.
     pub cooldown_seconds: Option<Option<i64>>,
-    /// The high-spend policy's word.
+    /// The name of the campaign's own high-spend policy.
     pub high_spend: Option<Option<String>>,
-    /// In millionths of the currency unit.
+    /// The price of a thousand clicks, in millionths of the currency unit.
     pub price_per_thousand_micros: Option<Option<i64>>,
-    /// More remaining clicks than this are unknown.
+    /// More remaining clicks than this count as unknown.
     pub implausible_clicks: Option<Option<i64>>,
 }
 
@@ -49,47 +49,47 @@ pub struct CampaignColumns {
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = urls)]
 pub struct UrlRow {
-    /// The key.
+    /// The URL's database id.
     #[diesel(deserialize_as = Id)]
     pub id: UrlId,
-    /// Whose URL it is.
+    /// The database id of the campaign that the URL belongs to.
     #[diesel(deserialize_as = Id)]
     pub campaign_id: CampaignId,
-    /// For people; cut where it is longer than a name may be.
+    /// The URL's name, for people, cut to the longest length that a name may have.
     #[diesel(deserialize_as = TrackerName)]
     pub name: String,
-    /// Where visitors are sent.
+    /// The address to which visitors are sent.
     #[diesel(deserialize_as = TrackerText)]
     pub target_url: String,
-    /// So many clicks are wanted.
+    /// The number of clicks that are wanted.
     pub click_limit: i64,
-    /// So many were counted.
+    /// The number of clicks that were counted.
     pub clicks: i64,
-    /// `active`, or another word, with which its clicks do not count as remaining.
+    /// The URL's status. Its clicks count as remaining only if this is `active`.
     #[diesel(deserialize_as = TrackerText)]
     pub status: String,
 }
 
-/// Columns of `urls` to be written; `None` leaves one as it is.
+/// The columns of `urls` to write. `None` leaves a column as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Insertable, AsChangeset)]
 #[diesel(table_name = urls)]
 pub struct UrlColumns {
-    /// For people.
+    /// The URL's name, for people.
     pub name: Option<String>,
-    /// Where visitors are sent.
+    /// The address to which visitors are sent.
     pub target_url: Option<String>,
-    /// So many clicks are wanted.
+    /// The number of clicks that are wanted.
     pub click_limit: Option<i64>,
-    /// So many were counted.
+    /// The number of clicks that were counted.
     pub clicks: Option<i64>,
-    /// The status word.
+    /// The URL's status, such as `active`.
     pub status: Option<String>,
 }
 
-/// How a change of `campaigns` ended.
+/// The result of a change of the table `campaigns`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CampaignChange {
-    /// The row as it is now; a removed one as it was.
+    /// The change was made. Holds the row after the change; after a removal, the row before it.
     Done(CampaignRow),
     /// There is no such row.
     Missing,
@@ -109,7 +109,7 @@ impl CampaignChange {
 }
 
 impl Store {
-    /// Adds a campaign, with its first URL where there is one: both, or neither.
+    /// Adds a campaign and, if `url` is given, its first URL. Either both are stored or neither.
     ///
     /// # Errors
     /// The database does not answer, or the columns lack one that has no default.
@@ -160,7 +160,7 @@ impl Store {
         CampaignChange::of(changed).map_err(StoreError::WriteCampaign)
     }
 
-    /// A campaign's URLs, by their ids. None: there is no such campaign.
+    /// Reads a campaign's URLs, ordered by their ids. `None` if there is no such campaign.
     pub async fn urls(&self, campaign: CampaignId) -> Result<Option<Vec<UrlRow>>, StoreError> {
         db!(self, move |connection| {
             let rows: Vec<UrlRow> = urls::table
@@ -174,7 +174,7 @@ impl Store {
         .map_err(StoreError::ReadUrls)
     }
 
-    /// One URL.
+    /// Reads one URL. `None` if there is no such URL.
     pub async fn url(&self, id: UrlId) -> Result<Option<UrlRow>, StoreError> {
         db!(self, move |connection| {
             Ok(urls::table.find(id.0).select(UrlRow::as_select()).first(connection).optional()?)
@@ -182,7 +182,7 @@ impl Store {
         .map_err(StoreError::ReadUrls)
     }
 
-    /// Adds a URL to a campaign. None: there is no such campaign.
+    /// Adds a URL to a campaign. Returns `None` if there is no such campaign.
     ///
     /// # Errors
     /// The database does not answer, or the columns lack one that has no default.
@@ -193,7 +193,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Option<UrlRow>, StoreError> {
         db_write!(self, move |connection| {
-            if connection.hold_campaigns(&[campaign.0])?.is_empty() {
+            if connection.lock_campaigns(&[campaign.0])?.is_empty() {
                 return Ok(None);
             }
             let now = Stamp::from(now);
@@ -211,7 +211,7 @@ impl Store {
         .map_err(StoreError::WriteUrl)
     }
 
-    /// Changes the named columns of a URL. None: there is no such URL.
+    /// Changes the named columns of a URL. Returns `None` if there is no such URL.
     pub async fn change_url(
         &self,
         id: UrlId,
@@ -228,7 +228,7 @@ impl Store {
         .map_err(StoreError::WriteUrl)
     }
 
-    /// Removes a URL, and answers what it was. None: there is no such URL.
+    /// Removes a URL, and returns the row as it was before. `None` if there is no such URL.
     pub async fn remove_url(&self, id: UrlId) -> Result<Option<UrlRow>, StoreError> {
         db_write!(self, move |connection| {
             Ok(diesel::delete(urls::table.find(id.0))

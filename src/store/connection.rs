@@ -1,4 +1,4 @@
-//! What both databases do, each in its own way; what their pools have in common; and the threads that may block.
+//! The trait that both databases' connections implement, the settings of their pools, and the blocking threads.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -10,10 +10,12 @@ use tokio::task::spawn_blocking;
 use super::error::Fault;
 use super::rows::{LeaseState, LeaseTerm, SpendColumns};
 
-/// An operation that gets no connection within this time has failed: the tick that waits for it has others to wait for.
+/// An operation that gets no connection within this time fails, since the tick that waits for it has a time limit
+/// itself.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What every pool has in common. The operation that got no connection tells why; nothing is logged behind its back.
+/// Builds the settings that every pool has in common. The pool itself logs nothing: the operation that got no
+/// connection reports the cause.
 pub(super) fn pool_builder<M: ManageConnection>(connections: u32) -> Builder<M> {
     Pool::builder()
         .max_size(connections)
@@ -22,22 +24,24 @@ pub(super) fn pool_builder<M: ManageConnection>(connections: u32) -> Builder<M> 
         .error_handler(Box::new(NopErrorHandler))
 }
 
-/// What both databases do, each in its own way.
+/// The operations that each database implements differently.
 pub(super) trait StoreConnection: Connection {
-    /// A transaction that means to write from its beginning on.
+    /// Runs `body` in a transaction that is opened for writing.
     fn write<T>(&mut self, body: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault>;
 
-    /// How a leadership stands. The next one cannot begin before the transaction ends.
+    /// Reads the state of a leadership. No other leadership can begin before the transaction ends.
     fn lease_state(&mut self, term: &LeaseTerm) -> QueryResult<LeaseState>;
 
-    /// Those of `ids` that `campaigns` has; none of them can be deleted before the transaction ends.
-    fn hold_campaigns(&mut self, ids: &[i64]) -> QueryResult<HashSet<i64>>;
+    /// Returns those of `ids` that have a row in `campaigns`, and locks the rows: none of them can be deleted before
+    /// the transaction ends.
+    fn lock_campaigns(&mut self, ids: &[i64]) -> QueryResult<HashSet<i64>>;
 
-    /// Stores the rows, in place of those of the same campaigns and days. No two may be of the same campaign and day.
+    /// Inserts the rows, or replaces the rows of the same campaign and day. No two rows may have the same campaign and
+    /// day.
     fn upsert_spends(&mut self, rows: &[SpendColumns]) -> QueryResult<()>;
 }
 
-/// Runs `work` on a thread that may block. Dropping the future leaves the work to finish.
+/// Runs `work` on a blocking thread. If the future is dropped, the work still finishes.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {

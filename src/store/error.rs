@@ -1,4 +1,4 @@
-//! What can go wrong: one variant for each operation, the cause as its source.
+//! The store's errors: one variant for each operation, with the cause as its source.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -15,51 +15,51 @@ use super::values::BadValue;
 /// An operation of the store that failed.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// The file is not one of SQLite's.
+    /// The file is not a SQLite database.
     #[error("{} is not a SQLite database: set [database] url to another file, or move this one away", path.display())]
     NotADatabase {
-        /// The file.
+        /// The file's path.
         path: PathBuf,
     },
-    /// The file of the database is not there.
+    /// The database file does not exist.
     #[error(
-        "there is no database {database}: see whether [database] url names the right path and its disk is mounted; for a new \
-         database run `traffic-generator migrate` first"
+        "there is no database {database}: check that [database] url names the right path, and that its disk is mounted; for \
+         a new database, run `traffic-generator migrate` first"
     )]
     NoDatabase {
-        /// Which one.
+        /// The database's URL, without its password.
         database: String,
     },
-    /// The folder of a new database is not there.
-    #[error("the folder {} is missing: make it, or set [database] url to another path", .0.display())]
+    /// The folder of a new database does not exist.
+    #[error("the folder {} does not exist: create it, or set [database] url to another path", .0.display())]
     NoFolder(PathBuf),
     /// The database has no tables.
     #[error(
-        "the database {database} is empty: see whether [database] url names the right one; if it does, `traffic-generator \
-         migrate` makes its tables"
+        "the database {database} is empty: check that [database] url names the right one; if it does, run \
+         `traffic-generator migrate` to create its tables"
     )]
     NoTables {
-        /// Which one.
+        /// The database's URL, without its password.
         database: String,
     },
-    /// The database could not be asked which tables it has.
+    /// The list of the database's tables could not be read.
     #[error("cannot read which tables the database {database} has")]
     ReadSchema {
-        /// Which one.
+        /// The database's URL, without its password.
         database: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: Fault,
     },
     /// The database holds another program's tables.
     #[error(
-        "the database {database} belongs to another program (it has the tables {}), and nothing in it was changed: set \
-         [database] url to one of its own for the Traffic Generator", tables.join(", ")
+        "the database {database} belongs to another program (it has the tables {}), and nothing in it was changed: give \
+         the Traffic Generator a database of its own with [database] url", tables.join(", ")
     )]
     Foreign {
-        /// Which one.
+        /// The database's URL, without its password.
         database: String,
-        /// What was found there.
+        /// The names of the tables that were found.
         tables: Vec<String>,
     },
     /// The database was written by a newer version of the program.
@@ -68,143 +68,145 @@ pub enum StoreError {
          nothing in it was changed: install that version", versions.join(", ")
     )]
     Newer {
-        /// Which one.
+        /// The database's URL, without its password.
         database: String,
         /// The migrations that this program does not know.
         versions: Vec<String>,
     },
-    /// The tables could not be made or brought up to date.
+    /// The tables could not be created or brought up to date.
     #[error("cannot bring the tables of the database {database} up to date")]
     Migrate {
-        /// Which one.
+        /// The database's URL, without its password.
         database: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: Fault,
     },
-    /// Reading the list of campaigns.
+    /// Reading the list of campaigns failed.
     #[error("cannot read the campaigns from the database")]
     ReadCampaigns(#[source] Fault),
-    /// Reading what one tick needs.
+    /// Reading the settings, clicks and spend for a tick failed.
     #[error("cannot read settings, clicks and spend from the database")]
     ReadTick(#[source] Fault),
-    /// Reading what was promised.
+    /// Reading the stored promises failed.
     #[error("cannot read the stored promises from the database")]
     ReadPromises(#[source] Fault),
-    /// Reading the journal.
+    /// Reading the journal failed.
     #[error("cannot read the journal from the database")]
     ReadJournal(#[source] Fault),
-    /// Storing a transition.
+    /// Storing a transition failed.
     #[error("cannot store the promise and the journal entry in the database")]
     Save(#[source] Fault),
-    /// Storing the spend of a sweep.
+    /// Storing the spend of a sweep failed.
     #[error("cannot store the spend in the database")]
     SaveSpends(#[source] Fault),
-    /// Switching a campaign's generator.
+    /// Enabling or disabling a campaign's generator failed.
     #[error("cannot change generator_enabled in the database")]
     SetGeneratorEnabled(#[source] Fault),
-    /// Adding, changing or removing a campaign.
+    /// Adding, changing or removing a campaign failed.
     #[error("cannot change the table `campaigns` in the database")]
     WriteCampaign(#[source] Fault),
-    /// Reading URLs.
+    /// Reading URLs failed.
     #[error("cannot read the URLs from the database")]
     ReadUrls(#[source] Fault),
-    /// Adding, changing or removing a URL.
+    /// Adding, changing or removing a URL failed.
     #[error("cannot change the table `urls` in the database")]
     WriteUrl(#[source] Fault),
-    /// Reading operators' holds.
+    /// Reading the operators' holds failed.
     #[error("cannot read the holds from the database")]
     ReadHolds(#[source] Fault),
-    /// Storing an operator's hold, or its end.
+    /// Storing or releasing an operator's hold failed.
     #[error("cannot store the hold in the database")]
     SetHold(#[source] Fault),
-    /// Looking at, taking, renewing or giving up the lease on leadership.
-    #[error("cannot ask the database about the lease on leadership")]
+    /// Reading, taking, renewing or giving up the lease on leadership failed.
+    #[error("cannot read or change the lease on leadership in the database")]
     Lease(#[source] Fault),
-    /// Counting requests that leave for TrafficStars.
-    #[error("cannot count the requests that leave for TrafficStars in the database")]
+    /// Storing the number of requests sent to TrafficStars failed.
+    #[error("cannot store in the database how many requests are sent to TrafficStars")]
     CountRequests(#[source] Fault),
-    /// Reading how many requests left for TrafficStars lately.
-    #[error("cannot read from the database how many requests left for TrafficStars lately")]
+    /// Reading how many requests were sent to TrafficStars in the last minutes failed.
+    #[error("cannot read from the database how many requests were sent to TrafficStars in the last minutes")]
     ReadRequests(#[source] Fault),
-    /// Deleting history that is old enough.
+    /// Deleting history older than `keep_history` failed.
     #[error("cannot delete old history from the database")]
     Forget(#[source] Fault),
-    /// Writing nothing, to see whether something could be written.
+    /// The test whether the database can be written failed.
     #[error("the database cannot be written")]
     TryToWrite(#[source] Fault),
-    /// The lock against a second supervisor could not be asked for.
+    /// Taking the lock against a second supervisor failed.
     #[error("cannot lock the database {database} against a second supervisor")]
     Lock {
-        /// Which one.
+        /// The database's URL, without its password.
         database: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: Fault,
     },
     /// Another supervisor holds the lock.
     #[error(
-        "another supervisor{} guards the database {database} already: two would undo each other's work. Stop it first, or \
-         talk to it with the other commands. A file beside the database that it has locked is no leftover: leave it there",
+        "another supervisor{} already guards the database {database}; two supervisors would undo each other's work. Stop \
+         that supervisor first, or control it with the other commands. Do not remove its lock file beside the database",
         holder.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
     )]
     AlreadyGuarded {
-        /// Which one.
+        /// The database's URL, without its password.
         database: String,
-        /// The process that holds it, if it said so.
+        /// The id of the process that holds the lock, if the lock file names it.
         holder: Option<u32>,
     },
 }
 
-/// Why an operation failed.
+/// The cause of an operation's failure.
 #[derive(Debug, Error)]
 pub enum Fault {
-    /// No connection could be had.
-    #[error("no connection to the database: see that it is there, and not busy; it is tried again all the time")]
+    /// The pool could not provide a connection.
+    #[error(
+        "no connection to the database: check that it can be reached and is not overloaded; the program keeps trying"
+    )]
     Pool(#[from] PoolError),
     /// The file cannot be opened.
     #[error(transparent)]
     OpenFile(#[from] diesel::ConnectionError),
-    /// The server lets no connection be made.
+    /// Connecting to the database failed.
     #[error(transparent)]
     Connect(#[from] ConnectFailure),
     /// The connection ended during the operation.
     #[error(
-        "the database server has ended the connection, or hangs: see that it runs and can be reached; it is tried again \
-         all the time"
+        "the database server closed the connection or does not respond: check that it runs and can be reached; the program \
+         keeps trying"
     )]
     Lost(#[source] QueryError),
-    /// No room for more data.
-    #[error("there is no room for the database: free some on its disk, and the next attempt succeeds")]
+    /// The database's disk is full.
+    #[error("the database's disk is full: free some space on it; the next attempt then succeeds")]
     Full(#[source] QueryError),
-    /// The file, its folder, its disk or the server lets nothing be written.
+    /// The file, its folder, its disk or the server is read-only.
     #[error(
-        "the database lets nothing be written: give this user the right to write it (a file: its folder, too), or see \
-         whether its disk or server is set to read-only; the next attempt then succeeds"
+        "the database is read-only: give this user the right to write it (for a file: its folder, too). Or check whether \
+         its disk or server is set to read-only. The next attempt then succeeds"
     )]
     ReadOnly(#[source] QueryError),
-    /// Another program is writing, or has not ended its transaction.
+    /// Another program is writing, or has left a transaction open.
     #[error(
         "another program keeps the database locked: let it end its transaction (a shell with an open BEGIN, a backup); \
          the next attempt then succeeds"
     )]
     Locked(#[source] QueryError),
-    /// So much is written that this did not get its turn.
+    /// The write waited too long behind other writes.
     #[error(
-        "so much is written to the database that this did not get its turn within {0:?}: see whether its disk or server is \
-         slow; it is tried again all the time"
+        "the database is busy: this write waited {0:?} behind other writes and gave up; check whether the database's disk or \
+         server is slow; the program keeps trying"
     )]
     Busy(Duration),
-    /// Nobody can write, and somebody has just found out why.
+    /// Another write failed a moment ago, for a cause that stops every write.
     #[error(transparent)]
     Shared(Arc<Fault>),
-    /// What the file holds is no longer a database.
+    /// The database file is damaged.
     #[error("the database is damaged: stop the supervisor, keep a copy of the file, and restore the last backup")]
     Damaged(#[source] QueryError),
-    /// The database refused.
+    /// The database refused the statement.
     #[error(transparent)]
     Query(QueryError),
-    /// A value of our own that makes no sense.
+    /// A stored value of the program's own is invalid.
     #[error(transparent)]
     Value(#[from] BadValue),
     /// A migration failed.
@@ -213,64 +215,65 @@ pub enum Fault {
     /// A file could not be read, written or locked.
     #[error(transparent)]
     File(#[from] std::io::Error),
-    /// Another file stands at the path than the one that was opened, or none.
+    /// The path no longer leads to the file that was opened.
     #[error("the database file was deleted, moved or replaced while it was in use: restart to use what is there now")]
     Replaced,
-    /// The leadership in whose name it was to be stored does not last.
-    #[error("this supervisor's lease on leadership has ended, another one may lead: nothing is stored in its name")]
+    /// This supervisor's leadership has ended, so it must not store anything.
+    #[error("this supervisor's lease on leadership has ended, so it stored nothing: another supervisor may lead now")]
     NotLeading,
-    /// A question about the lease took too long.
-    #[error("there was no answer within {0:?}")]
+    /// A statement about the lease took too long.
+    #[error("the database did not answer within {0:?}")]
     NoAnswer(Duration),
-    /// The one row of `leadership` is not there.
+    /// The one row of the table `leadership` is missing.
     #[error(
-        "the row of the table `leadership` is lost, so that nobody can lead: `traffic-generator migrate` makes it again"
+        "the row of the table `leadership` is missing, so no supervisor can lead: run `traffic-generator migrate` to \
+         restore it"
     )]
     NoLeadership,
-    /// Only PostgreSQL has a lease.
-    #[error("a SQLite database has a lock, and no lease")]
+    /// A lease was requested from a SQLite database: only PostgreSQL has one.
+    #[error("a SQLite database has a lock instead of a lease")]
     NoLeaseHere,
-    /// The task that worked for us panicked, or the runtime is shutting down.
+    /// The blocking task panicked, or the runtime is shutting down.
     #[error("the database task did not finish")]
     Task(#[from] JoinError),
 }
 
-/// Why a text names no database. It never repeats the text, which may hold a password.
+/// The reason why a text is not a database URL. It never repeats the text, which may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DatabaseUrlError {
-    /// No `://` in it.
+    /// The text has no `://`.
     #[error("write it as sqlite://path/to/file.db or postgres://user@host/name")]
     NoScheme,
-    /// A scheme that nobody taught us.
-    #[error("`{0}://` is not known: use sqlite:// or postgres://")]
+    /// The scheme is unknown.
+    #[error("`{0}://` is unknown: use sqlite:// or postgres://")]
     UnknownScheme(String),
-    /// `sqlite://` without a path.
-    #[error("sqlite:// needs the path of a file behind it, like sqlite://traffic-generator.db")]
+    /// `sqlite://` has no path.
+    #[error("sqlite:// must be followed by the path of a file, like sqlite://traffic-generator.db")]
     NoPath,
-    /// What is kept in memory is lost with the process, and nothing may be lost.
-    #[error("sqlite:// needs a file: a database in memory would lose every promise with the process")]
+    /// A database in memory is lost when the process ends.
+    #[error("sqlite:// needs a file: a database in memory would lose every promise when the process ends")]
     InMemory,
-    /// `sqlite://path?key=value`.
-    #[error("sqlite:// takes the path of a file and nothing else: leave out what begins with `?`")]
+    /// The SQLite URL has parameters, as in `sqlite://path?key=value`.
+    #[error("sqlite:// takes only the path of a file: remove the part from `?` on")]
     Parameters,
-    /// What stands behind `postgres://` cannot be read.
+    /// The rest of the `postgres://` URL cannot be read.
     #[error(
-        "postgres:// must be followed by user@host/name and perhaps by ?name=value with parameters of libpq that this \
-         program knows; percent-encode what is special in a password or a path"
+        "postgres:// must be followed by user@host/name and optionally by ?name=value with parameters of libpq that this \
+         program supports; percent-encode special characters in a password or a path"
     )]
     Postgres,
-    /// A word of libpq's for encryption that keeps out who listens, and not who stands in between.
+    /// An `sslmode` of libpq that protects against passive eavesdropping, but not against an active man in the middle.
     #[error(
-        "postgres:// sets sslmode={0}, which trusts a server that was not checked: write sslmode=verify-full, with \
+        "postgres:// sets sslmode={0}, which trusts a server without checking it: write sslmode=verify-full, with \
          sslrootcert=FILE for an authority of your own; or sslmode=disable in a network that you trust"
     )]
     Unchecked(&'static str),
-    /// `sslmode` with a word that nobody taught us.
+    /// The word after `sslmode=` is unknown.
     #[error("postgres:// sets sslmode to an unknown word: write verify-full or disable")]
     TlsMode,
 }
 
-/// Why no connection could be had, with all its causes: the pool keeps the text alone.
+/// The reason why connecting failed, with all its causes in one text: r2d2's pool keeps only an error's text.
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub struct ConnectFailure(pub(super) String);
@@ -278,41 +281,45 @@ pub struct ConnectFailure(pub(super) String);
 impl ConnectFailure {
     pub(super) fn new(error: &dyn Error) -> Self {
         let causes = std::iter::successors(Some(error), |error| (*error).source());
-        let told = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        let advice = ADVICE.iter().find(|(cause, _)| told.contains(cause));
-        Self(advice.map_or_else(|| told.clone(), |(_, advice)| format!("{told}; {advice}")))
+        let text = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        let advice = ADVICE.iter().find(|(cause, _)| text.contains(cause));
+        Self(advice.map_or_else(|| text.clone(), |(_, advice)| format!("{text}; {advice}")))
     }
 }
 
-/// What to do about what the libraries say of an attempt to connect.
+/// Advice for the operator, by a piece of the libraries' error text about a failed attempt to connect.
 const ADVICE: [(&str, &str); 5] = [
-    ("Connection refused", "see that the server runs and listens there"),
+    ("Connection refused", "check that the server runs and listens there"),
     (
         "password missing",
-        "the server asks for a password: put it into the environment variable PGPASSWORD, or name its file with [database] \
-         password_file",
+        "the server asks for a password: set the environment variable PGPASSWORD, or name a file that holds the password with \
+         [database] password_file",
     ),
     (
         "UnknownIssuer",
-        "an authority that is not trusted has signed the server's certificate: name a file with its own with sslrootcert",
+        "the server's certificate is signed by an authority that this machine does not trust: name a file with that \
+         authority's certificate with sslrootcert",
     ),
     (
         "CaUsedAsEndEntity",
-        "the server shows an authority's certificate as its own: let an authority sign one for it, or make one with \
-         basicConstraints=CA:FALSE",
+        "the server uses an authority's certificate as its own: have an authority sign a certificate for it, or create one \
+         with basicConstraints=CA:FALSE",
     ),
-    ("server does not support TLS", "let it (ssl = on), or, in a network that you trust, set sslmode=disable"),
+    (
+        "server does not support TLS",
+        "enable TLS on the server (ssl = on), or, in a network that you trust, set sslmode=disable",
+    ),
 ];
 
 impl StoreError {
-    /// Whether it did not get its turn to write, while others did.
+    /// Whether the write waited too long behind other writes ([`Fault::Busy`]).
     #[must_use]
     pub fn is_busy(&self) -> bool {
         let fault = self.source().and_then(|fault| fault.downcast_ref());
         matches!(fault, Some(Fault::Busy(_)))
     }
 
-    /// Whether somebody else was writing, which passes.
+    /// Whether another writer kept the database locked or busy. Such a failure is temporary.
     #[must_use]
     pub fn is_locked(&self) -> bool {
         let fault = self.source().and_then(|fault| fault.downcast_ref());
@@ -324,22 +331,22 @@ impl StoreError {
 }
 
 impl From<QueryError> for Fault {
-    /// Neither database tells more than a text about most of its troubles. SQLite's never changes; a server speaks the
-    /// language that it was set to, and what is not understood is shown as it is.
+    /// Recognises most faults by the database's error text, since diesel passes on no code for them. SQLite's texts are
+    /// fixed. A PostgreSQL server may be set to another language: a text that is not recognised is shown as it is.
     fn from(error: QueryError) -> Self {
-        let (kind, text) = told(&error).unwrap_or((&DatabaseErrorKind::Unknown, ""));
+        let (kind, text) = database_message(&error).unwrap_or((&DatabaseErrorKind::Unknown, ""));
         let lost = matches!(kind, DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection);
         let read_only = matches!(kind, DatabaseErrorKind::ReadOnlyTransaction);
-        let says = |words: &[&str]| words.iter().any(|words| text.contains(words));
-        if lost || says(&["terminating connection"]) {
+        let contains = |phrases: &[&str]| phrases.iter().any(|phrase| text.contains(phrase));
+        if lost || contains(&["terminating connection"]) {
             Self::Lost(error)
-        } else if read_only || says(&["attempt to write a readonly database"]) {
+        } else if read_only || contains(&["attempt to write a readonly database"]) {
             Self::ReadOnly(error)
-        } else if says(&["database or disk is full", "No space left on device"]) {
+        } else if contains(&["database or disk is full", "No space left on device"]) {
             Self::Full(error)
-        } else if says(&["database is locked", "database table is locked", "due to lock timeout"]) {
+        } else if contains(&["database is locked", "database table is locked", "due to lock timeout"]) {
             Self::Locked(error)
-        } else if says(&["database disk image is malformed", "file is not a database"]) {
+        } else if contains(&["database disk image is malformed", "file is not a database"]) {
             Self::Damaged(error)
         } else {
             Self::Query(error)
@@ -347,25 +354,25 @@ impl From<QueryError> for Fault {
     }
 }
 
-/// What the database itself said, if it did.
-fn told(error: &QueryError) -> Option<(&DatabaseErrorKind, &str)> {
-    if let QueryError::DatabaseError(kind, told) = error {
-        Some((kind, told.message()))
+/// Returns the kind and text of the database's own error message. `None` if the error comes from diesel.
+fn database_message(error: &QueryError) -> Option<(&DatabaseErrorKind, &str)> {
+    if let QueryError::DatabaseError(kind, information) = error {
+        Some((kind, information.message()))
     } else if let QueryError::RollbackErrorOnCommit { commit_error, .. } = error {
-        told(commit_error)
+        database_message(commit_error)
     } else {
         None
     }
 }
 
 impl Fault {
-    /// Whether another connection may succeed where this one cannot.
-    pub(super) const fn spends_connection(&self) -> bool {
+    /// Whether the connection must be closed, because another one may succeed where this one cannot.
+    pub(super) const fn breaks_connection(&self) -> bool {
         matches!(self, Self::Lost(_) | Self::ReadOnly(_) | Self::Damaged(_))
     }
 
-    /// Whether it is about the database, and not about what was to be written.
-    pub(super) const fn keeps_all_from_writing(&self) -> bool {
+    /// Whether the cause stops every write. Other faults concern only the one write that failed.
+    pub(super) const fn stops_every_write(&self) -> bool {
         match self {
             Self::Pool(_)
             | Self::OpenFile(_)

@@ -1,6 +1,7 @@
-//! Operators' holds: each campaign's own, and the one on all of them.
+//! Operators' holds: those on single campaigns, and the one on all campaigns.
 //!
-//! A guarded campaign's own hold is written with its transitions ([`Store::save`]); here is what has no actor to write it.
+//! The actor of a guarded campaign stores the campaign's hold with its transitions ([`Store::save`]). This file stores
+//! the holds that belong to no actor.
 
 use std::collections::HashMap;
 
@@ -19,17 +20,17 @@ use crate::domain::status::Hold;
 /// The key of the one row of `hold_on_all`.
 const THE_ROW: i64 = 1;
 
-/// Every hold that is stored; one whose time is up may still be there.
+/// Every stored hold. Expired holds may be among them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoredHolds {
-    /// The hold on all campaigns.
+    /// The hold on all campaigns. `None` if no such hold is stored.
     pub all: Option<Hold>,
-    /// The holds on single ones.
+    /// The holds on single campaigns, by the campaign's id.
     pub by_campaign: HashMap<CampaignId, Hold>,
 }
 
 impl Store {
-    /// Every hold.
+    /// Reads every hold.
     pub async fn holds(&self) -> Result<StoredHolds, StoreError> {
         db!(self, move |connection| {
             connection.transaction(|connection| {
@@ -44,7 +45,7 @@ impl Store {
         .map_err(StoreError::ReadHolds)
     }
 
-    /// Stores the hold on all campaigns; none deletes it. On return it outlives a power cut.
+    /// Stores the hold on all campaigns; `None` deletes it. Once this returns, the change survives a power cut.
     pub async fn set_hold_on_all(&self, hold: Option<Hold>) -> Result<(), StoreError> {
         let term = self.term.clone();
         db_write!(self, move |connection| {
@@ -60,13 +61,13 @@ impl Store {
         .map_err(StoreError::SetHold)
     }
 
-    /// Stores a campaign's hold; none deletes it. False: there is no such campaign. For a campaign without an actor: a
-    /// hold that an actor keeps is stored with its transitions.
+    /// Stores a campaign's hold; `None` deletes it. Returns false if there is no such campaign. It is only for a
+    /// campaign without an actor: an actor stores its hold with its transitions.
     pub async fn set_hold(&self, id: CampaignId, hold: Option<Hold>) -> Result<bool, StoreError> {
         let term = self.term.clone();
         db_write!(self, move |connection| {
             refuse_unless_leading(connection, term.as_ref())?;
-            if connection.hold_campaigns(&[id.0])?.is_empty() {
+            if connection.lock_campaigns(&[id.0])?.is_empty() {
                 return Ok(false);
             }
             diesel::delete(holds::table.find(id.0)).execute(connection)?;
@@ -81,10 +82,10 @@ impl Store {
     }
 }
 
-/// A hold's columns, in each of the two tables that have them.
+/// Defines the struct of a hold's columns, for each of the two tables that have these columns.
 macro_rules! hold_columns {
     ($name:ident, $table:ident) => {
-        /// A row's columns but for its key.
+        /// The columns of a row, without its key.
         #[derive(Queryable, Selectable, Insertable, AsChangeset)]
         #[diesel(table_name = $table, treat_none_as_null = true)]
         pub(super) struct $name {
@@ -110,8 +111,9 @@ macro_rules! hold_columns {
         }
 
         impl $name {
-            /// The hold of the row with this key. One whose times cannot be read is in force until it is released, and
-            /// its reason says what is wrong: with a row that is there, nobody meant that there is no hold.
+            /// Returns the hold of the row with this key. If a time cannot be read, the hold is in force until an
+            /// operator releases it, and its reason says what is wrong. A row exists, so a hold was intended: fail
+            /// closed.
             pub(super) fn read(self, row: i64) -> Hold {
                 let place = Place { table: stringify!($table), row };
                 let since = place.time("since", self.since);

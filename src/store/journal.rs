@@ -1,4 +1,4 @@
-//! The journal, read as operators read it.
+//! Reading the journal for operators.
 
 use diesel::prelude::*;
 
@@ -12,10 +12,10 @@ use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::journal::{JournalEntry, JournalQuery, MOST_ENTRIES};
 
 impl Store {
-    /// The entries that fit, newest first.
+    /// Reads the entries that match the query, the newest first.
     ///
     /// # Errors
-    /// The database does not answer, or holds a value of our own that makes no sense.
+    /// The database does not answer, or an entry holds an invalid value.
     pub async fn journal(&self, query: JournalQuery) -> Result<Vec<JournalEntry>, StoreError> {
         db!(self, move |connection| {
             let mut entries = journal::table.inner_join(journal_steps::table).into_boxed();

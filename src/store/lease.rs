@@ -1,7 +1,7 @@
-//! The lease on leadership: one row, judged by the database's clock. And the condition on which a leader's records are
-//! stored.
+//! The lease on leadership: one row, judged by the database's clock. A leader's records are stored only while its lease
+//! lasts; the check for that is here, too.
 //!
-//! Deliberately absent: when to look, take and renew, and what an answer means ([`crate::domain::lease`]).
+//! Deliberately absent: when to read, take and renew the lease, and what an answer means ([`crate::domain::lease`]).
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,22 +18,22 @@ use super::rows::{LeaseState, LeaseTerm};
 use super::url::{DatabaseUrl, Target};
 use crate::domain::lease::{Epoch, LEASE, Leader, LeaseRow, MARGIN};
 
-/// A question that is not answered by then has failed: the lease would not outlast many of them.
+/// A statement about the lease fails if it has no answer within this time, so that several attempts fit into one lease.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
-/// Who asks for the lease.
+/// The process that wants the lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseCandidate {
-    /// Unlike that of any other process on any machine, earlier ones included.
+    /// The process's unique name: no other process on any machine has it, or ever had it.
     pub name: String,
     /// The machine's name, for people.
     pub host: String,
-    /// The process id there.
+    /// The process id on that machine.
     pub pid: u32,
 }
 
-/// Asks about the lease by a connection of its own: operations that wait for a connection of the pool do not keep a
-/// heartbeat waiting. Clones share it.
+/// Reads and changes the lease over a connection of its own, so that a heartbeat never waits behind operations that use
+/// the pool. Clones share the connection.
 #[derive(Clone)]
 pub struct LeaseStore {
     url: DatabaseUrl,
@@ -42,7 +42,7 @@ pub struct LeaseStore {
 }
 
 impl Store {
-    /// Where the lease is asked for; none where leadership is a lock on a file ([`Store::lock`]).
+    /// Returns the access to the lease. `None` for SQLite, where a lock on a file decides leadership ([`Store::lock`]).
     #[must_use]
     pub fn lease_store(&self, candidate: LeaseCandidate) -> Option<LeaseStore> {
         match &self.url.target {
@@ -51,7 +51,8 @@ impl Store {
         }
     }
 
-    /// The same store for one leadership: promises, journal, holds and spends are stored while it lasts, and refused afterwards.
+    /// Returns the same store for one leadership: it stores promises, journal entries, holds and spends while that
+    /// leadership lasts, and refuses to store them afterwards.
     #[must_use]
     pub fn in_term(&self, term: LeaseTerm) -> Self {
         Self { term: Some(term), ..self.clone() }
@@ -59,25 +60,26 @@ impl Store {
 }
 
 impl LeaseStore {
-    /// What the row says now.
+    /// Reads the lease's row.
     ///
     /// # Errors
     /// The database does not answer in time.
     pub async fn look(&self) -> Result<LeaseRow, StoreError> {
-        self.ask(|connection, _| {
+        self.run(|connection, _| {
             let row: Option<Row> = diesel::sql_query(LOOK).get_result(connection).optional()?;
             row.map(LeaseRow::from).ok_or(Fault::NoLeadership)
         })
         .await
     }
 
-    /// Takes the lease, if it is as `seen` says, and free by the database's clock. None: somebody was faster, or is alive.
+    /// Takes the lease, if the row is still as in `seen` and the lease is free by the database's clock. Returns `None`
+    /// if another supervisor was faster, or the holder is alive.
     ///
     /// # Errors
-    /// The database does not answer in time. It may have been taken all the same: it runs out then.
+    /// The database does not answer in time. The lease may have been taken nevertheless; it then expires by itself.
     pub async fn take(&self, seen: &LeaseRow) -> Result<Option<LeaseTerm>, StoreError> {
         let (Epoch(epoch), beats) = (seen.epoch, seen.beats);
-        self.ask(move |connection, candidate| {
+        self.run(move |connection, candidate| {
             let taken: Option<Taken> = diesel::sql_query(TAKE)
                 .bind::<Text, _>(&candidate.name)
                 .bind::<Text, _>(&candidate.host)
@@ -97,30 +99,30 @@ impl LeaseStore {
         .await
     }
 
-    /// Renews the lease. False: the leadership is over, or the row is lost.
+    /// Renews the lease. Returns false if the leadership is over, or the row is missing.
     ///
     /// # Errors
-    /// The database does not answer in time. It may have been renewed all the same.
+    /// The database does not answer in time. The lease may have been renewed nevertheless.
     pub async fn beat(&self, term: &LeaseTerm) -> Result<bool, StoreError> {
         let term = term.clone();
-        self.ask(move |connection, _| {
-            let beaten = diesel::sql_query(BEAT)
+        self.run(move |connection, _| {
+            let renewed = diesel::sql_query(BEAT)
                 .bind::<BigInt, _>(milliseconds(LEASE))
                 .bind::<BigInt, _>(term.epoch.0)
                 .bind::<Text, _>(&*term.holder)
                 .execute(connection)?;
-            Ok(beaten > 0)
+            Ok(renewed > 0)
         })
         .await
     }
 
-    /// Gives the lease up, so that a standby takes it at once. Nothing happens where the leadership is over.
+    /// Gives up the lease, so that a standby can take it at once. Does nothing if the leadership is already over.
     ///
     /// # Errors
-    /// The database does not answer in time: the lease runs out by itself.
+    /// The database does not answer in time. The lease then expires by itself.
     pub async fn give_up(&self, term: &LeaseTerm) -> Result<(), StoreError> {
         let term = term.clone();
-        self.ask(move |connection, _| {
+        self.run(move |connection, _| {
             diesel::sql_query(GIVE_UP)
                 .bind::<BigInt, _>(term.epoch.0)
                 .bind::<Text, _>(&*term.holder)
@@ -130,10 +132,11 @@ impl LeaseStore {
         .await
     }
 
-    /// Asks by the kept connection, or by a new one. One that failed, or does not answer in time, is not used again.
-    async fn ask<T: Send + 'static>(
+    /// Runs `query` over the kept connection, or over a new one. A connection that failed, or did not answer in time,
+    /// is not used again.
+    async fn run<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&mut PgConnection, &LeaseCandidate) -> Result<T, Fault> + Send + 'static,
+        query: impl FnOnce(&mut PgConnection, &LeaseCandidate) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
         let kept = self.kept().take();
         let (url, candidate) = (self.url.clone(), self.candidate.clone());
@@ -142,7 +145,7 @@ impl LeaseStore {
                 Some(connection) => connection,
                 None => open(&url)?,
             };
-            let answer = question(&mut connection, &candidate)?;
+            let answer = query(&mut connection, &candidate)?;
             Ok((answer, connection))
         });
         let answered = tokio::time::timeout(ANSWER_WITHIN, work).await;
@@ -168,7 +171,7 @@ fn open(url: &DatabaseUrl) -> Result<PgConnection, Fault> {
         Target::Sqlite(_) => Err(Fault::NoLeaseHere),
         Target::Postgres(server) => {
             let mut connection = postgres::open(server)?;
-            diesel::sql_query(WAIT_FOR_NOBODY).execute(&mut connection)?;
+            diesel::sql_query(LOCK_TIMEOUT).execute(&mut connection)?;
             Ok(connection)
         }
     }
@@ -178,18 +181,21 @@ fn milliseconds(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Whoever is still storing something in the name of the last leadership holds off the next one: it is tried again.
-const WAIT_FOR_NOBODY: &str = "SET lock_timeout = 1000";
+/// A transaction of the last leader may still lock the row. Taking the lease then fails after this time, and the caller
+/// tries again.
+const LOCK_TIMEOUT: &str = "SET lock_timeout = 1000";
 
-/// Not `now()`, which is when the transaction began: it may have waited for a lock since.
+/// Reads the row. It uses `clock_timestamp()`, since `now()` is the beginning of the transaction, which may have waited
+/// for a lock since then.
 ///
-/// Without `ends_at` nothing is waited for: it has run out long ago.
+/// A lease whose `ends_at` is NULL counts as expired long ago.
 const LOOK: &str = "SELECT epoch, beats, holder IS NOT NULL AS is_held, host, pid, since, ends_at, \
     CAST(FLOOR(EXTRACT(EPOCH FROM (clock_timestamp() AT TIME ZONE 'utc') - COALESCE(ends_at, TIMESTAMP 'epoch')) * 1000) \
     AS BIGINT) AS run_out_ms FROM leadership WHERE id = 1";
 
-/// A lease without a holder was given up, which ends it; or somebody has taken the holder out by hand, who may still act until
-/// the lease ends.
+/// A lease without a holder was given up, which set `ends_at`; or somebody removed the holder from the row by hand, and
+/// that supervisor may still act until `ends_at`. Either can be taken from `ends_at` on. A lease with a holder can be
+/// taken only after a margin in addition.
 const TAKE: &str = "UPDATE leadership SET epoch = epoch + 1, beats = 0, holder = $1, host = $2, pid = $3, \
     since = clock_timestamp() AT TIME ZONE 'utc', \
     ends_at = (clock_timestamp() AT TIME ZONE 'utc') + $4 * INTERVAL '1 millisecond' \
@@ -204,8 +210,8 @@ const BEAT: &str = "UPDATE leadership SET beats = beats + 1, \
 const GIVE_UP: &str = "UPDATE leadership SET holder = NULL, ends_at = clock_timestamp() AT TIME ZONE 'utc' \
     WHERE id = 1 AND epoch = $1 AND holder = $2";
 
-/// As if the last leadership known had just ended with its lease and all that it had sent: whoever held the lost row may not know
-/// of it yet.
+/// Restores the missing row with a lease that ends only after a whole lease and margin from now. The supervisor that
+/// held the lost lease may not know yet that it is lost. The epoch continues from the newest one in the journal.
 const RESTORE: &str = "INSERT INTO leadership (id, epoch, beats, ends_at) \
     SELECT 1, COALESCE(MAX(epoch), 0), 0, (clock_timestamp() AT TIME ZONE 'utc') + $1 * INTERVAL '1 millisecond' \
     FROM journal ON CONFLICT (id) DO NOTHING";
@@ -251,25 +257,26 @@ struct Taken {
     since: NaiveDateTime,
 }
 
-/// Whether the row is not there, so that nobody can lead.
+/// Whether the row is missing, so that no supervisor can lead.
 pub(super) fn is_lost(connection: &mut PgConnection) -> QueryResult<bool> {
     let found = diesel::sql_query("SELECT 1 FROM leadership WHERE id = 1").execute(connection)?;
     Ok(found == 0)
 }
 
-/// Makes the row again, where it is lost; whether it was.
+/// Inserts the row if it is missing. Returns whether it was missing.
 pub(super) fn restore(connection: &mut PgConnection) -> QueryResult<bool> {
     let restored = diesel::sql_query(RESTORE).bind::<BigInt, _>(milliseconds(LEASE + MARGIN)).execute(connection)?;
     Ok(restored > 0)
 }
 
-/// Refuses what is written in the name of a leadership that does not last. To be asked first in its transaction.
+/// Returns an error unless the leadership `term` lasts; without a term, nothing is checked. A transaction that writes
+/// must call this first.
 pub(super) fn refuse_unless_leading(
     connection: &mut impl StoreConnection,
     term: Option<&LeaseTerm>,
 ) -> Result<(), Fault> {
     match term.map_or(Ok(LeaseState::Lasts), |term| connection.lease_state(term))? {
         LeaseState::Lasts => Ok(()),
-        LeaseState::RunOut | LeaseState::Over => Err(Fault::NotLeading),
+        LeaseState::Expired | LeaseState::Over => Err(Fault::NotLeading),
     }
 }

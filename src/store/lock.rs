@@ -1,7 +1,8 @@
-//! The lock against a second supervisor on the same SQLite file. The operating system ends it with its holder, however that
-//! one dies.
+//! The lock against a second supervisor on the same SQLite file. The operating system releases it when the process that
+//! holds it ends, however that happens.
 //!
-//! Deliberately absent: PostgreSQL, on which several supervisors may live and a lease says who leads ([`super::LeaseStore`]).
+//! Deliberately absent: PostgreSQL. Several supervisors may share one server, and a lease decides which of them leads
+//! ([`super::LeaseStore`]).
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
@@ -16,51 +17,52 @@ use super::error::{Fault, StoreError};
 use super::sqlite::companion;
 use super::url::{DatabaseUrl, Target};
 
-/// For its owner alone: anyone who can read the file can lock it, and so keep the guard from starting.
+/// Only the owner may open the lock file: a user who can read it can lock it, and so keep the guard from starting.
 const OWNER_ALONE: u32 = 0o600;
 
-/// Held by the supervisor that guards the database; dropping it lets the next one in.
+/// The lock of the supervisor that guards the database. Dropping it releases the lock.
 #[must_use = "the lock ends when this is dropped"]
 #[derive(Debug)]
 pub struct SupervisorLock {
-    /// Where the locked file is. It stays when the lock ends: removing it would let two hold "the" lock, on two files.
+    /// The path of the locked file. The file stays when the lock ends: if it were removed, two supervisors could each
+    /// hold a lock, on two different files.
     path: PathBuf,
     database: PathBuf,
     file: File,
 }
 
 impl SupervisorLock {
-    /// Whether the locked file is still the one that another supervisor would try to lock. Where somebody has removed or
-    /// replaced it, another one may guard the database already.
+    /// Whether the path still leads to the locked file. If somebody has removed or replaced the file, another
+    /// supervisor may already guard the database.
     #[must_use]
     pub fn is_in_place(&self) -> bool {
         let identity = |found: fs::Metadata| (found.dev(), found.ino());
         match (fs::symlink_metadata(&self.path), self.file.metadata()) {
             (Ok(found), Ok(held)) => identity(found) == identity(held),
-            // With its disk the database is gone, too: by this path nobody guards it.
+            // If the database is gone, too, its disk is probably gone: no other supervisor can guard it by this path.
             (Err(error), _) if error.kind() == ErrorKind::NotFound => fs::symlink_metadata(&self.database).is_err(),
-            // What cannot be looked at, nobody can lock.
+            // A file that cannot be inspected cannot be locked by another supervisor either.
             (Err(_), _) | (_, Err(_)) => true,
         }
     }
 }
 
-/// Who has the lock.
+/// The state of the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockState {
-    /// Nobody.
+    /// No process holds the lock.
     Free,
-    /// A process; its id, if it said so.
+    /// A process holds the lock. Its id, if the lock file names it.
     Held(Option<u32>),
-    /// The database has a lease instead.
+    /// The database has no lock, but a lease.
     None,
 }
 
 impl Store {
-    /// Who has the lock. It is not taken, and no file is made.
+    /// Reads the state of the lock. It neither takes the lock nor creates a file.
     ///
     /// # Errors
-    /// It could not be taken by this user.
+    /// This user could not take the lock.
     pub async fn lock_state(&self) -> Result<LockState, StoreError> {
         let url = self.url.clone();
         let look = move || match &url.target {
@@ -70,11 +72,11 @@ impl Store {
         blocking(look).await.map_err(|source| StoreError::Lock { database: self.url.to_string(), source })
     }
 
-    /// Takes the lock, without waiting; none where the database has a lease instead.
+    /// Takes the lock without waiting. Returns `None` for a database that has a lease instead.
     ///
     /// # Errors
-    /// [`StoreError::AlreadyGuarded`] while another supervisor holds it; [`StoreError::NoDatabase`] where there is nothing to
-    /// lock; [`StoreError::Lock`] if it cannot be asked for.
+    /// [`StoreError::AlreadyGuarded`] while another supervisor holds the lock; [`StoreError::NoDatabase`] if there is
+    /// no database file; [`StoreError::Lock`] if the lock file cannot be opened or locked.
     pub async fn lock(&self) -> Result<Option<SupervisorLock>, StoreError> {
         let url = self.url.clone();
         let lock = move || match &url.target {
@@ -88,7 +90,8 @@ impl Store {
 
 fn lock_file(database: &Path, url: &DatabaseUrl) -> Result<SupervisorLock, StoreError> {
     let fault = |error: std::io::Error| StoreError::Lock { database: url.to_string(), source: Fault::File(error) };
-    // One name for one database, whatever links lead to it: two names would be two locks.
+    // One lock for one database file, even if several links lead to it: the lock's path comes from the file's real
+    // path.
     let database = match fs::canonicalize(database) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return Err(StoreError::NoDatabase { database: url.to_string() });
@@ -105,14 +108,16 @@ fn lock_file(database: &Path, url: &DatabaseUrl) -> Result<SupervisorLock, Store
         }
         Err(TryLockError::Error(error)) => return Err(fault(error)),
     }
-    // Only now: while a supervisor lives, its lock must not be called a file to remove.
+    // Only after the lock is taken: these checks advise to remove the file, which must not happen to a running
+    // supervisor's lock file.
     keep_to_owner(&path, &file).map_err(fault)?;
-    // A disk without room keeps nobody from guarding.
+    // The pid is only for messages: a full disk must not keep the supervisor from guarding.
     let _ = file.set_len(0).and_then(|()| writeln!(file, "pid {}", std::process::id()));
     Ok(SupervisorLock { path, database, file })
 }
 
-/// Looks at the lock beside a database. Sharing it for that moment keeps nobody else out who looks, too.
+/// Reads the state of the lock beside a database. It takes a shared lock for a moment, so that several processes can
+/// look at the same time.
 fn look_at_lock(database: &Path) -> std::io::Result<LockState> {
     let found = fs::canonicalize(database).and_then(|database| open(&companion(&database, ".lock"), false));
     let mut file = match found {
@@ -126,14 +131,15 @@ fn look_at_lock(database: &Path) -> std::io::Result<LockState> {
     }
 }
 
-/// Only for messages: what cannot be read is left out of them.
+/// Reads the id of the process that holds the lock. It is only for messages: `None` if it cannot be read.
 fn holder_of(file: &mut File) -> Option<u32> {
     let mut holder = String::new();
     file.read_to_string(&mut holder).ok()?;
     holder.trim().strip_prefix("pid ")?.parse().ok()
 }
 
-/// The tracker may write the folder, too: a link that it has put there would let the guard write over another file.
+/// Opens the lock file and follows no link. The tracker may write to the folder, too: through a link that it put there,
+/// the guard would overwrite another file.
 fn open(path: &Path, is_made: bool) -> std::io::Result<File> {
     let no_link = OFlags::NOFOLLOW.bits().cast_signed();
     let mut options = OpenOptions::new();
@@ -144,20 +150,21 @@ fn open(path: &Path, is_made: bool) -> std::io::Result<File> {
     }
 }
 
-/// Refuses a file that is another one, too, and takes it from other users: an earlier version made it for all to read.
+/// Refuses a file that has a second name, and takes the permissions from other users: an earlier version let every user
+/// read the file.
 fn keep_to_owner(path: &Path, file: &File) -> std::io::Result<()> {
     let found = file.metadata()?;
     if !found.is_file() {
         return Err(to_remove(path, "is not a file"));
     }
     if found.nlink() > 1 {
-        return Err(to_remove(path, "has another name, too"));
+        return Err(to_remove(path, "has a second name (a hard link)"));
     }
     if found.permissions().mode() & 0o777 == OWNER_ALONE {
         return Ok(());
     }
     let taken = file.set_permissions(Permissions::from_mode(OWNER_ALONE));
-    taken.map_err(|_| to_remove(path, "is another user's, and others may read it"))
+    taken.map_err(|_| to_remove(path, "belongs to another user, and others may read it"))
 }
 
 fn to_remove(path: &Path, problem: &str) -> std::io::Error {

@@ -1,6 +1,6 @@
-//! The tables: which state they are in, and how they are brought up to date.
+//! The tables: reading the state of their schema, and bringing it up to date.
 //!
-//! The migrations are part of the program. None undoes another: a database is only ever brought forward.
+//! The migrations are compiled into the program. There is no way back: no migration undoes another one.
 
 use std::fs::File;
 use std::io::Read;
@@ -24,36 +24,37 @@ use super::url::Target;
 use super::{DatabaseUrl, Store};
 
 const MIGRATIONS_TABLE: &str = "__diesel_schema_migrations";
-/// With these bytes every SQLite database begins.
+/// The first bytes of every SQLite database.
 const SQLITE_HEADER: &[u8; 16] = b"SQLite format 3\0";
 
-/// What a database is like, seen from this version of the program.
+/// The state of a database's schema, as this version of the program sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SchemaState {
-    /// The file of a SQLite database is not there.
+    /// The file of a SQLite database does not exist.
     Missing,
-    /// It has no tables.
+    /// The database has no tables.
     Empty,
-    /// It is ours, and these migrations are still to come.
+    /// The database is the program's own, and migrations are missing. Holds their names.
     Behind(Vec<String>),
-    /// It is ours and up to date.
+    /// The database is the program's own and up to date.
     UpToDate,
-    /// It is ours and up to date, but the row of `leadership` is lost: nobody can lead.
+    /// The database is up to date, but the row of the table `leadership` is missing, so no supervisor can lead.
     NoLeadership,
-    /// It is ours, but a newer version has been at it: these migrations are unknown here.
+    /// A newer version of the program has migrated the database. Holds the versions of the migrations that are unknown
+    /// here.
     Newer(Vec<String>),
-    /// It is another program's: these are its tables.
+    /// The database belongs to another program. Holds the names of its tables.
     Foreign(Vec<String>),
 }
 
-/// A migration that the program knows.
+/// A migration that this version of the program has.
 struct Known {
     version: String,
     name: String,
 }
 
 impl Store {
-    /// Which state the tables are in. Creates and changes nothing.
+    /// Reads the state of the schema. It creates and changes nothing.
     ///
     /// # Errors
     /// The database cannot be read, or the file is not a SQLite database.
@@ -63,20 +64,20 @@ impl Store {
         inspected.map_err(|source| StoreError::ReadSchema { database: self.url.to_string(), source })?
     }
 
-    /// Makes the tables or brings them up to date; the names of what was applied. Another program's database, and one of a
-    /// newer version of this program, are left as they are, to the byte. One that is up to date is not written to.
+    /// Creates the tables or brings them up to date. Returns the names of the applied migrations. It does not change a
+    /// byte of another program's database, of a database of a newer version, or of one that is up to date.
     ///
     /// # Errors
-    /// The database is not ours or newer than this program, or a migration failed: then none was applied.
+    /// The database is another program's or a newer version's, or a migration failed. Then no migration was applied.
     pub async fn migrate(&self) -> Result<Vec<String>, StoreError> {
         self.bring_up_to_date(OpenMode::Create).await
     }
 
-    /// The same for a database that has its tables: it makes none, since a wrong path, or a disk that is not mounted, would
-    /// look like a database without campaigns.
+    /// Like [`Store::migrate`], but only for a database that already has its tables. It never creates a database: at a
+    /// wrong path, or on a disk that is not mounted, that would hide the operator's mistake behind an empty database.
     ///
     /// # Errors
-    /// As [`Store::migrate`]; the database is not there, or empty.
+    /// As [`Store::migrate`]; also if the database does not exist, or is empty.
     pub async fn upgrade(&self) -> Result<Vec<String>, StoreError> {
         self.bring_up_to_date(OpenMode::ReadWrite).await
     }
@@ -108,7 +109,7 @@ fn inspect(url: &DatabaseUrl) -> Result<SchemaState, StoreError> {
     }
 }
 
-/// What can be said from the file alone, before SQLite is let near it.
+/// Judges the file by its first bytes, before SQLite opens it. `None` if it begins like a SQLite database.
 fn judge_file(path: &Path, url: &DatabaseUrl) -> Result<Option<SchemaState>, StoreError> {
     let fault = |error| StoreError::ReadSchema { database: url.to_string(), source: Fault::File(error) };
     let mut beginning = Vec::new();
@@ -126,25 +127,28 @@ fn judge_file(path: &Path, url: &DatabaseUrl) -> Result<Option<SchemaState>, Sto
     Ok(None)
 }
 
-/// SQLite would only say that it cannot open the file.
+/// Returns an error that names the folder, if the folder of a new database is missing. SQLite's own error would only
+/// say that it cannot open the file.
 fn refuse_missing_folder(url: &DatabaseUrl) -> Result<(), StoreError> {
     let folder = url.sqlite_path().and_then(|file| std::path::absolute(file).ok()?.parent().map(Path::to_path_buf));
     folder.filter(|folder| !folder.exists()).map_or(Ok(()), |folder| Err(StoreError::NoFolder(folder)))
 }
 
 fn migrate(url: &DatabaseUrl, mode: OpenMode) -> Result<Vec<String>, StoreError> {
-    // Looked at before it is opened for writing: opening alone may change a file.
+    // The state is read before the file is opened for writing, since opening alone may change a file.
     let state = inspect(url)?;
     refuse(&state, mode, url)?;
-    // Whoever only wants to know that it is up to date waits for no other writer, and needs no right to write.
-    if state == SchemaState::UpToDate && has_its_log(url)? {
+    // A database that is up to date is not opened for writing: that would wait for other writers, and need the right to
+    // write.
+    if state == SchemaState::UpToDate && has_write_ahead_log(url)? {
         return Ok(Vec::new());
     }
     let outcome = match &url.target {
         Target::Sqlite(path) => sqlite::open(path, mode).and_then(|mut connection| {
             let outcome = migrate_here(&mut connection)?;
             if outcome.0.is_ours() {
-                // Readers and the one writer do not wait for each other. The file keeps the setting.
+                // With a write-ahead log, readers and the writer do not wait for each other. The file keeps the
+                // setting.
                 connection.batch_execute("PRAGMA journal_mode = WAL")?;
             }
             Ok(outcome)
@@ -158,8 +162,8 @@ fn migrate(url: &DatabaseUrl, mode: OpenMode) -> Result<Vec<String>, StoreError>
     Ok(applied)
 }
 
-/// All missing migrations in one transaction, in which the state is looked at once more: another process may have been
-/// faster. The state found, and the names applied.
+/// Applies all missing migrations in one transaction. The transaction reads the state once more, since another process
+/// may have been faster. Returns the state before the migrations, and the names of the applied ones.
 fn migrate_here<C: SchemaConnection>(connection: &mut C) -> Result<(SchemaState, Vec<String>), Fault> {
     connection.write(|connection| {
         connection.lock_migrations()?;
@@ -172,15 +176,15 @@ fn migrate_here<C: SchemaConnection>(connection: &mut C) -> Result<(SchemaState,
         let names = known.into_iter().filter(|known| applied.contains(&known.version)).map(|known| known.name);
         let mut names: Vec<String> = names.collect();
         if connection.restore_leadership()? {
-            names.push("the lost row of `leadership`".to_owned());
+            names.push("the missing row of `leadership`".to_owned());
         }
         Ok((found, names))
     })
 }
 
-/// Whether readers and the one writer do not wait for each other. A file that was restored from a back-up may have lost
-/// the setting.
-fn has_its_log(url: &DatabaseUrl) -> Result<bool, StoreError> {
+/// Whether the database file is set to a write-ahead log. A file that was restored from a back-up may have lost the
+/// setting.
+fn has_write_ahead_log(url: &DatabaseUrl) -> Result<bool, StoreError> {
     let fault = |error| StoreError::ReadSchema { database: url.to_string(), source: Fault::File(error) };
     match &url.target {
         Target::Sqlite(path) => sqlite::has_write_ahead_log(path).map_err(fault),
@@ -188,7 +192,8 @@ fn has_its_log(url: &DatabaseUrl) -> Result<bool, StoreError> {
     }
 }
 
-/// Refuses what is not ours to change. Tables are made where the database is made, and nowhere else.
+/// Returns an error for a database that must not be changed. Only [`OpenMode::Create`] creates tables in an empty
+/// database.
 fn refuse(state: &SchemaState, mode: OpenMode, url: &DatabaseUrl) -> Result<(), StoreError> {
     let database = url.to_string();
     match state {
@@ -202,7 +207,7 @@ fn refuse(state: &SchemaState, mode: OpenMode, url: &DatabaseUrl) -> Result<(), 
 }
 
 impl SchemaState {
-    /// Whether this program may bring it up to date.
+    /// Whether this program may bring the database up to date.
     const fn is_ours(&self) -> bool {
         match self {
             Self::Missing | Self::Empty | Self::Behind(_) | Self::UpToDate | Self::NoLeadership => true,
@@ -240,11 +245,11 @@ fn read_state<C: SchemaConnection>(connection: &mut C) -> Result<SchemaState, Fa
     Ok(state)
 }
 
-/// How each database is asked about its tables.
+/// The statements about the schema, which differ between the databases.
 trait SchemaConnection: StoreConnection + MigrationHarness<<Self as Connection>::Backend> {
     const MIGRATIONS: EmbeddedMigrations;
 
-    /// In the order in which they are applied.
+    /// Returns the program's migrations, in the order in which they are applied.
     fn known_migrations() -> Result<Vec<Known>, Fault> {
         let migrations: Vec<Box<dyn Migration<Self::Backend>>> =
             Self::MIGRATIONS.migrations().map_err(Fault::Migration)?;
@@ -257,22 +262,24 @@ trait SchemaConnection: StoreConnection + MigrationHarness<<Self as Connection>:
         Ok(known)
     }
 
-    /// Applies what is missing; the versions applied.
+    /// Applies the missing migrations. Returns their versions.
     fn apply_missing(&mut self) -> Result<Vec<String>, Fault> {
         let applied = self.run_pending_migrations(Self::MIGRATIONS).map_err(Fault::Migration)?;
         Ok(applied.iter().map(ToString::to_string).collect())
     }
 
-    /// Tables and views, without the database's own.
+    /// Returns the names of the tables and views, without the database's internal ones.
     fn table_names(&mut self) -> Result<Vec<String>, Fault>;
+    /// Returns the versions of the applied migrations.
     fn applied_versions(&mut self) -> Result<Vec<String>, Fault>;
-    /// Keeps others from migrating until the transaction ends.
+    /// Keeps other processes from migrating until the transaction ends.
     fn lock_migrations(&mut self) -> Result<(), Fault>;
-    /// Whether nobody can lead, since the row of `leadership` is lost. Never where a lock on a file says who leads.
+    /// Whether the row of the table `leadership` is missing, so that no supervisor can lead. Always false for SQLite,
+    /// where a lock on a file decides leadership.
     fn lacks_leadership(&mut self) -> Result<bool, Fault> {
         Ok(false)
     }
-    /// Makes that row again, if it is lost; whether it was.
+    /// Restores that row if it is missing. Returns whether it was missing.
     fn restore_leadership(&mut self) -> Result<bool, Fault> {
         Ok(false)
     }
@@ -294,7 +301,7 @@ impl SchemaConnection for SqliteConnection {
         Ok(migrations_table::table.order(migrations_table::version).select(migrations_table::version).load(self)?)
     }
 
-    /// The immediate transaction keeps every other writer out already.
+    /// Does nothing: the immediate transaction already keeps every other writer out.
     fn lock_migrations(&mut self) -> Result<(), Fault> {
         Ok(())
     }
@@ -303,7 +310,8 @@ impl SchemaConnection for SqliteConnection {
 impl SchemaConnection for PgConnection {
     const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
-    /// Those of the schema in which unqualified names are made, whether or not we may read them.
+    /// Returns the tables of the schema in which PostgreSQL creates unqualified names, also those that this user may
+    /// not read.
     fn table_names(&mut self) -> Result<Vec<String>, Fault> {
         Ok(pg_class::table
             .filter(pg_class::relkind.eq_any(["r", "p", "v", "m", "f"]))
@@ -317,7 +325,7 @@ impl SchemaConnection for PgConnection {
         Ok(migrations_table::table.order(migrations_table::version).select(migrations_table::version).load(self)?)
     }
 
-    /// A table may be large, and another process be at it: neither is a reason to give up.
+    /// Raises the time limits first: a migration of a large table, or another process's migration, may take long.
     fn lock_migrations(&mut self) -> Result<(), Fault> {
         self.batch_execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '1min'")?;
         diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(MIGRATIONS_LOCK_KEY).execute(self)?;
@@ -333,11 +341,11 @@ impl SchemaConnection for PgConnection {
     }
 }
 
-/// The number by which all that migrate one PostgreSQL database know their lock: the letters of `traffmig`.
+/// The key of the advisory lock that every process takes to migrate a PostgreSQL database: the letters of `traffmig`.
 const MIGRATIONS_LOCK_KEY: i64 = i64::from_be_bytes(*b"traffmig");
 
 diesel::table! {
-    // PostgreSQL's list of what there is.
+    // PostgreSQL's catalogue of tables and views.
     pg_class (relname) {
         relname -> Text,
         relkind -> Text,
@@ -345,7 +353,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    // SQLite's list of what there is.
+    // SQLite's catalogue of tables and views.
     sqlite_schema (name) {
         name -> Text,
         #[sql_name = "type"]

@@ -1,16 +1,24 @@
-//! The only diesel: one [`Store`] over SQLite, which is part of the program, or PostgreSQL.
+//! The store runs all SQL: one [`Store`] over SQLite, which is compiled into the program, or PostgreSQL. No other module
+//! uses diesel. It leaves decisions to `domain`, and retries to its callers: the next tick is the retry.
 //!
-//! Every operation is a synchronous body that runs whole on a blocking thread: a caller that gives up waiting leaves it to
-//! finish by itself, and no transaction stays open. An operation is one method, in the file named after what it is about.
+//! Every operation is a synchronous body that runs as a whole on a blocking thread. If the caller stops waiting, the
+//! operation finishes by itself, and no transaction stays open. An operation is one method, in the file named after its
+//! subject.
 //!
-//! From the ground up: `values`, `schema`; `error`; `password`, `rows`; `connection`, which says what both databases do;
-//! `sqlite` and `postgres`, each in its own way; `url`, which names one; `pools`, by which an operation gets a connection; then
-//! the operations. No file needs one that stands above it.
+//! A file uses only files of the layers below it. The layers, from the lowest one up:
+//! 1. `values`, `schema`;
+//! 2. `error`;
+//! 3. `password`, `rows`;
+//! 4. `connection`, the trait that both databases implement;
+//! 5. `sqlite` and `postgres`, its implementations;
+//! 6. `url`, which names a database;
+//! 7. `pools`, by which an operation gets a connection;
+//! 8. the operations.
 //!
-//! Deliberately absent: decisions and retries; the next tick is the retry. Nothing waits for ever: SQLite waits for a lock and
-//! a pool for a connection within a bound, a write for its turn (`turns`), and so does PostgreSQL (its folder says how).
-//! The tables that trackers write (`campaigns`, `urls`) are taken as they are: what makes no sense in them is reported by
-//! [`CampaignRow::policy`] and in the reading's defect, so that one bad row never takes the others' readings with it.
+//! Every wait has a time limit: a wait of SQLite for a lock, of a pool for a connection, of a write for its turn
+//! (`write_turns`), and of PostgreSQL (see its folder). The store takes the tables that trackers write
+//! (`campaigns`, `urls`) as they are. Invalid values in them are reported by [`CampaignRow::policy`] and by the
+//! reading's defect. So one bad row does not make other campaigns unreadable.
 
 mod campaigns;
 mod catalog;
@@ -60,19 +68,19 @@ use write_turns::WriteTurns;
 
 /// The database. Clones share their connections.
 ///
-/// Each operation fails where the database does not answer in time; what was to be written is then stored whole or not at all.
+/// Each operation fails if the database does not answer in time. A write is then stored completely or not at all.
 #[derive(Clone)]
 pub struct Store {
     url: DatabaseUrl,
     pools: Pools,
     turns: Arc<WriteTurns>,
-    /// In whose name the guard's records are stored; none where nobody else can lead.
+    /// The leadership under which the guard's records are stored. `None` where no other supervisor can lead.
     term: Option<LeaseTerm>,
 }
 
 impl Store {
-    /// Prepares the connections and makes none: the first operation does, and says what is wrong. Nothing is created and
-    /// no table is changed; [`Store::migrate`] and [`Store::upgrade`] do that.
+    /// Prepares the pools and opens no connection: the first operation opens one, and returns the error if that fails.
+    /// It creates no file and changes no table; [`Store::migrate`] and [`Store::upgrade`] do that.
     #[must_use]
     pub fn connect(url: &DatabaseUrl) -> Self {
         let pools = Pools::new(url);
@@ -80,7 +88,8 @@ impl Store {
         Self { url: url.clone(), pools, turns, term: None }
     }
 
-    /// The same for looking only, where the file system lets nothing be written; none on a server, which needs no such thing.
+    /// Returns a store that only reads, for a SQLite file on a read-only file system. `None` for a PostgreSQL server,
+    /// which needs no special mode for that.
     #[must_use]
     pub fn only_reading(&self) -> Option<Self> {
         match &self.pools {
@@ -89,7 +98,7 @@ impl Store {
         }
     }
 
-    /// `sqlite` or `postgres`, as the dump names it.
+    /// Returns `sqlite` or `postgres`, as in the dump.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self.pools {
@@ -98,10 +107,10 @@ impl Store {
         }
     }
 
-    /// How large SQLite's write-ahead log is. A PostgreSQL server keeps its own house: 0.
+    /// Returns the size of SQLite's write-ahead log in bytes. 0 for a PostgreSQL server, which manages its log itself.
     pub async fn log_bytes(&self) -> u64 {
         let Pools::Sqlite(pools) = self.pools.clone() else { return 0 };
-        // Nobody can have panicked over it.
+        // The closure cannot fail; an error means that the runtime is shutting down.
         blocking(move || Ok(pools.log_bytes())).await.unwrap_or(0)
     }
 }

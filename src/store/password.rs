@@ -1,20 +1,20 @@
-//! The password of a server whose URL has none.
+//! The password for a server whose URL has no password.
 
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
-/// A password that does not stand in the URL.
+/// A password that is not part of the URL.
 #[derive(Debug, Clone)]
 pub enum Password {
     /// The password itself. Its `Debug` hides it.
     Text(SecretString),
-    /// A file that holds it and nothing else, read at each connection.
+    /// The path of a file that holds only the password. It is read for each new connection.
     File(PathBuf),
 }
 
-/// Why there is no password to connect with.
+/// The reason why the password file cannot be read.
 #[derive(Debug, Error)]
 #[error("[database] password_file: {} cannot be read; it must be a text file that this user may read", shown(.file))]
 pub(super) struct PasswordError {
@@ -24,7 +24,7 @@ pub(super) struct PasswordError {
 }
 
 impl Password {
-    /// The password itself. A file is read now, so that a changed one counts from the next connection on.
+    /// Returns the password. A file is read at each call, so that a changed file takes effect with the next connection.
     pub(super) fn read(&self) -> Result<SecretString, PasswordError> {
         match self {
             Self::Text(text) => Ok(text.clone()),
@@ -32,14 +32,15 @@ impl Password {
                 let text = std::fs::read_to_string(file)
                     .map(SecretString::from)
                     .map_err(|source| PasswordError { file: file.clone(), source })?;
-                // An editor ends the last line; a password ends before.
+                // Editors add a line break at the end, which is not part of the password.
                 Ok(text.expose_secret().trim_end_matches(['\r', '\n']).into())
             }
         }
     }
 }
 
-/// The file's name for a log. A relative name may be the password itself, written into `password_file`: it is not shown.
+/// Returns the file's name for messages. A relative name may be the password itself, written into `password_file` by
+/// mistake, so it is not shown.
 fn shown(file: &Path) -> String {
-    if file.is_absolute() { file.display().to_string() } else { "the file that it names".to_owned() }
+    if file.is_absolute() { file.display().to_string() } else { "the file that this key names".to_owned() }
 }

@@ -1,11 +1,12 @@
-//! The connections, and `db!`, by which every operation gets one; `db_write!`, where it writes.
+//! The connection pools; and the macros by which every operation gets a connection: `db!` to read, `db_write!` to
+//! write.
 
 use std::sync::Arc;
 
 use super::postgres::{self, PgPool};
 use super::sqlite::{self, OpenMode, SqlitePools};
 use super::url::{DatabaseUrl, Target};
-use super::write_turns::{Fate, WriteTurns};
+use super::write_turns::{FailureScope, WriteTurns};
 
 /// One pool for each database that the program can use.
 #[derive(Clone)]
@@ -15,7 +16,7 @@ pub(super) enum Pools {
 }
 
 impl Pools {
-    /// The pool for `url`. It opens its first connection when it is first asked for one.
+    /// Creates the pool for `url`. The pool opens its first connection when an operation first needs one.
     pub(super) fn new(url: &DatabaseUrl) -> Self {
         match &url.target {
             Target::Sqlite(path) => Self::Sqlite(SqlitePools::new(path, OpenMode::ReadWrite)),
@@ -23,11 +24,11 @@ impl Pools {
         }
     }
 
-    /// Who may write when.
+    /// Returns the queue of writes for this database.
     pub(super) fn turns(&self) -> Arc<WriteTurns> {
         match self {
-            Self::Sqlite(_) => WriteTurns::new(sqlite::WRITERS as usize, Fate::Shared),
-            Self::Postgres(_) => WriteTurns::new(postgres::WRITERS, Fate::OfEach),
+            Self::Sqlite(_) => WriteTurns::new(sqlite::WRITERS as usize, FailureScope::EveryWrite),
+            Self::Postgres(_) => WriteTurns::new(postgres::WRITERS, FailureScope::OneWrite),
         }
     }
 }
@@ -59,7 +60,8 @@ macro_rules! db {
 }
 pub(super) use db;
 
-/// The same for a body that writes, in one transaction, when its turn has come. Those who wait for it keep no reader out.
+/// Like `db!`, for a body that writes: it waits for its turn, and runs in one transaction. Writes that wait do not
+/// delay reads.
 macro_rules! db_write {
     ($store:expr, move |$connection:ident| $body:block) => {
         $crate::store::pools::db!(@with writer, [$store.turns.write], $store, $connection, {

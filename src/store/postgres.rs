@@ -1,6 +1,6 @@
-//! PostgreSQL's side: diesel's synchronous face of an asynchronous connection, and the runtime that drives it.
+//! PostgreSQL connections: diesel's synchronous wrapper of an asynchronous connection, and the runtime that drives it.
 //!
-//! `server` reads the URL, `tls` says whom to trust. Deliberately absent: libpq and OpenSSL.
+//! `server` parses the URL, `tls` decides which certificates are trusted. Deliberately absent: libpq and OpenSSL.
 
 mod server;
 mod tls;
@@ -29,26 +29,27 @@ use super::error::{ConnectFailure, Fault};
 use super::rows::{LeaseState, LeaseTerm, SpendColumns};
 use super::schema::{campaigns, spends};
 
-/// A connection for synchronous bodies. It must not be used, nor made, on a thread that runs asynchronous tasks.
+/// A connection for synchronous code. It must neither be created nor used on a thread that runs asynchronous tasks.
 pub(super) type PgConnection = AsyncConnectionWrapper<AsyncPgConnection, PgIo>;
 /// A pool of connections.
 pub(super) type PgPool = Pool<PgManager>;
 
 const CONNECTIONS: u32 = 8;
-/// So many of them write at a time. The others are left for readers.
+/// At most this many of the connections write at a time. The others are left for reads.
 pub(super) const WRITERS: usize = 5;
-/// Longer than the server lets a statement take: past it the server has not ended it, so it hangs or is out of reach.
+/// The longest time for an operation. This is longer than the server's own limit for a statement: if the server has not
+/// ended the statement by then, the server hangs or cannot be reached.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long a connection from the pool may take to show that it works.
+/// The longest time for the check of a pooled connection.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
-/// Below what PostgreSQL can bind in one statement.
+/// Rows per statement, so that a statement stays below PostgreSQL's limit of bound values.
 const ROWS_PER_STATEMENT: usize = 1_000;
 
-/// One runtime drives the sockets of every connection, for as long as the process lives: a connection may outlive the
-/// runtime of the caller that made it, and dropping a runtime on another one's thread panics.
+/// One runtime drives the sockets of every connection until the process ends. A connection may outlive the runtime of
+/// the caller that created it, and dropping a runtime on another runtime's thread panics.
 static RUNTIME: OnceLock<Runtime> = OnceLock::new();
 
-/// How the wrapper waits for its connection.
+/// Lets the synchronous wrapper wait for its asynchronous connection.
 #[derive(Debug)]
 pub(super) struct PgIo {
     runtime: &'static Runtime,
@@ -70,14 +71,14 @@ fn runtime() -> std::io::Result<&'static Runtime> {
         return Ok(runtime);
     }
     let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("postgres-io").enable_all().build()?;
-    // Of two that come at once the slower one's is shut down again; its thread has nothing to do yet.
+    // If two threads come here at once, the slower one shuts its runtime down again. That runtime has no work yet.
     if let Err(spare) = RUNTIME.set(runtime) {
         spare.shutdown_background();
     }
     RUNTIME.get().ok_or_else(|| std::io::Error::other("the runtime for PostgreSQL did not start"))
 }
 
-/// A connection beside the pool.
+/// Opens a connection outside the pool.
 pub(super) fn open(server: &Server) -> Result<PgConnection, ConnectFailure> {
     connect(server).map(|lent| lent.connection)
 }
@@ -100,7 +101,7 @@ fn connect(server: &Server) -> Result<PgLent, ConnectFailure> {
         })
     });
     let (connection, driver) = connected?;
-    Ok(PgLent { connection: PgConnection::from(connection), driver, is_spent: false })
+    Ok(PgLent { connection: PgConnection::from(connection), driver, must_close: false })
 }
 
 async fn start<T>(config: &Config, tls: T) -> Result<(AsyncPgConnection, AbortHandle), ConnectFailure>
@@ -108,18 +109,20 @@ where
     T: MakeTlsConnect<Socket, Stream: Send + 'static> + Send,
 {
     let (client, socket) = config.connect(tls).await.map_err(|error| ConnectFailure::new(&error))?;
-    // What ends it is told to whoever waits for an answer.
+    // The error that ends the connection is dropped here: statements that wait for an answer return it, too.
     let driver = tokio::spawn(async { drop(socket.await) }).abort_handle();
     let connection = AsyncPgConnection::try_from(client).await.map_err(|error| ConnectFailure::new(&error))?;
     Ok((connection, driver))
 }
 
-/// A connection of the pool.
+/// A connection that the pool lends.
 pub(super) struct PgLent {
     connection: PgConnection,
-    /// What moves bytes between it and the server. Without it every question is answered: the connection is closed.
+    /// The task that moves bytes between the connection and the server. Without it every statement fails at once with
+    /// "connection closed".
     driver: AbortHandle,
-    is_spent: bool,
+    /// Whether the pool must close the connection instead of lending it again.
+    must_close: bool,
 }
 
 impl PgLent {
@@ -128,8 +131,8 @@ impl PgLent {
         self.run_within(OPERATION_TIMEOUT, body)
     }
 
-    /// The same, and the connection is cut when it takes longer: the network may be there and the server hang, and a
-    /// thread that waits for it would be lost.
+    /// Runs `body` with the connection, and cuts the connection if that takes longer than `limit`. Otherwise a server
+    /// that hangs behind a working network would block the thread for ever.
     pub(super) fn run_within<T>(
         &mut self,
         limit: Duration,
@@ -137,11 +140,11 @@ impl PgLent {
     ) -> Result<T, Fault> {
         let _deadline = self.deadline(limit);
         let outcome = body(&mut self.connection);
-        self.is_spent = outcome.as_ref().is_err_and(Fault::spends_connection);
+        self.must_close = outcome.as_ref().is_err_and(Fault::breaks_connection);
         outcome
     }
 
-    /// Cuts the connection after this time, unless it is dropped before.
+    /// Starts a timer that cuts the connection after this time. Dropping the timer stops it.
     fn deadline(&self, within: Duration) -> Option<Deadline> {
         let driver = self.driver.clone();
         let cut = async move {
@@ -160,12 +163,12 @@ impl Drop for Deadline {
     }
 }
 
-/// The pool for a server, without a connection yet.
+/// Creates the pool for a server. It opens no connection yet.
 pub(super) fn pool(server: &Server) -> PgPool {
     pool_builder(CONNECTIONS).build_unchecked(PgManager { server: server.clone() })
 }
 
-/// Makes the pool's connections.
+/// Creates and checks the pool's connections.
 #[derive(Debug)]
 pub(super) struct PgManager {
     server: Server,
@@ -185,17 +188,19 @@ impl ManageConnection for PgManager {
         answer.map(drop).map_err(|error| ConnectFailure::new(&error))
     }
 
-    /// A transaction left open, or torn: such a connection is not used again.
+    /// Whether the connection must not be used again: its last fault says so, or its transaction was left open or
+    /// broken.
     fn has_broken(&self, lent: &mut PgLent) -> bool {
-        lent.is_spent
+        lent.must_close
             || std::thread::panicking()
             || <PgConnection as Connection>::TransactionManager::is_broken_transaction_manager(&mut lent.connection)
     }
 }
 
-/// Holds off the next leadership until the transaction ends, and heartbeats not at all. A transaction whose client is frozen
-/// would do that for ever: the server ends it.
-const STANDING: &str = "SELECT COALESCE(ends_at, TIMESTAMP 'epoch') > clock_timestamp() AT TIME ZONE 'utc' AS lasts, \
+/// Reads whether the lease lasts, and locks its row. The lock delays the next leadership until the transaction ends,
+/// but no heartbeat. If the client freezes within the transaction, the server ends the transaction after two seconds,
+/// since the lock would otherwise last for ever.
+const LEASE_STATE: &str = "SELECT COALESCE(ends_at, TIMESTAMP 'epoch') > clock_timestamp() AT TIME ZONE 'utc' AS lasts, \
     set_config('idle_in_transaction_session_timeout', '2000', TRUE) AS bound \
     FROM leadership WHERE id = 1 AND epoch = $1 AND holder = $2 FOR KEY SHARE";
 
@@ -206,31 +211,31 @@ struct Lasts {
 }
 
 impl StoreConnection for PgConnection {
-    /// READ COMMITTED: no body reads a value, thinks, and writes it back.
+    /// READ COMMITTED is enough: no body reads a value, changes it, and writes it back.
     fn write<T>(&mut self, body: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
         self.transaction(body)
     }
 
     fn lease_state(&mut self, term: &LeaseTerm) -> QueryResult<LeaseState> {
-        let found: Option<Lasts> = diesel::sql_query(STANDING)
+        let found: Option<Lasts> = diesel::sql_query(LEASE_STATE)
             .bind::<BigInt, _>(term.epoch.0)
             .bind::<Text, _>(&*term.holder)
             .get_result(self)
             .optional()?;
         Ok(match found {
             Some(Lasts { lasts: true }) => LeaseState::Lasts,
-            Some(Lasts { lasts: false }) => LeaseState::RunOut,
+            Some(Lasts { lasts: false }) => LeaseState::Expired,
             None => LeaseState::Over,
         })
     }
 
-    fn hold_campaigns(&mut self, ids: &[i64]) -> QueryResult<HashSet<i64>> {
-        let held: Vec<i64> =
+    fn lock_campaigns(&mut self, ids: &[i64]) -> QueryResult<HashSet<i64>> {
+        let locked: Vec<i64> =
             campaigns::table.filter(campaigns::id.eq_any(ids)).select(campaigns::id).for_key_share().load(self)?;
-        Ok(held.into_iter().collect())
+        Ok(locked.into_iter().collect())
     }
 
-    /// Many at once: each statement is a journey to the server and back.
+    /// Writes many rows with each statement, since each statement costs a round trip to the server.
     fn upsert_spends(&mut self, rows: &[SpendColumns]) -> QueryResult<()> {
         for rows in rows.chunks(ROWS_PER_STATEMENT) {
             diesel::insert_into(spends::table)

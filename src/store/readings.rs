@@ -1,4 +1,4 @@
-//! What a tick reads, for all campaigns that ask together, and the spend that a sweep leaves behind.
+//! Reading what a tick needs, for many campaigns at once; and storing the spend that a sweep has found.
 
 use std::collections::HashMap;
 
@@ -19,33 +19,35 @@ use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::money::{Clicks, RemainingClicks};
 use crate::domain::spend::{SpendHistory, StoredSpend};
 
-/// What the database knows of one campaign, read for one tick.
+/// One campaign's settings, clicks and spend, read from the database for one tick.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TickReading {
-    /// Its settings.
+    /// The campaign's row: its settings.
     pub row: CampaignRow,
-    /// The remaining clicks of its active URLs.
+    /// The remaining clicks of the campaign's active URLs.
     pub clicks: RemainingClicks,
-    /// What was spent, as far as it was stored; or what is wrong with the row that says so.
+    /// The stored spends of today and yesterday; or the error, if a row of them is invalid.
     pub spends: Result<SpendHistory, BadValue>,
 }
 
-/// Far below what either database can bind in one query, and large enough that ten thousand campaigns are few queries.
+/// Ids per query. This is far below the number of values that either database can bind in one query, and large enough
+/// to read ten thousand campaigns in few queries.
 const IDS_PER_QUERY: usize = 1_000;
 
 /// The status of a URL whose clicks count.
 const ACTIVE: &str = "active";
 
-/// The remaining clicks of a campaign. A row that makes no sense counts 0, and no row counts more than a trillion, so that
-/// no sum of rows can be more than either database can count. PostgreSQL's sum of BIGINT is NUMERIC, hence the cast.
+/// The remaining clicks of a campaign. An invalid row counts 0. A row counts at most a trillion, so that the sum does
+/// not overflow in either database. PostgreSQL's sum of BIGINT is NUMERIC, hence the cast.
 const REMAINING_CLICKS: &str = "CAST(COALESCE(SUM(CASE \
     WHEN click_limit < 0 OR clicks < 0 OR clicks >= click_limit THEN 0 \
     WHEN click_limit - clicks > 1000000000000 THEN 1000000000000 \
     ELSE click_limit - clicks END), 0) AS BIGINT)";
 
 impl Store {
-    /// What the database knows of these campaigns: one operation, a few queries, one moment. A campaign that is not in the
-    /// table is not in the answer. `today` is the UTC day whose spend is asked for; the clicks are dated `now`.
+    /// Reads settings, clicks and spend of these campaigns, with a few queries in one transaction. A campaign that is
+    /// not in the table is missing in the answer. `today` is the UTC day whose spend is read. The clicks get the time
+    /// `now`.
     pub async fn tick_readings(
         &self,
         ids: Vec<CampaignId>,
@@ -103,18 +105,18 @@ impl Store {
         .map_err(StoreError::ReadTick)
     }
 
-    /// Stores the last spend of each campaign and day, all in one transaction. A campaign whose row has gone meanwhile is
-    /// passed over.
+    /// Stores the last spend of each campaign and day, all in one transaction. It skips a campaign whose row was
+    /// deleted meanwhile.
     pub async fn save_spends(&self, rows: Vec<SpendRow>) -> Result<(), StoreError> {
         let term = self.term.clone();
         db_write!(self, move |connection| {
             refuse_unless_leading(connection, term.as_ref())?;
             let ids: Vec<i64> = rows.iter().map(|row| row.campaign.0).collect();
-            let held = connection.hold_campaigns(&ids)?;
-            // The last one of a campaign and day: one statement must not meet the same row twice.
+            let locked = connection.lock_campaigns(&ids)?;
+            // Only the last spend of a campaign and day is kept: one statement must not write the same row twice.
             let last: HashMap<(CampaignId, NaiveDate), &SpendRow> = rows
                 .iter()
-                .filter(|row| held.contains(&row.campaign.0))
+                .filter(|row| locked.contains(&row.campaign.0))
                 .map(|row| ((row.campaign, row.spend.day), row))
                 .collect();
             let columns: Vec<SpendColumns> = last.into_values().map(SpendColumns::new).collect();
@@ -125,7 +127,7 @@ impl Store {
     }
 }
 
-/// Puts together what several queries say about each campaign.
+/// Collects the results of several queries into one reading for each campaign.
 struct Readings {
     today: NaiveDate,
     now: DateTime<Utc>,
@@ -150,7 +152,8 @@ impl Readings {
         }
     }
 
-    /// Names the first row of a campaign that makes no sense: with one put right, the next one shows.
+    /// Stores the first invalid row of a campaign as its defect. Once the operator has corrected that row, the next
+    /// invalid row is reported.
     fn add_defects(&mut self, rows: Vec<(i64, i64, i64, i64)>) {
         for (campaign, url, click_limit, clicks) in rows {
             if let Some(reading) = self.by_campaign.get_mut(&CampaignId(campaign)) {
@@ -168,7 +171,7 @@ impl Readings {
             }
             let place = Place { table: "spends", row: campaign };
             let Ok(spends) = &mut reading.spends else { continue };
-            // Of yesterday's spend only the amount is used.
+            // Only the amount of yesterday's spend is used.
             let read = place.money("amount_micros", micros).and_then(|amount| {
                 if day == self.today {
                     let (at, source) = (place.time("at", at)?, place.word("source", &String::from(source))?);

@@ -1,4 +1,4 @@
-//! Promises and the journal: what must outlive a crash.
+//! Promises and the journal: the data that must survive a crash.
 
 use std::collections::HashMap;
 
@@ -22,64 +22,67 @@ use crate::domain::phase::{Phase, PhaseWord, Promise};
 use crate::domain::status::Hold;
 use crate::domain::text::word;
 
-/// A promise, and when it was stored.
+/// A promise with the time when it was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredPromise {
-    /// What was promised.
+    /// The promise.
     pub promise: Promise,
-    /// When it was stored.
+    /// The time (UTC) when the promise was stored.
     pub stored_at: DateTime<Utc>,
 }
 
-/// What an actor starts from.
+/// The stored data from which an actor starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoredCampaign {
-    /// The promise, if one was ever stored for this `trafficstar_id`.
+    /// The promise. `None` if no promise is stored for this `trafficstar_id`.
     pub promise: Option<StoredPromise>,
-    /// The newest action that was sent, or about to be, and whose end was not seen. Its [`ActionId`] is 0: numbers belong
-    /// to an actor's life, which ended.
+    /// The newest action that was sent, or was about to be sent, and whose outcome is unknown. Its [`ActionId`] is 0:
+    /// action ids count within one actor, and that actor is gone.
     pub unfinished: Option<(JournalId, Action)>,
-    /// The operator's hold on it; one whose time is up may still be there.
+    /// The operator's hold on the campaign. It may have expired.
     pub hold: Option<Hold>,
-    /// The end time of its newest entry that is no pause: of its last activation, or of an end time that was set alone.
+    /// The end time that the program set last: that of the newest activation, or of the newest action that set only an
+    /// end time.
     pub own_end_time: Option<DateTime<Utc>>,
-    /// The newest entries, the newest first, each with the operator who ordered it, if one did: to be shown. One that cannot
-    /// be read is left out.
+    /// The newest journal entries, the newest first, to show them. Each has the operator who ordered it, if one did. An
+    /// entry that cannot be read is left out.
     pub recent: Vec<(Action, Option<String>)>,
 }
 
-/// So many of the newest entries are shown of a campaign whose actor is built anew.
+/// The number of the newest journal entries that a new actor gets, to show them.
 const RECENT: i64 = 5;
 
 /// A transition to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Whose.
+    /// The campaign's database id.
     pub campaign: CampaignId,
-    /// The campaign at TrafficStars that the promise is about.
+    /// The id of the campaign at TrafficStars to which the promise applies.
     pub remote: RemoteId,
-    /// What is promised from now on.
+    /// The promise that is in force from now on.
     pub promise: Promise,
-    /// What is done about it.
+    /// The journal entry of the action that the transition needs. `None` if it needs no action.
     pub entry: Option<Entry>,
-    /// What becomes of the operator's hold.
+    /// The change of the operator's hold.
     pub hold: HoldChange,
 }
 
-/// A journal entry to write or to bring up to date.
+/// A journal entry to insert or to update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// `None` writes a new entry; of one that is there already only how far it got is changed.
+    /// The entry's id. `None` inserts a new entry; of an existing entry only the steps and a waiting end time are
+    /// updated.
     pub id: Option<JournalId>,
-    /// What, why, and how far.
+    /// The action, with its reason and its step.
     pub action: Action,
-    /// The operator who ordered it, if one did: uid and name.
+    /// The operator who ordered the action: uid and name. `None` if no operator did.
     pub by: Option<String>,
 }
 
 impl Record {
-    /// What is left to store of a leadership that is over: the entry of a pause that was sent before it could be stored, and
-    /// whose further steps are nobody's any more. None: there is no such thing.
+    /// After leadership is lost only one thing may still be written: the journal entry of a pause that was sent before
+    /// it was stored. This returns that entry. An unfinished step becomes `failed`, since no supervisor follows that
+    /// pause further. `None` if this record holds no such entry.
     fn sent_unstored(&self, now: DateTime<Utc>) -> Option<Entry> {
         let may_have_left = |action: &Action| action.accepted_at.is_some() || action.step == Step::Requested;
         let mut entry = self
@@ -89,21 +92,23 @@ impl Record {
         if matches!(entry.action.step, Step::Requested | Step::Accepted) {
             entry.action.step = Step::Failed;
             entry.action.failed_at = Some(now);
-            entry.action.error = Some("its end was not seen: another supervisor leads since then".to_owned());
+            entry.action.error =
+                Some("its outcome is unknown: another supervisor has taken over since then".to_owned());
         }
         Some(entry)
     }
 }
 
-/// Steps after which something is still to come, written as the index on them is: the databases use it for no other text.
+/// The condition for an unfinished action. Its text must equal that of the index `journal_steps_unfinished`, or the
+/// databases do not use the index.
 pub(super) const IS_UNFINISHED: &str = "step IN ('requested', 'accepted')";
 
 impl Store {
-    /// What was stored for a campaign. `None`: there is no such row. A promise made, and an action sent, for another
-    /// `trafficstar_id` than the row's present one are not this campaign's.
+    /// Reads what is stored for a campaign. `None` if the campaign has no row. It leaves out promises and actions for
+    /// another `trafficstar_id` than the row's present one.
     ///
     /// # Errors
-    /// The database does not answer, or holds a value of our own that makes no sense.
+    /// The database does not answer, or a stored value of the program's own is invalid.
     pub async fn stored_campaign(&self, id: CampaignId) -> Result<Option<StoredCampaign>, StoreError> {
         db!(self, move |connection| {
             connection.transaction(|connection| {
@@ -156,7 +161,7 @@ impl Store {
                 Ok(Some(StoredCampaign {
                     hold: hold.map(|row| row.read(id.0)),
                     recent: recent.collect(),
-                    // One that cannot be read keeps no campaign unguarded.
+                    // An end time that cannot be read is ignored: it must not keep the campaign from being guarded.
                     own_end_time: own_end_time
                         .and_then(|(row, at)| Place { table: "journal", row }.time("end_time", at).ok()),
                     promise: promise.map(PromiseRow::read).transpose()?,
@@ -169,8 +174,8 @@ impl Store {
         .map_err(StoreError::ReadPromises)
     }
 
-    /// Every promise that is stored for its campaign's present `trafficstar_id`; for one that makes no sense, what is
-    /// wrong with it.
+    /// Reads every promise that is stored for its campaign's present `trafficstar_id`. For an invalid one, returns the
+    /// error.
     pub async fn stored_promises(&self) -> Result<HashMap<CampaignId, Result<StoredPromise, BadValue>>, StoreError> {
         db!(self, move |connection| {
             let rows: Vec<PromiseRow> = promises::table
@@ -183,13 +188,13 @@ impl Store {
         .map_err(StoreError::ReadPromises)
     }
 
-    /// Stores a transition: the promise and the journal entry together or not at all. On return it outlives a power cut.
-    /// The entry's id, if there is one. A campaign whose row has gone keeps its journal alone. Of a leadership that is over,
-    /// which may have sent a pause while the database was away, that pause's entry is stored and nothing else: the rest is
-    /// the next leader's.
+    /// Stores a transition: the promise and the journal entry, both or neither. Once this returns, they survive a power
+    /// cut. Returns the entry's id, if the record has an entry. For a campaign whose row was deleted, only the entry is
+    /// stored. After the leadership is over, only the entry of a pause that was sent while the database was away is
+    /// stored: the rest belongs to the next leader.
     ///
     /// # Errors
-    /// The database does not answer, or the store's leadership does not last; then nothing was stored.
+    /// The database does not answer, or the store's leadership has ended. Then nothing was stored.
     pub async fn save(&self, record: Record, now: DateTime<Utc>) -> Result<Option<JournalId>, StoreError> {
         let term = self.term.clone();
         db_write!(self, move |connection| {
@@ -197,9 +202,9 @@ impl Store {
             let entry = match lease_state {
                 LeaseState::Lasts => record.entry.clone(),
                 LeaseState::Over => Some(record.sent_unstored(now).ok_or(Fault::NotLeading)?),
-                LeaseState::RunOut => return Err(Fault::NotLeading),
+                LeaseState::Expired => return Err(Fault::NotLeading),
             };
-            if lease_state == LeaseState::Lasts && !connection.hold_campaigns(&[record.campaign.0])?.is_empty() {
+            if lease_state == LeaseState::Lasts && !connection.lock_campaigns(&[record.campaign.0])?.is_empty() {
                 let row = PromiseRow::new(&record, now);
                 diesel::insert_into(promises::table)
                     .values(&row)
@@ -227,7 +232,7 @@ impl Store {
             let steps = StepRow::new(&entry.action);
             let id = match entry.id {
                 Some(JournalId(id)) => Some(id),
-                // A connection that broke over the commit may have stored it, and nobody was told.
+                // An earlier attempt may have stored the entry, if its connection broke after the commit.
                 None => journal::table
                     .inner_join(journal_steps::table)
                     .filter(journal::campaign_id.eq(record.campaign.0))
@@ -241,9 +246,10 @@ impl Store {
             };
             if let Some(id) = id {
                 let changed = diesel::update(journal_steps::table.find(id)).set(&steps).execute(connection)?;
-                // An entry that somebody deleted is written anew: what was sent has one, always.
+                // An entry that somebody deleted is inserted again below, since every sent request must have an entry.
                 if changed > 0 {
-                    // What waited for its turn sets another end time in the end: the journal says what was sent.
+                    // An action that waited for its turn may set a later end time: the journal must hold the one that
+                    // is sent.
                     if entry.action.step == Step::Requested {
                         let end_time = journal::end_time.eq(Stamp::from(entry.action.end_time));
                         diesel::update(journal::table.find(id)).set(end_time).execute(connection)?;
@@ -309,7 +315,7 @@ impl PromiseRow {
     }
 }
 
-/// A row of `journal`: what was decided, and why.
+/// A row of `journal`: the decision and its reason.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = journal)]
 pub(super) struct DecisionRow {
@@ -360,7 +366,7 @@ impl DecisionRow {
     }
 }
 
-/// A row of `journal_steps`: how far it got.
+/// A row of `journal_steps`: the step that the action has reached, and the times of its steps.
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = journal_steps, treat_none_as_null = true)]
 pub(super) struct StepRow {
@@ -385,7 +391,7 @@ impl StepRow {
     }
 }
 
-/// The action of a journal entry.
+/// Returns the action of a journal entry.
 pub(super) fn action(id: i64, decision: DecisionRow, steps: StepRow) -> Result<Action, BadValue> {
     let place = Place { table: "journal", row: id };
     let place_of_steps = Place { table: "journal_steps", row: id };

@@ -1,4 +1,5 @@
-//! How many requests left for TrafficStars lately: the account's limit outlives the process.
+//! The number of requests sent to TrafficStars in the last minutes. It is stored because the account's limit also
+//! counts requests of a process that has ended.
 
 use chrono::{DateTime, Duration, Utc};
 use diesel::prelude::*;
@@ -8,12 +9,12 @@ use super::error::StoreError;
 use super::pools::{db, db_write};
 use super::schema::requests_sent;
 
-/// Longer than any request counts. A clock that was set ahead and back leaves nothing behind for ever.
+/// Counts older than this are deleted. It is longer than a request counts against the limit.
 const KEPT_FOR: Duration = Duration::minutes(10);
 
 impl Store {
-    /// Counts requests that leave until `by`, takes back those of an earlier count that never left, and forgets those of long
-    /// ago. On return the count outlives the process.
+    /// Adds `requests`, which may be sent until `by`, to the count. `unused` subtracts requests of an earlier count
+    /// that were never sent. Old counts are deleted. Once this returns, the count survives the process.
     pub async fn count_requests(
         &self,
         requests: u64,
@@ -44,7 +45,8 @@ impl Store {
         .map_err(StoreError::CountRequests)
     }
 
-    /// The requests that left at `since` or later: the end of each second in which some did, and how many.
+    /// Reads the requests that were sent at `since` or later. Returns one pair for each second with requests: the end
+    /// of that second, and the number of requests.
     pub async fn requests_sent(&self, since: DateTime<Utc>) -> Result<Vec<(DateTime<Utc>, u64)>, StoreError> {
         let since = since.timestamp();
         let rows: Vec<(i64, i64)> = db!(self, move |connection| {

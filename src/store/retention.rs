@@ -1,6 +1,7 @@
-//! The end of history: entries of the journal and spends that are older than anybody wants to know.
+//! Deletes old history: journal entries and spends from before `keep_history`.
 //!
-//! A few rows at a time, looked for outside of the transaction that deletes them, so that nobody waits for it.
+//! It deletes a few rows at a time, and searches for them outside the transaction that deletes them, so that other
+//! writes do not have to wait.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::dsl::{min, not, sql};
@@ -14,20 +15,21 @@ use super::records::IS_UNFINISHED;
 use super::schema::{journal, journal_steps, spends};
 use super::values::Stamp;
 
-/// How many rows one transaction deletes: a few milliseconds' work.
+/// The most rows that one transaction deletes: a few milliseconds' work.
 pub(super) const ROWS_PER_TRANSACTION: i64 = 500;
 
-/// Everything but the newest entry of a campaign that is there: it says what was done last, however long ago.
-const IS_NOT_THE_LAST_WORD: &str = "(EXISTS (SELECT 1 FROM journal AS newer \
+/// The condition for an entry that may be deleted. The newest entry of an existing campaign is kept: it shows the last
+/// action, even if that was long ago.
+const IS_NOT_THE_NEWEST: &str = "(EXISTS (SELECT 1 FROM journal AS newer \
     WHERE newer.campaign_id = journal.campaign_id AND newer.id > journal.id) \
     OR NOT EXISTS (SELECT 1 FROM campaigns WHERE campaigns.id = journal.campaign_id))";
 
 impl Store {
-    /// Deletes a few entries of the journal and spends from before `horizon`, the oldest first; how many. 0: none is left.
-    /// An unfinished entry stays, and so does the newest one of each campaign.
+    /// Deletes a few journal entries and spends from before `horizon`, the oldest first. Returns how many it deleted; 0
+    /// means that no old rows are left. Unfinished entries and the newest entry of each campaign are kept.
     ///
     /// # Errors
-    /// The database does not answer; what was deleted before stays deleted.
+    /// The database does not answer. Rows that earlier calls deleted stay deleted.
     pub async fn forget_before(&self, horizon: DateTime<Utc>) -> Result<usize, StoreError> {
         match self.forget_entries(horizon).await? {
             0 => self.forget_spends(horizon.date_naive()).await,
@@ -41,7 +43,7 @@ impl Store {
                 .inner_join(journal_steps::table)
                 .filter(journal::requested_at.lt(Stamp::from(horizon)))
                 .filter(not(sql::<Bool>(IS_UNFINISHED)))
-                .filter(sql::<Bool>(IS_NOT_THE_LAST_WORD))
+                .filter(sql::<Bool>(IS_NOT_THE_NEWEST))
                 .order((journal::requested_at, journal::id))
                 .limit(ROWS_PER_TRANSACTION)
                 .select(journal::id)
@@ -51,7 +53,7 @@ impl Store {
         if old.is_empty() {
             return Ok(0);
         }
-        // The steps go with their entries.
+        // The foreign key deletes the steps with their entries.
         db_write!(self, move |connection| {
             Ok(diesel::delete(journal::table.filter(journal::id.eq_any(&old))).execute(connection)?)
         })

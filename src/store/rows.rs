@@ -1,4 +1,4 @@
-//! What the store's methods hand down to the SQL of one database or the other.
+//! The types that the store's operations pass to the database-specific code.
 
 use std::sync::Arc;
 
@@ -12,37 +12,38 @@ use crate::domain::lease::Epoch;
 use crate::domain::spend::Spend;
 use crate::domain::text::word;
 
-/// A leadership that a supervisor was given. What it stores is stored only while the leadership lasts.
+/// A leadership that this supervisor has taken. Its records are stored only while the leadership lasts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseTerm {
-    /// Which one.
+    /// The number of this leadership, its fencing token.
     pub epoch: Epoch,
-    /// Since when, by the database's clock.
+    /// The time (UTC, by the database's clock) when the leadership began.
     pub since: DateTime<Utc>,
-    /// [`super::LeaseCandidate::name`]. An epoch alone would not do: a server that is restored from a copy, or replaced by its standby,
-    /// may give the same number twice.
+    /// The holder's [`super::LeaseCandidate::name`]. The epoch alone is not enough: a server that was restored from a
+    /// backup, or replaced by its replica, may give the same epoch twice.
     pub(super) holder: Arc<str>,
 }
 
-/// How a leadership stands, as a transaction that holds off the next one finds it.
+/// The state of a leadership, as a transaction reads it that keeps the next leadership from beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LeaseState {
-    /// It lasts.
+    /// The lease lasts.
     Lasts,
-    /// Its lease has run out, and nobody else has taken it: a heartbeat may bring it back.
-    RunOut,
-    /// Another one has begun, or it was given up.
+    /// The lease has expired, but no other supervisor has taken it: a heartbeat may still renew it.
+    Expired,
+    /// Another leadership has begun, or the lease was given up.
     Over,
 }
 
-/// A spend to store: the last one of its campaign and day.
+/// The last spend of a campaign and day, to store it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpendRow {
-    /// Whose.
+    /// The campaign's database id.
     pub campaign: CampaignId,
-    /// The campaign at TrafficStars that spent it: a campaign that is linked to another one has no share in it.
+    /// The id of the campaign at TrafficStars that spent the money. If the row of `campaigns` is linked to another
+    /// campaign later, this spend no longer counts for it.
     pub remote: RemoteId,
-    /// How much, when, and who says so.
+    /// The spend: amount, time and source.
     pub spend: Spend,
 }
 

@@ -1,6 +1,6 @@
-//! The tables as diesel sees them: one description for both databases, whose two SQL twins are in `migrations/`.
+//! The tables as diesel sees them: one description for both databases. `migrations/` has the SQL for each database.
 //!
-//! At most 16 columns each: `32-column-tables` would double diesel's build.
+//! A table has at most 16 columns: diesel's feature `32-column-tables` would double its build time.
 
 diesel::table! {
     campaigns (id) {
@@ -113,7 +113,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    // Made by diesel_migrations, which keeps its own description to itself.
+    // diesel_migrations creates this table, but does not export its description.
     __diesel_schema_migrations (version) {
         version -> Text,
     }

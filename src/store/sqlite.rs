@@ -1,4 +1,4 @@
-//! SQLite's side: how its file is opened, and how a connection is set up.
+//! SQLite: opening the database file, and setting up connections to it.
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
@@ -19,22 +19,23 @@ use super::error::{ConnectFailure, Fault};
 use super::rows::{LeaseState, LeaseTerm, SpendColumns};
 use super::schema::{campaigns, spends};
 
-/// The waiting time comes first, since the others may have to wait. FULL, because a journal entry must outlive a power cut
-/// once it is stored: it says that a request was sent. The write-ahead log is no setting of a connection but of the file:
-/// `migrate` sets it, and merely connecting changes no file.
+/// `busy_timeout` comes first, since the other settings may have to wait for a lock. `synchronous` is FULL, because a
+/// stored journal entry must survive a power cut: it records that a request was sent. The write-ahead log is a setting
+/// of the file, not of a connection: `migrate` sets it, and connecting changes no file.
 ///
-/// A log that a reader has let grow is cut to 64 MiB when it begins anew; SQLite would keep its size for ever.
+/// A slow reader can let the log grow. `journal_size_limit` cuts it to 64 MiB at its next reset; without it SQLite
+/// would keep the file's size for ever.
 const PRAGMAS: [&str; 4] = [
     "PRAGMA busy_timeout = 2000",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA journal_size_limit = 67108864",
 ];
-/// Readers never wait for the writer; a few of them let operators read beside the ticks.
+/// Connections for reading. Readers never wait for the writer; several connections let operators read during a tick.
 const READERS: u32 = 3;
-/// SQLite has one writer at a time: more connections would only wait for each other.
+/// Connections for writing. SQLite has one writer at a time, so more connections would only wait for each other.
 pub(super) const WRITERS: u32 = 1;
-/// Below what SQLite can bind in one query.
+/// Ids per query, so that a query stays below SQLite's limit of bound values.
 const IDS_PER_QUERY: usize = 1_000;
 
 type SqlitePool = Pool<SqliteManager>;
@@ -46,12 +47,13 @@ pub(super) struct SqlitePools {
     path: PathBuf,
     readers: SqlitePool,
     writer: SqlitePool,
-    /// Which file was opened first, by device and number. Another one at the same path is another database.
+    /// The device and inode number of the file that was opened first. Another file at the same path is another
+    /// database.
     identity: Arc<OnceLock<(u64, u64)>>,
 }
 
 impl SqlitePools {
-    /// The pools for a file, without a connection yet.
+    /// Creates the pools for a file. They open no connection yet.
     pub(super) fn new(path: &Path, mode: OpenMode) -> Self {
         Self {
             path: path.to_owned(),
@@ -61,27 +63,29 @@ impl SqlitePools {
         }
     }
 
-    /// The same that look only, at a file that cannot even be opened for work: its log can be neither read nor made.
+    /// Returns pools that only read. They can read a file that the other pools cannot open, because its log can be
+    /// neither read nor created.
     pub(super) fn only_reading(&self) -> Self {
         Self::new(&self.path, OpenMode::ReadOnly)
     }
 
-    /// A connection for a body that only reads.
+    /// Returns a connection for a body that only reads.
     pub(super) fn reader(&self) -> Result<SqlitePooled, Fault> {
         self.connection(&self.readers)
     }
 
-    /// The connection for a body that writes.
+    /// Returns the connection for a body that writes.
     pub(super) fn writer(&self) -> Result<SqlitePooled, Fault> {
         self.connection(&self.writer)
     }
 
-    /// How large the write-ahead log is. One that is not there is empty.
+    /// Returns the size of the write-ahead log in bytes; 0 if there is no log.
     pub(super) fn log_bytes(&self) -> u64 {
         fs::metadata(companion(&self.path, "-wal")).map_or(0, |log| log.len())
     }
 
-    /// What is written into a file that was deleted or moved away is lost, and SQLite does not say so.
+    /// Returns a connection, if the path still leads to the file that was opened first. Otherwise writes would go into
+    /// a deleted or moved file and be lost, and SQLite would not report it.
     fn connection(&self, pool: &SqlitePool) -> Result<SqlitePooled, Fault> {
         let identity = || fs::metadata(&self.path).ok().map(|file| (file.dev(), file.ino()));
         if self.identity.get().is_some_and(|opened| identity() != Some(*opened)) {
@@ -89,21 +93,21 @@ impl SqlitePools {
         }
         let connection = pool.get()?;
         if let Some(opened) = identity() {
-            // Whoever opened the file first has said which one it is.
+            // Only the first call sets the identity.
             let _ = self.identity.set(opened);
         }
         Ok(connection)
     }
 }
 
-/// How a file is opened.
+/// The mode in which a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OpenMode {
-    /// For looking only: neither the file nor its companions are made or changed.
+    /// For reading only: neither the file nor its companion files are created or changed.
     ReadOnly,
-    /// For work: a file that is not there is an error, not a new and empty database.
+    /// For normal work: a missing file is an error and is not created.
     ReadWrite,
-    /// For the first migration.
+    /// For the first migration: a missing file is created.
     Create,
 }
 
@@ -111,24 +115,25 @@ fn pool(path: &Path, mode: OpenMode, connections: u32) -> SqlitePool {
     pool_builder(connections).build_unchecked(SqliteManager { path: path.to_owned(), mode })
 }
 
-/// Makes the pools' connections.
+/// Creates and checks the pools' connections.
 #[derive(Debug)]
 pub(super) struct SqliteManager {
     path: PathBuf,
     mode: OpenMode,
 }
 
-/// A connection of a pool.
+/// A connection that a pool lends.
 pub(super) struct SqliteLent {
     connection: SqliteConnection,
-    is_spent: bool,
+    /// Whether the pool must close the connection instead of lending it again.
+    must_close: bool,
 }
 
 impl SqliteLent {
     /// Runs `body` with the connection.
     pub(super) fn run<T>(&mut self, body: impl FnOnce(&mut SqliteConnection) -> Result<T, Fault>) -> Result<T, Fault> {
         let outcome = body(&mut self.connection);
-        self.is_spent = outcome.as_ref().is_err_and(Fault::spends_connection);
+        self.must_close = outcome.as_ref().is_err_and(Fault::breaks_connection);
         outcome
     }
 }
@@ -139,47 +144,49 @@ impl ManageConnection for SqliteManager {
 
     fn connect(&self) -> Result<SqliteLent, ConnectFailure> {
         let opened = open(&self.path, self.mode).map_err(|error| ConnectFailure::new(&error));
-        opened.map(|connection| SqliteLent { connection, is_spent: false })
+        opened.map(|connection| SqliteLent { connection, must_close: false })
     }
 
     fn is_valid(&self, lent: &mut SqliteLent) -> Result<(), ConnectFailure> {
         lent.connection.ping().map_err(|error| ConnectFailure::new(&error))
     }
 
-    /// A transaction left open; or a file that could only be read when it was opened, and perhaps no longer is.
+    /// Whether the connection must not be used again: its last fault says so, or a transaction was left open. A
+    /// connection to a read-only file is among them, since the file may be writable by now.
     fn has_broken(&self, lent: &mut SqliteLent) -> bool {
-        lent.is_spent || std::thread::panicking() || lent.connection.is_broken()
+        lent.must_close || std::thread::panicking() || lent.connection.is_broken()
     }
 }
 
-/// For its owner and the group, such as a tracker's: the journal and the operators' names are nobody else's business. The
-/// files beside the database get its permissions from SQLite.
+/// The owner and the group, such as the tracker's group, may use the database; other users must not read the journal
+/// and the operators' names. SQLite gives its companion files the same permissions.
 const NOT_FOR_OTHERS: u32 = 0o660;
 
-/// Makes the file, unless it is there: SQLite would let every user of the machine read it.
-fn make(path: &Path) {
-    // What keeps it from being made keeps SQLite from opening it, which says why.
+/// Creates the file if it does not exist. SQLite itself would let every user of the machine read it.
+fn create(path: &Path) {
+    // If the file cannot be created, SQLite cannot open it either, and reports the cause.
     let _ = OpenOptions::new().write(true).create_new(true).mode(NOT_FOR_OTHERS).open(path);
 }
 
-/// A connection beside the pool.
+/// Opens a connection outside the pools.
 pub(super) fn open(path: &Path, mode: OpenMode) -> Result<SqliteConnection, Fault> {
     if mode == OpenMode::Create {
-        make(path);
+        create(path);
     }
     let mut connection = SqliteConnection::establish(&uri(path, mode))?;
     PRAGMAS.iter().try_for_each(|pragma| connection.batch_execute(pragma))?;
     Ok(connection)
 }
 
-/// Whether the file says that it is written through a log beside it: the 19th byte of its header.
+/// Whether the file is set to a write-ahead log: the 19th byte of its header says so.
 pub(super) fn has_write_ahead_log(path: &Path) -> std::io::Result<bool> {
     let mut header = [0; 19];
     File::open(path)?.read_exact(&mut header)?;
     Ok(header.last() == Some(&2))
 }
 
-/// What was damaged shows only where it is read: better now than in the middle of a tick. All of the file is read once.
+/// Returns an error if the file is damaged. It reads the whole file: otherwise the damage would show only when a tick
+/// reads the damaged part.
 pub(super) fn refuse_damage(connection: &mut SqliteConnection) -> Result<(), Fault> {
     #[derive(QueryableByName)]
     struct Finding {
@@ -193,23 +200,23 @@ pub(super) fn refuse_damage(connection: &mut SqliteConnection) -> Result<(), Fau
     Err(Fault::Damaged(QueryError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(quick_check))))
 }
 
-/// The URI by which SQLite opens `path`.
+/// Returns the URI with which SQLite opens `path`.
 fn uri(path: &Path, mode: OpenMode) -> String {
-    const WITH_A_MEANING: &AsciiSet = &AsciiSet::EMPTY.add(b'%').add(b'?').add(b'#');
+    const SPECIAL: &AsciiSet = &AsciiSet::EMPTY.add(b'%').add(b'?').add(b'#');
     let path_text = path.to_string_lossy();
     let parameters = match mode {
-        // Without a log beside it nobody has the file open, and it is the whole truth. Saying so to SQLite keeps it from
-        // leaving a log and a lock table behind.
+        // Without a log beside it, no process has the file open, and the file holds all data. `immutable` keeps SQLite
+        // from creating a log and a shared-memory file, which it would leave behind.
         OpenMode::ReadOnly if !companion(path, "-wal").exists() && !companion(path, "-journal").exists() => {
             "?mode=ro&immutable=1"
         }
         OpenMode::ReadOnly => "?mode=ro",
         OpenMode::ReadWrite | OpenMode::Create => "?mode=rw",
     };
-    format!("file:{}{parameters}", utf8_percent_encode(&path_text, WITH_A_MEANING))
+    format!("file:{}{parameters}", utf8_percent_encode(&path_text, SPECIAL))
 }
 
-/// The file that stands beside the database file, its name ending in `suffix`.
+/// Returns the path of the database's companion file with this suffix.
 pub(super) fn companion(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
@@ -217,28 +224,29 @@ pub(super) fn companion(path: &Path, suffix: &str) -> PathBuf {
 }
 
 impl StoreConnection for SqliteConnection {
-    /// Immediate: a deferred one that starts to write while another writes fails at once instead of waiting.
+    /// Uses an immediate transaction. A deferred transaction that begins to write while another one writes fails at
+    /// once, instead of waiting.
     fn write<T>(&mut self, body: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
         self.immediate_transaction(body)
     }
 
-    /// Whoever has the file's lock reigns as long as it lives.
+    /// Always lasts: the process that holds the lock file leads until it ends.
     fn lease_state(&mut self, _: &LeaseTerm) -> QueryResult<LeaseState> {
         Ok(LeaseState::Lasts)
     }
 
-    /// The immediate transaction keeps every other writer out already.
-    fn hold_campaigns(&mut self, ids: &[i64]) -> QueryResult<HashSet<i64>> {
-        let mut held = HashSet::with_capacity(ids.len());
+    /// Locks nothing more: the immediate transaction already keeps every other writer out.
+    fn lock_campaigns(&mut self, ids: &[i64]) -> QueryResult<HashSet<i64>> {
+        let mut locked = HashSet::with_capacity(ids.len());
         for ids in ids.chunks(IDS_PER_QUERY) {
             let found: Vec<i64> =
                 campaigns::table.filter(campaigns::id.eq_any(ids)).select(campaigns::id).load(self)?;
-            held.extend(found);
+            locked.extend(found);
         }
-        Ok(held)
+        Ok(locked)
     }
 
-    /// One by one: diesel has no other way here, and nothing is sent anywhere.
+    /// Writes the rows one by one: diesel supports nothing else for SQLite, and there are no round trips to save.
     fn upsert_spends(&mut self, rows: &[SpendColumns]) -> QueryResult<()> {
         for row in rows {
             diesel::insert_into(spends::table)

@@ -1,4 +1,4 @@
-//! The rules of the store.
+//! Tests of the store.
 
 mod catalog;
 mod databases;
@@ -8,7 +8,7 @@ mod postgres;
 mod refusals;
 mod retention;
 #[path = "../../tests/postgres/mod.rs"]
-#[allow(dead_code, reason = "the tests of the built program stand between a guard and the server's socket")]
+#[allow(dead_code, reason = "only the tests of the built program use the proxy in front of the server's socket")]
 mod server;
 mod troubles;
 mod upgrades;
@@ -115,7 +115,7 @@ fn a_trackers_update_is_in_the_next_reading() {
 }
 
 #[test]
-fn remaining_clicks_are_those_of_active_urls_and_nonsense_counts_nothing() {
+fn remaining_clicks_are_those_of_active_urls_and_an_invalid_row_counts_zero() {
     const MAX: i64 = i64::MAX;
     type Urls = &'static [(i64, i64, &'static str)];
     let cases: [(Urls, u64, Option<&str>); 9] = [
@@ -142,7 +142,7 @@ fn remaining_clicks_are_those_of_active_urls_and_nonsense_counts_nothing() {
 }
 
 #[test]
-fn a_campaign_that_is_not_there_is_not_in_the_reading() {
+fn a_campaign_that_does_not_exist_is_missing_in_the_readings() {
     on_every_store(async |_database, store| {
         let readings = store.tick_readings(vec![CampaignId(404)], noon().date_naive(), noon()).await.unwrap();
         assert!(readings.is_empty());
@@ -152,7 +152,7 @@ fn a_campaign_that_is_not_there_is_not_in_the_reading() {
 }
 
 #[test]
-fn columns_that_make_no_policy_are_named() {
+fn an_invalid_override_is_an_error_that_names_its_column() {
     let cases = [
         ("mode = 'watch'", "campaign 1: the column `mode`"),
         ("high_spend = 'guard'", "campaign 1: the column `high_spend`"),
@@ -161,12 +161,12 @@ fn columns_that_make_no_policy_are_named() {
         ("spend_limit_micros = -1", "campaign 1: the column `spend_limit_micros` holds -1"),
         ("cooldown_seconds = -1", "campaign 1: the column `cooldown_seconds` holds -1"),
         ("implausible_clicks = -1", "campaign 1: the column `implausible_clicks` holds -1"),
-        ("implausible_clicks = 15000", "campaign 1: its columns and the config's defaults do not go together"),
+        ("implausible_clicks = 15000", "campaign 1: its columns and the config's defaults contradict each other"),
         (
             "cooldown_seconds = 9223372036854775807",
             "campaign 1: the column `cooldown_seconds` holds 9223372036854775807",
         ),
-        ("activate_clicks = 5000", "campaign 1: its columns and the config's defaults do not go together"),
+        ("activate_clicks = 5000", "campaign 1: its columns and the config's defaults contradict each other"),
     ];
     with_one_campaign(async |database, store| {
         for (assignment, named) in cases {
@@ -206,9 +206,9 @@ fn a_campaigns_own_numbers_replace_the_defaults_and_observe_wins() {
             ("ACT", Mode::Observe, Mode::Act, Mode::Observe),
         ];
         for (word, default, last, expected) in modes {
-            let senseless = CampaignRow { mode: Some(word.to_owned()), cooldown_seconds: Some(-1), ..row.clone() };
+            let invalid = CampaignRow { mode: Some(word.to_owned()), cooldown_seconds: Some(-1), ..row.clone() };
             let [default, last] = [default, last].map(|mode| PolicyNumbers { mode, ..PolicyNumbers::default() });
-            let (policy, error) = senseless.policy_or(&default, &last.validate().unwrap());
+            let (policy, error) = invalid.policy_or(&default, &last.validate().unwrap());
             assert_eq!((policy.mode, error.is_some()), (expected, true), "`{word}`");
         }
         let observing = CampaignRow { mode: Some("observe".to_owned()), ..row };
@@ -217,7 +217,7 @@ fn a_campaigns_own_numbers_replace_the_defaults_and_observe_wins() {
 }
 
 #[test]
-fn every_phase_comes_back_as_it_was_stored() {
+fn every_phase_is_read_as_it_was_stored() {
     with_one_campaign(async |_database, store| {
         let until = noon() + Duration::minutes(2);
         let phases = [Phase::CoolingDown { until }, Phase::Idle, Phase::ActiveGuarded, Phase::PausedGuarded];
@@ -259,7 +259,7 @@ fn an_action_is_unfinished_until_it_is_confirmed_or_has_failed() {
 }
 
 #[test]
-fn every_attempt_is_an_entry_of_its_own_and_the_newest_is_the_unfinished_one() {
+fn every_attempt_has_its_own_entry_and_the_newest_unfinished_entry_is_returned() {
     with_one_campaign(async |database, store| {
         let unknown = Action {
             kind: ActionKind::SetEndTime,
@@ -284,7 +284,7 @@ fn every_attempt_is_an_entry_of_its_own_and_the_newest_is_the_unfinished_one() {
 }
 
 #[test]
-fn a_campaign_linked_to_another_one_starts_anew() {
+fn a_row_linked_to_another_trafficstar_id_starts_without_a_promise() {
     with_one_campaign(async |database, store| {
         store.save(record(Phase::ActiveGuarded, new_entry(pause(Step::Requested))), noon()).await.unwrap();
         store.save_spends(vec![spend_row(noon(), "3.21")]).await.unwrap();
@@ -297,7 +297,7 @@ fn a_campaign_linked_to_another_one_starts_anew() {
 }
 
 #[test]
-fn deleting_a_campaign_leaves_its_journal_alone() {
+fn deleting_a_campaign_keeps_its_journal() {
     with_one_campaign(async |database, store| {
         database.execute(&url(1, 100, 0, "active"));
         let sent = record(Phase::ActiveGuarded, new_entry(pause(Step::Requested)));
@@ -313,12 +313,12 @@ fn deleting_a_campaign_leaves_its_journal_alone() {
         assert_eq!(database.read("SELECT step FROM journal_steps"), "confirmed");
         assert_eq!(database.read("SELECT count(*) FROM promises"), "0");
         database.execute(ONE_CAMPAIGN);
-        assert_eq!(store.campaigns().await.unwrap()[0].id, CampaignId(2), "an id is never given twice");
+        assert_eq!(store.campaigns().await.unwrap()[0].id, CampaignId(2), "an id is never used twice");
     });
 }
 
 #[test]
-fn a_value_of_our_own_that_makes_no_sense_is_named() {
+fn an_invalid_value_of_the_programs_own_is_an_error_that_names_table_row_and_column() {
     let cases = [
         ("UPDATE promises SET phase = 'asleep'", "table promises, row 1, column phase: unknown variant `asleep`"),
         (
@@ -345,7 +345,7 @@ fn spend_row(at: DateTime<Utc>, amount: &str) -> SpendRow {
 }
 
 #[test]
-fn a_day_keeps_its_last_spend_and_yesterday_is_not_today() {
+fn the_last_spend_of_each_day_is_kept() {
     with_one_campaign(async |database, store| {
         let yesterday = noon() - Duration::days(1);
         let before = noon() - Duration::days(2);
@@ -369,7 +369,7 @@ fn a_day_keeps_its_last_spend_and_yesterday_is_not_today() {
 }
 
 #[test]
-fn a_generator_is_switched_on_and_off() {
+fn a_generator_is_enabled_and_disabled() {
     with_one_campaign(async |database, store| {
         for enabled in [false, true] {
             assert!(store.set_generator_enabled(CAMPAIGN, enabled, noon()).await.unwrap());
@@ -379,8 +379,9 @@ fn a_generator_is_switched_on_and_off() {
     });
 }
 
-/// Writes, again where a lock was waited for in vain: on a machine under load that takes two seconds. Nothing was stored then.
-async fn until_its_turn<T>(write: impl AsyncFn() -> Result<T, StoreError>) -> T {
+/// Writes, and tries again if the write waited too long for a lock or its turn. That happens on a machine under load,
+/// and nothing was stored then.
+async fn write_until_done<T>(write: impl AsyncFn() -> Result<T, StoreError>) -> T {
     loop {
         match write().await {
             Err(StoreError::Save(error::Fault::Locked(_)) | StoreError::SaveSpends(error::Fault::Locked(_))) => {}
@@ -400,8 +401,8 @@ fn two_programs_that_write_at_the_same_time_lose_nothing() {
         let work = |store: Store| async move {
             for _ in 0..ROUNDS {
                 let entry = || record(Phase::ActiveGuarded, new_entry(pause(Step::Failed)));
-                until_its_turn(async || store.save(entry(), noon()).await).await;
-                until_its_turn(async || store.save_spends(vec![spend_row(noon(), "3.21")]).await).await;
+                write_until_done(async || store.save(entry(), noon()).await).await;
+                write_until_done(async || store.save_spends(vec![spend_row(noon(), "3.21")]).await).await;
                 reading(&store).await;
             }
         };
@@ -443,7 +444,7 @@ fn ten_thousand_campaigns_are_read_together() {
 }
 
 #[test]
-fn an_operation_that_nobody_waits_for_any_more_finishes_and_disturbs_none() {
+fn an_operation_finishes_even_if_its_caller_stops_waiting() {
     with_one_campaign(async |database, store| {
         for _ in 0..20 {
             let save = store.save(record(Phase::Idle, new_entry(pause(Step::Failed))), noon());
@@ -473,7 +474,7 @@ async fn a_sqlite_file_has_one_supervisor() {
 }
 
 #[tokio::test]
-async fn a_lock_is_in_place_while_its_file_is_the_one_that_others_would_lock() {
+async fn a_lock_is_in_place_while_its_path_leads_to_the_locked_file() {
     let database = TestDatabase::sqlite();
     let held = database.store().await.lock().await.unwrap().unwrap();
     assert!(held.is_in_place());
@@ -490,7 +491,7 @@ async fn a_lock_is_in_place_while_its_file_is_the_one_that_others_would_lock() {
 }
 
 #[test]
-fn holds_are_stored_with_a_transition_or_alone_and_go_with_their_campaign() {
+fn holds_are_stored_with_a_transition_or_alone_and_are_deleted_with_their_campaign() {
     with_one_campaign(async |database, store| {
         let hold = Hold {
             reason: Some("new creatives".to_owned()),

@@ -1,4 +1,4 @@
-//! Where the database is: `sqlite://path` or `postgres://user:password@host/name`.
+//! The database's URL: `sqlite://path` or `postgres://user:password@host/name`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,19 +10,19 @@ use super::error::DatabaseUrlError;
 use super::password::Password;
 use super::postgres::Server;
 
-/// Where the database is. Never shows a password.
+/// The database's URL. Its `Display` and `Debug` never show a password.
 #[derive(Clone)]
 pub struct DatabaseUrl {
-    /// As it was written.
+    /// The URL as it was written.
     text: SecretString,
     pub(super) target: Target,
 }
 
 #[derive(Clone)]
 pub(super) enum Target {
-    /// A file, relative to the working directory or absolute.
+    /// A SQLite file. The path is absolute, or relative to the working directory.
     Sqlite(PathBuf),
-    /// A server. Its `Debug` hides the password.
+    /// A PostgreSQL server. Its `Debug` hides the password.
     Postgres(Box<Server>),
 }
 
@@ -30,7 +30,7 @@ const SQLITE_SCHEME: &str = "sqlite";
 const POSTGRES_SCHEMES: [&str; 2] = ["postgres", "postgresql"];
 
 impl Default for DatabaseUrl {
-    /// A file in the working directory.
+    /// Returns the URL of a file in the working directory.
     fn default() -> Self {
         Self { text: "sqlite://traffic-generator.db".into(), target: Target::Sqlite("traffic-generator.db".into()) }
     }
@@ -52,7 +52,7 @@ impl FromStr for DatabaseUrl {
         let target = match scheme {
             SQLITE_SCHEME => Target::Sqlite(sqlite_path(rest)?),
             _ if POSTGRES_SCHEMES.contains(&scheme) => Target::Postgres(Box::new(Server::parse(text.trim())?)),
-            // A scheme is letters: anything else may be a piece of a password.
+            // A scheme consists of letters. Another text may be a part of a password, so it is not repeated.
             _ if scheme.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
                 return Err(DatabaseUrlError::UnknownScheme(scheme.to_owned()));
             }
@@ -76,7 +76,7 @@ fn sqlite_path(rest: &str) -> Result<PathBuf, DatabaseUrlError> {
 }
 
 impl DatabaseUrl {
-    /// The same with a password, for a server whose URL has none.
+    /// Returns the same URL with a password to use if the URL of a server has none.
     #[must_use]
     pub fn or_password(self, password: Password) -> Self {
         let target = match self.target {
@@ -86,13 +86,13 @@ impl DatabaseUrl {
         Self { target, ..self }
     }
 
-    /// All of it, perhaps with a password: for connecting, never for showing.
+    /// Returns the whole URL, perhaps with a password. Use it to connect, never to show it.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.text.expose_secret()
     }
 
-    /// The file of a SQLite database.
+    /// Returns the file of a SQLite database. `None` for a PostgreSQL server.
     #[must_use]
     pub fn sqlite_path(&self) -> Option<&Path> {
         match &self.target {
@@ -103,7 +103,7 @@ impl DatabaseUrl {
 }
 
 impl fmt::Display for DatabaseUrl {
-    /// For messages: which database, without what may be secret.
+    /// Writes the URL for messages, without a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.target {
             Target::Sqlite(path) => write!(f, "sqlite://{}", path.display()),

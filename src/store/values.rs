@@ -1,4 +1,4 @@
-//! How the domain's values are written into columns, alike in both databases: times, words, counts.
+//! The conversion between the domain's values and columns, the same for both databases: times, words, counts.
 
 use chrono::{DateTime, NaiveDateTime, SubsecRound, Utc};
 use diesel::backend::Backend;
@@ -17,8 +17,10 @@ use crate::domain::ids::{CampaignId, RemoteId, UrlId};
 use crate::domain::money::{Clicks, Money};
 use crate::domain::text::cut;
 
-/// A UTC time, cut to the microseconds that PostgreSQL keeps, so that both databases give back the same. SQLite stores any
-/// text as a time: what is none does not make the other rows unreadable, and [`Place::time`] says where it stands.
+/// A UTC time, cut to the microseconds that PostgreSQL keeps, so that both databases return the same value.
+///
+/// SQLite does not check time columns. An invalid value is kept as an error for its own row, so the other rows can be
+/// read; [`Place::time`] reports table, row and column.
 #[derive(Debug, Clone, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Timestamp)]
 pub(super) struct Stamp(Result<NaiveDateTime, String>);
@@ -50,7 +52,7 @@ where
     }
 }
 
-/// An id's column. The domain's ids know nothing of diesel.
+/// An id as diesel reads it. The domain's id types do not depend on diesel, so they are converted from this one.
 #[derive(Debug, Clone, Copy, FromSqlRow)]
 #[diesel(sql_type = BigInt)]
 pub struct Id(i64);
@@ -82,8 +84,9 @@ impl From<Id> for UrlId {
     }
 }
 
-/// A text that a tracker wrote, or of a row that is read together with those of other campaigns. SQLite stores any bytes as text: what is not UTF-8 is read as far as it goes, so that one
-/// such row does not make the others unreadable.
+/// A text that a tracker wrote, or that is read together with rows of other campaigns.
+///
+/// SQLite does not check that a text is valid UTF-8. Invalid bytes are replaced, so the other rows can be read.
 #[derive(Debug, Clone, FromSqlRow)]
 #[diesel(sql_type = Text)]
 pub struct TrackerText(String);
@@ -107,7 +110,7 @@ impl From<TrackerText> for String {
     }
 }
 
-/// A name that a tracker wrote. It stands in every log line about its campaign: a long one is cut.
+/// A name that a tracker wrote. A long name is cut, since every log line about its campaign contains it.
 #[derive(Debug, Clone, FromSqlRow)]
 #[diesel(sql_type = Text)]
 pub struct TrackerName(String);
@@ -127,7 +130,7 @@ impl From<TrackerName> for String {
     }
 }
 
-/// A text that a tracker wrote, where there may be none.
+/// A [`TrackerText`] whose column may be NULL.
 #[derive(Debug, Clone, FromSqlRow)]
 #[diesel(sql_type = Nullable<Text>)]
 pub struct OptionalTrackerText(Option<String>);
@@ -151,21 +154,21 @@ impl From<OptionalTrackerText> for Option<String> {
     }
 }
 
-/// A stored value of the program's own that it cannot read: written by a newer version, or by somebody else.
+/// A stored value of the program's own that cannot be read: a newer version or another program wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("table {table}, row {row}, column {column}: {problem}; put it right there, or delete the row")]
+#[error("table {table}, row {row}, column {column}: {problem}; correct the value, or delete the row")]
 pub struct BadValue {
-    /// The table.
+    /// The table's name.
     pub table: &'static str,
     /// The row's key.
     pub row: i64,
-    /// The column.
+    /// The column's name.
     pub column: &'static str,
-    /// What is wrong with the value, naming it.
+    /// The value and what is wrong with it.
     pub problem: String,
 }
 
-/// Where a stored value stands, so that a bad one can be named.
+/// The table and row of a stored value, for errors about it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub(super) table: &'static str,
@@ -173,7 +176,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The domain's value for a stored word; serde holds the words, for the tables as for the dump.
+    /// Returns the domain's value for a stored word. serde defines the words, for the tables as for the dump.
     pub(super) fn word<'a, T: Deserialize<'a>>(self, column: &'static str, word: &'a str) -> Result<T, BadValue> {
         T::deserialize(IntoDeserializer::<WordError>::into_deserializer(word))
             .map_err(|problem| self.bad(column, problem.to_string()))
@@ -191,7 +194,7 @@ impl Place {
         stamp.0.map(|time| time.and_utc()).map_err(|problem| self.bad(column, problem))
     }
 
-    /// The same, where there may be none.
+    /// Like [`Place::time`], for a column that may be NULL.
     pub(super) fn time_if_any(
         self,
         column: &'static str,
@@ -205,7 +208,7 @@ impl Place {
     }
 }
 
-/// A count as a column holds it. More than a column can hold is as good as its largest number.
+/// Converts a count for a column. A count that is too large becomes the column's largest number.
 pub(super) fn column_clicks(clicks: Clicks) -> i64 {
     i64::try_from(clicks.0).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! Whether the database can be written, found out without a trace.
+//! A test whether the database can be written. It changes nothing.
 
 use diesel::prelude::*;
 
@@ -8,13 +8,13 @@ use super::pools::db_write;
 use super::schema::campaigns;
 
 impl Store {
-    /// Begins to write, changes nothing, and ends it.
+    /// Runs a write transaction that changes no row.
     ///
     /// # Errors
-    /// Nothing can be written now: see [`StoreError::is_locked`] for what may pass.
+    /// The database cannot be written now. [`StoreError::is_locked`] says whether the cause is temporary.
     pub async fn try_to_write(&self) -> Result<(), StoreError> {
         let tried = db_write!(self, move |connection| {
-            // No row is without an id. A server that is read-only refuses even that.
+            // Every row has an id, so this update matches none. A read-only server refuses it nevertheless.
             let nothing = campaigns::table.filter(campaigns::id.is_null());
             diesel::update(nothing).set(campaigns::name.eq(campaigns::name)).execute(connection)?;
             Ok(())

@@ -1,7 +1,7 @@
-//! Whose turn it is to write.
+//! The queue of writes: limits how many run at once.
 //!
-//! Whoever waits for a turn waits on no thread: there are only so many on which the program may block, and reads need
-//! them, too.
+//! A write that waits for its turn occupies no thread. The number of blocking threads is limited, and reads need them,
+//! too.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,36 +12,40 @@ use tokio::time::{Instant, timeout};
 use super::connection::blocking;
 use super::error::Fault;
 
-/// A write that does not get its turn within this time has failed: a pause that waits for its journal entry has to leave.
+/// A write that does not get its turn within this time fails. A pause waits for its journal entry, and must be sent
+/// soon.
 const TURN_WITHIN: Duration = Duration::from_secs(3);
 
-/// So long after one write has failed another one counts as failing like it, without its turn. It is longer than a write
-/// tries a locked database.
+/// For this long after a failed write, a write that would have to wait fails with the same cause. It is longer than one
+/// write waits for a locked database, so the failure still counts until the write that tries again has its outcome.
 const FAILURE_LASTS: Duration = Duration::from_secs(5);
 
-/// Lets so many write at a time.
+/// Limits how many writes run at once.
 pub(super) struct WriteTurns {
     free: Arc<Semaphore>,
-    fate: Fate,
-    /// Why the last write failed, where the next one would fail, too; and when.
+    scope: FailureScope,
+    /// The time when the last write failed, and its cause. `None` if the last write succeeded, or failed for a cause of
+    /// its own.
     failure: Mutex<Option<(Instant, Arc<Fault>)>>,
 }
 
-/// What the failure of one write says of the others.
+/// The writes that a failed write's cause concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// A file is locked, or its disk full, for all. While one tries again the others fail at once.
-    Shared,
-    /// A server may lock a row, which keeps out only those who need that row.
-    OfEach,
+pub(super) enum FailureScope {
+    /// Every write: a file is locked, or its disk is full, for all of them. While one write tries again, the others
+    /// fail at once.
+    EveryWrite,
+    /// Only the write that failed: a server locks single rows, which stops only the writes of those rows.
+    OneWrite,
 }
 
 impl WriteTurns {
-    pub(super) fn new(at_a_time: usize, fate: Fate) -> Arc<Self> {
-        Arc::new(Self { free: Arc::new(Semaphore::new(at_a_time)), fate, failure: Mutex::default() })
+    pub(super) fn new(at_a_time: usize, scope: FailureScope) -> Arc<Self> {
+        Arc::new(Self { free: Arc::new(Semaphore::new(at_a_time)), scope, failure: Mutex::default() })
     }
 
-    /// Runs `work` on a thread that may block, when its turn has come. Dropping the future leaves it to wait and to finish.
+    /// Waits for a turn, and runs `work` on a blocking thread. If the future is dropped, the work still waits and
+    /// finishes.
     pub(super) async fn write<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
@@ -64,28 +68,28 @@ impl WriteTurns {
         }
         self.refuse_after_failure()?;
         let turn = timeout(TURN_WITHIN, Arc::clone(&self.free).acquire_owned()).await;
-        // Nobody ever closes it.
+        // The semaphore is never closed, so an error here is the time-out.
         let Ok(Ok(turn)) = turn else { return Err(Fault::Busy(TURN_WITHIN)) };
-        // Whoever was before it in the queue has failed meanwhile.
+        // The write before this one in the queue may have failed meanwhile.
         self.refuse_after_failure()?;
         Ok(turn)
     }
 
     fn refuse_after_failure(&self) -> Result<(), Fault> {
         let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        // An older one says nothing of now: nobody may have written since.
+        // An older failure is out of date: the cause may be gone, with no write since then to notice it.
         let fresh = failure.as_ref().filter(|(failed_at, _)| failed_at.elapsed() < FAILURE_LASTS);
         fresh.map_or(Ok(()), |(_, failure)| Err(Fault::Shared(Arc::clone(failure))))
     }
 
-    /// Remembers a failure that the next write would meet, too, until one does not.
+    /// Remembers a failure whose cause stops every write. The next other outcome clears it.
     fn note_outcome<T>(&self, outcome: Result<T, Fault>) -> Result<T, Fault> {
-        if self.fate == Fate::OfEach {
+        if self.scope == FailureScope::OneWrite {
             return outcome;
         }
         let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         match outcome {
-            Err(fault) if fault.keeps_all_from_writing() => {
+            Err(fault) if fault.stops_every_write() => {
                 let fault = Arc::new(fault);
                 *failure = Some((Instant::now(), Arc::clone(&fault)));
                 Err(Fault::Shared(fault))
@@ -114,7 +118,7 @@ mod tests {
         matches!(outcome, Err(Fault::Shared(fault)) if matches!(**fault, Fault::Replaced))
     }
 
-    /// Begins a write that ends with what is sent.
+    /// Begins a write that ends with the outcome that the test sends.
     async fn begin(
         turns: &Arc<WriteTurns>,
     ) -> (mpsc::Sender<Result<(), Fault>>, tokio::task::JoinHandle<Result<(), Fault>>) {
@@ -128,15 +132,15 @@ mod tests {
         (end, write)
     }
 
-    /// Lets a write that was begun come to where it waits.
-    async fn begun(write: &mut (impl Future<Output = Result<(), Fault>> + Unpin)) {
+    /// Polls a write until it waits for its turn.
+    async fn wait_until_queued(write: &mut (impl Future<Output = Result<(), Fault>> + Unpin)) {
         assert!(write.now_or_never().is_none());
         tokio::task::yield_now().await;
     }
 
     #[tokio::test]
-    async fn while_one_tries_again_the_others_fail_at_once_and_all_write_again_when_it_succeeds() {
-        let turns = WriteTurns::new(1, Fate::Shared);
+    async fn while_one_write_tries_again_the_others_fail_at_once_and_all_write_again_when_it_succeeds() {
+        let turns = WriteTurns::new(1, FailureScope::EveryWrite);
         assert!(is_replaced(&turns.write(replaced).await));
         let (end, trying) = begin(&turns).await;
         assert!(is_replaced(&turns.write(|| panic!("it has no turn")).await));
@@ -146,31 +150,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn those_who_wait_for_one_that_fails_fail_with_it() {
-        let turns = WriteTurns::new(1, Fate::Shared);
+    async fn writes_that_wait_behind_a_write_that_fails_fail_with_it() {
+        let turns = WriteTurns::new(1, FailureScope::EveryWrite);
         let (end, first) = begin(&turns).await;
         let mut waiting = std::pin::pin!(turns.write(|| panic!("it has no turn")));
-        begun(&mut waiting).await;
+        wait_until_queued(&mut waiting).await;
         end.send(replaced()).unwrap();
         assert!(is_replaced(&waiting.await));
         assert!(is_replaced(&first.await.unwrap()));
     }
 
     #[tokio::test]
-    async fn on_a_server_one_failure_says_nothing_of_the_others() {
-        let turns = WriteTurns::new(1, Fate::OfEach);
+    async fn on_a_server_one_failed_write_does_not_fail_the_others() {
+        let turns = WriteTurns::new(1, FailureScope::OneWrite);
         assert!(matches!(turns.write(replaced).await, Err(Fault::Replaced)));
         let (end, first) = begin(&turns).await;
         let mut waiting = std::pin::pin!(turns.write(|| Ok(())));
-        begun(&mut waiting).await;
+        wait_until_queued(&mut waiting).await;
         end.send(replaced()).unwrap();
         waiting.await.unwrap();
         assert!(first.await.unwrap().is_err());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_write_whose_turn_does_not_come_has_failed() {
-        let turns = WriteTurns::new(1, Fate::Shared);
+    async fn a_write_that_gets_no_turn_in_time_fails() {
+        let turns = WriteTurns::new(1, FailureScope::EveryWrite);
         let _turn = Arc::clone(&turns.free).try_acquire_owned().unwrap();
         assert!(matches!(turns.write(|| Ok(())).await, Err(Fault::Busy(_))));
     }

@@ -1,7 +1,8 @@
-//! Log lines on their way out: a bounded queue, and a thread that writes. A reader of the log that stops reading must not
-//! stop the guard: what finds no place in the queue is lost, counted, and told when the log is read again.
+//! The queue of log lines: it is bounded, and a thread writes its lines. If the log's reader stops reading, the guard
+//! must not stop. A line that finds no room in the queue is lost and counted, and a line about the loss is logged once
+//! the log is read again.
 //!
-//! Deliberately absent: what a line looks like (`telemetry`).
+//! Deliberately absent: the format of a line (`telemetry`).
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,13 +11,13 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// So many lines wait at the most. A tick in which a thousand campaigns fail has room.
+/// The most lines that can wait. The lines of a tick in which a thousand campaigns fail have room.
 const CAPACITY: usize = 8_192;
 
-/// Lines that were lost since the process began: the log is the process's, too.
+/// The number of lines that were lost since the process began. It is global, since the process has only one log.
 static LOST: AtomicU64 = AtomicU64::new(0);
 
-/// How many lines of the log were lost since the process began.
+/// Returns how many log lines were lost since the process began.
 #[must_use]
 pub fn lost_lines() -> u64 {
     LOST.load(Ordering::Relaxed)
@@ -24,31 +25,31 @@ pub fn lost_lines() -> u64 {
 
 enum Message {
     Line(Vec<u8>),
-    /// Answer when everything before this is written.
+    /// The thread answers this message once it has written every line before it.
     Flush(SyncSender<()>),
 }
 
-/// The way to the thread that writes. Clones share it.
+/// The queue to the thread that writes. Clones share it.
 #[derive(Clone)]
 pub(super) struct Queue {
     messages: SyncSender<Message>,
 }
 
 impl Queue {
-    /// A queue to a thread that writes to `output`.
+    /// Creates a queue, and starts the thread that writes its lines to `output`.
     ///
     /// # Errors
-    /// The system has no room for another thread.
+    /// The system could not start another thread.
     pub(super) fn to(output: impl Write + Send + 'static) -> io::Result<Self> {
         let (messages, waiting) = sync_channel(CAPACITY);
         std::thread::Builder::new().name("log".to_owned()).spawn(move || write_all(&waiting, output))?;
         Ok(Self { messages })
     }
 
-    /// Waits until every line that was logged before is written, or for so long. Answers whether they are.
+    /// Waits until every earlier line is written, but at most for `within`. Returns whether they are written.
     pub(super) fn flush(&self, within: Duration) -> bool {
         let (written, is_written) = sync_channel(1);
-        // A full queue says that nobody reads: there is nothing to wait for.
+        // A full queue means that the log is not being read, so waiting would not help.
         self.messages.try_send(Message::Flush(written)).is_ok() && is_written.recv_timeout(within).is_ok()
     }
 }
@@ -78,24 +79,25 @@ impl<'w> MakeWriter<'w> for Queue {
 }
 
 fn write_all(waiting: &Receiver<Message>, mut output: impl Write) {
-    let mut told = lost_lines();
+    let mut reported = lost_lines();
     loop {
         let message = waiting.try_recv().or_else(|_| {
-            // Everything is written. While the queue is full, a line about it would cost another one.
+            // The loss is reported only when the queue is empty: in a full queue the report would displace another
+            // line.
             let lost = lost_lines();
-            if lost > told {
-                let lines = lost - told;
+            if lost > reported {
+                let lines = lost - reported;
                 tracing::warn!(lines, "log lines were lost because the log was not read fast enough");
-                told = lost;
+                reported = lost;
             }
             waiting.recv()
         });
         match message {
             Ok(Message::Line(line)) => {
-                // A log that cannot be written ends nothing.
+                // A write error is ignored: the guard must go on without a log.
                 let _ = output.write_all(&line).and_then(|()| output.flush());
             }
-            // The wait may be over by now.
+            // The receiver may be gone, if its wait has timed out.
             Ok(Message::Flush(written)) => drop(written.try_send(())),
             Err(_) => return,
         }
@@ -114,7 +116,7 @@ mod tests {
         text: Vec<u8>,
     }
 
-    /// An output that is not read until it is opened.
+    /// An output that blocks until it is opened.
     #[derive(Clone, Default)]
     struct Shut(Arc<(Mutex<Inside>, Condvar)>);
 
@@ -142,17 +144,17 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_is_not_read_holds_up_nobody_and_its_lost_lines_are_counted() {
+    fn a_log_that_is_not_read_blocks_no_caller_and_its_lost_lines_are_counted() {
         let output = Shut::default();
         let mut queue = Queue::to(output.clone()).unwrap();
         let before = lost_lines();
-        // One more is with the thread.
+        // The thread may hold one more line than the queue.
         for number in 0..CAPACITY + 11 {
             queue.write_all(format!("{number}\n").as_bytes()).unwrap();
         }
         let lost = lost_lines() - before;
         assert!((10..=11).contains(&lost), "{lost}");
-        assert!(!Queue::flush(&queue, Duration::from_millis(10)), "nobody reads it");
+        assert!(!Queue::flush(&queue, Duration::from_millis(10)), "the output is not being read");
         output.open();
         while !Queue::flush(&queue, Duration::from_secs(10)) {
             std::thread::yield_now();

@@ -1,18 +1,19 @@
 //! How many requests may leave, and which one next (RULES.md, "What must hold always", 6 and 3). PURE.
 //!
-//! TrafficStars counts a request at some moment between its departure and its answer; which, nobody can see. A request
-//! therefore holds its slot from the moment it leaves until 60 seconds after its answer (or time-out) came. Whatever the
-//! moment of counting, no 60-second window then holds more requests than there are slots, whether the remote's window
-//! slides or stands still.
+//! TrafficStars counts a request at an unknown moment between its departure and its answer. A request therefore holds
+//! its slot from its departure until 60 seconds after its answer (or time-out). Then no 60-second window of
+//! TrafficStars holds more requests than there are slots. This is true for every such moment, and for sliding and for
+//! fixed windows.
 //!
-//! To overtake is worth nothing once a burst has spent the window, so some slots are set aside:
-//! - a few for pauses alone, and for the token without which they cannot leave;
-//! - as many as the reads of all campaigns need, so that a thousand end times at midnight blind nobody; but never so many
-//!   that nothing else leaves;
-//! - one for the run that makes a burst of end times worth its slots;
-//! - and whoever has waited for [`STARVING_AFTER`] gets one of a few slots ahead of all but pauses.
+//! Priority does not help once a burst has used up the window. These slots are therefore reserved:
+//! - a few for pauses, and for the token that a pause needs;
+//! - as many as the reads of all campaigns need, so that a thousand end times at midnight do not block these reads. So
+//!   that other requests leave, too, these are at most three quarters of the slots that are not for pauses alone;
+//! - one for the run that follows a burst of end times: without it they have no effect.
 //!
-//! Deliberately absent: a clock, waiting, and the requests themselves. [`super::scheduler`] connects this to those who wait.
+//! A request that has waited for [`STARVING_AFTER`] goes ahead of all but pauses. A tenth of the slots can be used so.
+//!
+//! Deliberately absent: a clock, waiting, and the requests themselves. [`super::scheduler`] holds the waiting requests.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -21,62 +22,63 @@ use chrono::{DateTime, Duration, Utc};
 use crate::domain::read_priority::Urgency;
 use crate::domain::status::QueueStatus;
 
-/// The remote's window: a slot is free again this long after its answer.
+/// TrafficStars' window: a slot is free again this long after the answer to its request.
 pub const WINDOW: Duration = Duration::seconds(60);
 
-/// Whoever has waited this long goes ahead of the more urgent, pauses excepted: nothing starves for ever.
+/// A request that has waited this long goes ahead of more urgent ones, pauses excepted: no request starves for ever.
 pub const STARVING_AFTER: Duration = Duration::seconds(120);
 
-/// An activation that is due for this long goes before those with more clicks.
+/// An activation that has been due for this long goes before activations with more clicks.
 const DUE_LONG_ENOUGH: Duration = Duration::minutes(15);
 
-/// Of the limit, at most this many slots are kept for pauses alone.
+/// At most this many slots of the limit are kept for pauses alone.
 const MOST_SLOTS_FOR_PAUSES: usize = 5;
 
-/// One request that waits or is under way.
+/// The id of one request that waits or is in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
-/// Who goes first within a class: the smaller.
+/// The order within a class: the smaller rank goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rank(u64);
 
 impl Rank {
-    /// Ahead of every other: among activations, the run behind whose end times everything waits.
+    /// Ahead of every other rank. Among activations it is the run: the end times before it have no effect without it.
     pub const FIRST: Self = Self(0);
-    /// As good as any.
+    /// The rank of requests that have no order among each other.
     pub const ANY: Self = Self(1);
 
-    /// After every other: what changes nothing about whether a campaign runs.
+    /// After every other rank: for a request that does not change whether a campaign runs.
     pub const LAST: Self = Self(u64::MAX);
 
-    /// Whether it is one among many by their clicks, so that it is worth waiting for the others to be told.
+    /// Whether the rank is by remaining clicks. Then it is worth waiting for more requests before the first one leaves.
     #[must_use]
     pub fn depends_on_clicks(self) -> bool {
         ![Self::FIRST, Self::ANY, Self::LAST].contains(&self)
     }
 
-    /// An activation that is due for so long: the most remaining clicks first, but whoever has waited long enough goes
-    /// before more clicks.
+    /// Returns the rank of an activation that has been due for `due_for`: the most remaining clicks go first. An
+    /// activation that has been due for 15 minutes goes before all of them.
     #[must_use]
     pub fn of_activation(remaining_clicks: u64, due_for: Duration) -> Self {
         if due_for >= DUE_LONG_ENOUGH { Self::ANY } else { Self::by_clicks(remaining_clicks) }
     }
 
-    /// The most remaining clicks first: a campaign with many has the most to lose by standing still.
+    /// Returns the rank by clicks, the most first: a campaign with many remaining clicks loses the most while it is
+    /// stopped.
     fn by_clicks(remaining_clicks: u64) -> Self {
-        // Even the greatest number of all stays behind `ANY`, and none comes after `LAST`.
+        // The greatest possible number still ranks behind `ANY`, and 0 clicks still rank before `LAST`.
         Self((u64::MAX - remaining_clicks).saturating_add(2).min(u64::MAX - 1))
     }
 }
 
-/// What holds a slot.
+/// The request that holds a slot.
 #[derive(Debug, Clone, Copy)]
 struct Slot {
     urgency: Urgency,
-    /// It is a read that a pause needs.
+    /// Whether it is a read that a pause needs.
     reads_urgently: bool,
-    /// It left because it was starving.
+    /// Whether it left early because it was starving.
     starved: bool,
 }
 
@@ -86,7 +88,7 @@ impl Slot {
     }
 }
 
-/// How many slots are held, by what.
+/// The number of held slots, by kind of request.
 #[derive(Debug, Default)]
 struct HeldSlots {
     all: usize,
@@ -111,22 +113,23 @@ impl HeldSlots {
     }
 }
 
-/// Its place in the queue: the rank within its class, then the order of arrival.
+/// A request's place in the queue: its class, its rank within the class, its order of arrival.
 type Place = (Urgency, Rank, u64);
 
-/// How many more reads could leave at once.
+/// The number of further reads that could leave now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Room {
-    /// Such as a pause needs.
+    /// The number of reads that a pause needs.
     pub urgent: usize,
-    /// Of these, such as all campaigns need.
+    /// The number of reads that all campaigns need. It is a part of `urgent`.
     pub sweeps: usize,
-    /// One that a pause needs may wait for the next slot, which else goes to who waits already.
+    /// Whether one read that a pause needs may be queued to wait for a slot. Without it, requests that are queued
+    /// already would get every next slot.
     pub may_wait: bool,
 }
 
 impl Room {
-    /// The same with so many requests less.
+    /// Returns the room that is left after `requests` more requests.
     #[must_use]
     pub fn without(self, requests: usize) -> Self {
         Self {
@@ -137,29 +140,30 @@ impl Room {
     }
 }
 
-/// Grants requests within the limit, the most urgent first.
+/// Decides within the limit which requests leave, the most urgent first.
 #[derive(Debug, Default)]
 pub struct Budget {
     limit: usize,
     kept_for_pauses: usize,
     kept_for_sweeps: usize,
     waiting: BTreeMap<Place, RequestId>,
-    /// How many wait, by class.
+    /// The number of requests that wait, by class.
     queued: [usize; 5],
     places: HashMap<RequestId, Place>,
-    /// All but the pauses, by their order of arrival.
+    /// The requests that wait, pauses excepted, by their order of arrival.
     by_age: BTreeMap<u64, (RequestId, DateTime<Utc>)>,
     last_arrival: u64,
-    /// What holds a slot and is not answered yet.
+    /// The requests that left and are not answered yet.
     in_flight: HashMap<RequestId, Slot>,
-    /// When the slots of answered requests are free again, the earliest first.
+    /// The times (UTC) at which the slots of answered requests are free again, the earliest first.
     free_at: VecDeque<(DateTime<Utc>, Slot)>,
     held: HeldSlots,
     blocked_until: Option<DateTime<Utc>>,
 }
 
 impl Budget {
-    /// A budget of `limit` requests in any 60 seconds. A limit of 0 grants nothing, ever: the config refuses it.
+    /// Returns a budget of `limit` requests in any 60 seconds. A limit of 0 would never grant a request; the config
+    /// refuses it.
     #[must_use]
     pub fn new(limit: u32) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -167,17 +171,17 @@ impl Budget {
         Self { limit, kept_for_pauses, ..Self::default() }
     }
 
-    /// Counts a request that was sent before this budget was made: it holds its slot until `free_at`.
+    /// Counts a request that an earlier process sent: it holds its slot until `free_at`.
     pub fn remember(&mut self, free_at: DateTime<Utc>) {
         self.hold_until(free_at, Slot::of(Urgency::Read));
     }
 
-    /// Sets slots aside for the reads of all campaigns: so many requests do they take in a window.
+    /// Reserves slots for the reads of all campaigns, which take `requests` requests in a window.
     pub fn keep_for_sweeps(&mut self, requests: usize) {
         self.kept_for_sweeps = requests.min(self.sweeps_per_window()).min(self.open().saturating_sub(2));
     }
 
-    /// Queues a request. A request_id that waits or holds a slot is not asked for again.
+    /// Queues a request. The caller never queues a `request_id` that waits or holds a slot.
     pub fn ask(&mut self, now: DateTime<Utc>, urgency: Urgency, rank: Rank, request_id: RequestId) {
         self.last_arrival += 1;
         let place = (urgency, rank, self.last_arrival);
@@ -189,10 +193,11 @@ impl Budget {
         }
     }
 
-    /// The request_ids whose requests leave at `now`, at most so many, the most urgent first. Each one holds a slot from here on.
+    /// Returns the requests that leave at `now`, at most `most`, the most urgent first. Each one holds a slot from now
+    /// on.
     #[expect(clippy::disallowed_macros, reason = "every step of every simulation checks it; a release does not")]
     pub fn grant(&mut self, now: DateTime<Utc>, most: usize) -> Vec<RequestId> {
-        self.forget_the_past(now);
+        self.drop_expired(now);
         let mut granted = Vec::new();
         while granted.len() < most
             && let Some((request_id, slot)) = self.next(now)
@@ -206,7 +211,7 @@ impl Budget {
         granted
     }
 
-    /// The request's answer came, or nobody waits for it any more. An unknown request_id changes nothing.
+    /// Notes that the request was answered, or that the caller gave it up. An unknown `request_id` changes nothing.
     pub fn answered(&mut self, now: DateTime<Utc>, request_id: RequestId) {
         if let Some(slot) = self.in_flight.remove(&request_id) {
             self.held.remove(slot);
@@ -214,27 +219,27 @@ impl Budget {
         }
     }
 
-    /// The request that waits will never leave.
+    /// Removes a request from the queue: it never leaves.
     pub fn cancel(&mut self, request_id: RequestId) {
         self.forget_waiting(request_id);
     }
 
-    /// Nothing is granted before `until`: TrafficStars answered 429. An earlier end never shortens a later one.
+    /// Grants nothing before `until`: TrafficStars answered 429. A later call with an earlier time changes nothing.
     pub fn block_until(&mut self, until: DateTime<Utc>) {
         self.blocked_until = self.blocked_until.max(Some(until));
     }
 
-    /// Until when nothing is granted, if so.
+    /// Returns the time (UTC) until which nothing is granted; `None` if requests may leave.
     #[must_use]
     pub fn blocked_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.blocked_until.filter(|until| *until > now)
     }
 
-    /// When [`Budget::grant`] is to be asked again, as far as time alone decides. `now` says that it has something to
-    /// give; `None` that nothing waits, or that an answer has to come first.
+    /// Returns when to call [`Budget::grant`] next, as far as time alone decides. `now` means that a request can leave
+    /// at once. `None` means that no request waits, or that an answer has to come first.
     #[must_use]
     pub fn next_grant_at(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.forget_the_past(now);
+        self.drop_expired(now);
         if self.waiting.is_empty() {
             return None;
         }
@@ -250,29 +255,30 @@ impl Budget {
         free.into_iter().chain(starving).min()
     }
 
-    /// When the next slot is free, as far as time alone decides.
+    /// Returns when the next slot is free, as far as time alone decides.
     #[must_use]
     pub fn next_free_at(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.forget_the_past(now);
+        self.drop_expired(now);
         self.blocked_until.or_else(|| self.free_at.front().map(|(at, _)| *at))
     }
 
-    /// How many requests count against the limit.
+    /// Returns the number of requests that count against the limit.
     #[must_use]
     pub fn used(&self, now: DateTime<Utc>) -> usize {
-        self.held.all - self.past(now)
+        self.held.all - self.expired(now)
     }
 
-    /// How many more reads could leave at once, beside those that wait ahead of them.
+    /// Returns the number of further reads that could leave now. Requests that wait ahead of them are taken off.
     pub fn room(&mut self, now: DateTime<Utc>) -> Room {
-        self.forget_the_past(now);
+        self.drop_expired(now);
         let [pauses, read_backs, sweeps, _, _] = self.queued;
-        // Ahead of all others, but not for the whole of a window: nothing else would leave while many are in doubt.
+        // These reads go ahead of all others, but they must not fill a window: then nothing else would leave while many
+        // campaigns need such reads.
         let may_wait = pauses == 0 && self.held.urgent_reads < self.sweeps_per_window();
         if self.blocked_until.is_some() {
             return Room { may_wait, ..Room::default() };
         }
-        // What reads back goes ahead, but not into the slots that are set aside for sweeps.
+        // Read-backs go ahead, but not into the slots that are reserved for sweeps.
         let free = self.open().saturating_sub(self.held.all);
         let read_backs = read_backs.min(free.saturating_sub(self.still_kept_for_sweeps()));
         let free_for_urgent = self.open_for_urgent_reads().saturating_sub(self.held.all);
@@ -281,9 +287,9 @@ impl Budget {
         Room { urgent, may_wait, sweeps: open.min(self.sweeps_per_window().saturating_sub(self.held.sweeps + sweeps)) }
     }
 
-    /// By when all end times that wait, and `more` that are about to, will have left: as many leave in each window as
-    /// the reads of all campaigns let, and the reads back, which cost one each, or no more than `reads_of_all` together.
-    /// `None` where there are none.
+    /// Returns by when all waiting end times, and `more` that will be queued soon, will have left. The reads of all
+    /// campaigns and the read-backs use up a part of each window. Read-backs cost one request each, or `reads_of_all`
+    /// together if that is less. `None` if no end time waits.
     #[must_use]
     pub fn activations_done_at(&self, now: DateTime<Utc>, more: usize, reads_of_all: usize) -> Option<DateTime<Utc>> {
         let [_, _, _, activations, _] = self.queued;
@@ -291,7 +297,7 @@ impl Budget {
         (waiting > 0).then(|| self.left_by(now, waiting, reads_of_all))
     }
 
-    /// By when so many end times will have left.
+    /// Returns by when `waiting` end times will have left.
     #[must_use]
     pub fn left_by(&self, now: DateTime<Utc>, waiting: usize, reads_of_all: usize) -> DateTime<Utc> {
         let begin = self.blocked_until(now).unwrap_or(now);
@@ -303,57 +309,59 @@ impl Budget {
         begin + WINDOW * i32::try_from(windows).unwrap_or(i32::MAX)
     }
 
-    /// The requests that wait, in the order in which they leave as things stand.
+    /// Returns the requests that wait, in the order in which they would leave now.
     pub fn waiting(&self) -> impl Iterator<Item = RequestId> {
         self.waiting.values().copied()
     }
 
-    /// How many of the waiting requests could leave at `now`, at most; 0 where the next one may not.
+    /// Returns the largest number of waiting requests that could leave at `now`; 0 if the next one may not leave.
     #[must_use]
     pub fn may_leave(&self, now: DateTime<Utc>) -> usize {
         if self.next(now).is_none() { 0 } else { self.waiting.len().min(self.free(now)) }
     }
 
-    /// How many slots are free, those that are set aside among them.
+    /// Returns the number of free slots, reserved slots included.
     #[must_use]
     pub fn free(&self, now: DateTime<Utc>) -> usize {
         self.limit.saturating_sub(self.used(now))
     }
 
-    /// Whether activations are under way, or could leave at `now` but for the count.
+    /// Whether activations are in flight, or could leave at `now` as soon as they are counted in the database.
     #[must_use]
     pub fn expects_activations(&self, now: DateTime<Utc>) -> bool {
-        let under_way = self.in_flight.values().any(|slot| slot.urgency == Urgency::Activate);
-        under_way || (self.queue_lengths().activate > 0 && self.may_leave(now) > 0)
+        let in_flight = self.in_flight.values().any(|slot| slot.urgency == Urgency::Activate);
+        in_flight || (self.queue_lengths().activate > 0 && self.may_leave(now) > 0)
     }
 
-    /// How many wait, by class.
+    /// Returns the number of requests that wait, by class.
     #[must_use]
     pub fn queue_lengths(&self) -> QueueStatus {
         let [pause, read_back, sweep, activate, read] = self.queued.map(|queued| queued as u64);
         QueueStatus { pause, read_back, sweep, activate, read }
     }
 
-    /// The slots that are not for pauses alone.
+    /// Returns the number of slots that are not for pauses alone.
     const fn open(&self) -> usize {
         self.limit - self.kept_for_pauses
     }
 
-    /// One pause of many is one request: half of what is kept for pauses, at least one, is enough for it and a token.
+    /// Returns the number of slots that the reads that a pause needs may use. A pause of many campaigns is one request.
+    /// So half of the slots kept for pauses, at least one, is enough for the pause and its token.
     const fn open_for_urgent_reads(&self) -> usize {
         let for_pauses_alone = if self.kept_for_pauses < 2 { self.kept_for_pauses } else { self.kept_for_pauses / 2 };
         self.limit - for_pauses_alone
     }
 
-    /// How many requests that read all campaigns can leave in each window, however many wait: they leave a quarter to what they
-    /// are read for.
+    /// Returns how many requests that read all campaigns can leave in each window. A quarter of the open slots stays
+    /// free for the changes that follow from these reads.
     #[must_use]
     pub const fn sweeps_per_window(&self) -> usize {
         let share = self.open() * 3 / 4;
         if share == 0 { 1 } else { share }
     }
 
-    /// What is set aside for the reads of all and not used yet. Those of them that a pause needs have used their share, too.
+    /// Returns how many of the slots reserved for the reads of all campaigns are not used yet. Reads that a pause needs
+    /// are reads of these campaigns, too, and count as used.
     const fn still_kept_for_sweeps(&self) -> usize {
         self.kept_for_sweeps.saturating_sub(self.held.sweeps + self.held.urgent_reads)
     }
@@ -362,7 +370,7 @@ impl Budget {
         if self.open() - self.kept_for_sweeps > 1 { 1 } else { 0 }
     }
 
-    /// Who leaves next, if anybody may.
+    /// Returns the request that leaves next, if one may leave.
     fn next(&self, now: DateTime<Utc>) -> Option<(RequestId, Slot)> {
         if self.blocked_until(now).is_some() {
             return None;
@@ -389,11 +397,11 @@ impl Budget {
         may_leave.next().map(|((urgency, _, _), request_id)| (*request_id, Slot::of(*urgency)))
     }
 
-    /// Whether one more of this class leaves what is set aside for others alone.
+    /// Whether one more request of this class may leave without using slots that are reserved for other classes.
     fn has_room(&self, urgency: Urgency, rank: Rank) -> bool {
         let kept_for_sweeps = self.still_kept_for_sweeps();
         let kept = match urgency {
-            // What a pause needs must not take all that is kept for the pause itself.
+            // The reads that a pause needs must not take all slots that are kept for the pause itself.
             Urgency::Pause if rank == Rank::FIRST => return self.held.all < self.limit,
             Urgency::Pause => return self.held.all < self.open_for_urgent_reads(),
             Urgency::Sweep => return self.held.all < self.open() && self.held.sweeps < self.sweeps_per_window(),
@@ -424,13 +432,13 @@ impl Budget {
         self.by_age.remove(&arrival);
     }
 
-    fn past(&self, now: DateTime<Utc>) -> usize {
+    fn expired(&self, now: DateTime<Utc>) -> usize {
         self.free_at.partition_point(|(free_at, _)| *free_at <= now)
     }
 
-    fn forget_the_past(&mut self, now: DateTime<Utc>) {
-        let past = self.past(now);
-        for (_, slot) in self.free_at.drain(..past) {
+    fn drop_expired(&mut self, now: DateTime<Utc>) {
+        let expired = self.expired(now);
+        for (_, slot) in self.free_at.drain(..expired) {
             self.held.remove(slot);
         }
         self.blocked_until = self.blocked_until(now);

@@ -1,4 +1,4 @@
-//! The limit in every window, who goes first, and that nobody waits for ever.
+//! Tests of the budget: the limit in every window, the order of requests, and that no request waits for ever.
 
 use std::collections::BTreeMap;
 
@@ -15,23 +15,23 @@ fn request_ids(numbers: impl IntoIterator<Item = u64>) -> Vec<RequestId> {
     numbers.into_iter().map(RequestId).collect()
 }
 
-/// Asked at the beginning of time, each as good as any.
+/// Queues these requests at the beginning of time, with [`Rank::ANY`].
 fn ask_all(budget: &mut Budget, urgency: Urgency, numbers: impl IntoIterator<Item = u64>) {
     request_ids(numbers).into_iter().for_each(|request_id| budget.ask(at(0), urgency, Rank::ANY, request_id));
 }
 
-/// Pauses, asked at the beginning of time.
+/// Queues these pauses at the beginning of time.
 fn ask_pauses(budget: &mut Budget, numbers: impl IntoIterator<Item = u64>) {
     request_ids(numbers).into_iter().for_each(|request_id| budget.ask(at(0), Urgency::Pause, Rank::FIRST, request_id));
 }
 
-/// All that leave now.
+/// Grants and returns all requests that may leave at `now` (milliseconds).
 fn leave(budget: &mut Budget, now: i64) -> Vec<RequestId> {
     budget.grant(at(now), usize::MAX)
 }
 
 #[test]
-fn the_most_urgent_leave_first_and_within_a_class_the_first_come() {
+fn the_most_urgent_class_leaves_first_and_the_earliest_request_within_a_class() {
     let mut budget = Budget::new(100);
     let arrivals = {
         use Urgency::{Activate, Pause, Read, ReadBack, Sweep};
@@ -57,12 +57,12 @@ fn a_slot_is_free_again_sixty_seconds_after_its_answer_not_after_its_departure()
 }
 
 #[test]
-fn slots_are_kept_for_pauses() {
+fn some_slots_are_kept_for_pauses() {
     let mut budget = Budget::new(90);
     ask_all(&mut budget, Urgency::ReadBack, 1..=200);
     assert_eq!(leave(&mut budget, 0).len(), 85);
     ask_all(&mut budget, Urgency::Pause, 201..=210);
-    assert_eq!(leave(&mut budget, 0), request_ids(201..=203), "the reads that a pause needs leave some to the pause");
+    assert_eq!(leave(&mut budget, 0), request_ids(201..=203), "reads that a pause needs leave some slots to the pause");
     ask_pauses(&mut budget, 211..=220);
     assert_eq!(budget.next_grant_at(at(0)), Some(at(0)));
     assert_eq!(leave(&mut budget, 0), request_ids(211..=212));
@@ -70,14 +70,14 @@ fn slots_are_kept_for_pauses() {
 }
 
 #[test]
-fn reads_of_all_campaigns_leave_a_quarter_to_what_they_are_read_for() {
+fn reads_of_all_campaigns_leave_a_quarter_of_the_slots_to_other_requests() {
     let mut budget = Budget::new(90);
     assert_eq!((budget.sweeps_per_window(), budget.room(at(0)).sweeps), (63, 63));
     ask_all(&mut budget, Urgency::Sweep, 1..=200);
     assert_eq!(budget.room(at(0)).sweeps, 0);
     assert_eq!(leave(&mut budget, 0).len(), 63);
     ask_all(&mut budget, Urgency::Activate, 201..=300);
-    assert_eq!(leave(&mut budget, 0).len(), 21, "and one is kept for the run");
+    assert_eq!(leave(&mut budget, 0).len(), 21, "one more is kept for the run");
 }
 
 #[test]
@@ -92,31 +92,31 @@ fn a_burst_of_activations_leaves_the_reads_of_all_campaigns_their_slots() {
 }
 
 #[test]
-fn reads_that_a_pause_needs_use_up_what_is_kept_for_the_reads_of_all() {
+fn reads_that_a_pause_needs_use_the_slots_kept_for_the_reads_of_all() {
     let mut budget = Budget::new(12);
     budget.keep_for_sweeps(8);
     ask_all(&mut budget, Urgency::Pause, 1..=6);
     ask_all(&mut budget, Urgency::Sweep, 7..=8);
     ask_all(&mut budget, Urgency::Activate, 9..=12);
-    assert_eq!(leave(&mut budget, 0), request_ids(1..=10), "two activations, and a slot is kept for their run");
+    assert_eq!(leave(&mut budget, 0), request_ids(1..=10), "two activations leave, and one slot is kept for their run");
 }
 
 #[test]
-fn a_read_that_a_pause_needs_may_wait_for_a_slot_unless_one_does() {
+fn one_read_that_a_pause_needs_may_wait_for_a_slot_but_not_two() {
     let mut budget = Budget::new(10);
     let silent_until = at(1_000);
     budget.block_until(silent_until);
     for now in [at(0), silent_until] {
         assert!(budget.room(now).may_wait);
-        assert!(!budget.room(now).without(1).may_wait, "one is on its way to the scheduler");
+        assert!(!budget.room(now).without(1).may_wait, "one read is planned already");
     }
     ask_all(&mut budget, Urgency::Pause, [1]);
     assert!(!budget.room(at(0)).may_wait);
 }
 
-/// Where many are in doubt, what waits at the scheduler must leave some time.
+/// If many campaigns need such reads, the other requests in the queue must still leave at some time.
 #[test]
-fn reads_that_pauses_need_wait_ahead_of_others_for_a_part_of_the_window_alone() {
+fn reads_that_pauses_need_go_ahead_of_others_for_only_a_part_of_the_window() {
     let mut budget = Budget::new(10);
     let share = budget.sweeps_per_window() as u64;
     for read in 0..share {
@@ -128,16 +128,12 @@ fn reads_that_pauses_need_wait_ahead_of_others_for_a_part_of_the_window_alone() 
 }
 
 #[test]
-fn a_run_finds_a_slot_behind_the_end_times_that_it_is_for() {
+fn a_run_gets_a_slot_after_a_burst_of_end_times() {
     let mut budget = Budget::new(20);
     for (number, clicks) in [(1, 20_000), (2, 90_000), (3, 15_000), (4, 90_000)] {
         budget.ask(at(0), Urgency::Activate, Rank::by_clicks(clicks), RequestId(number));
     }
-    assert_eq!(
-        leave(&mut budget, 0),
-        request_ids([2, 4, 1, 3]),
-        "the most remaining clicks first, then the first come"
-    );
+    assert_eq!(leave(&mut budget, 0), request_ids([2, 4, 1, 3]), "the most remaining clicks first, then the earliest");
     ask_all(&mut budget, Urgency::Activate, 5..=40);
     assert_eq!(leave(&mut budget, 0).len(), 13);
     budget.ask(at(0), Urgency::Activate, Rank::FIRST, RequestId(41));
@@ -146,7 +142,7 @@ fn a_run_finds_a_slot_behind_the_end_times_that_it_is_for() {
 }
 
 #[test]
-fn what_waits_too_long_goes_ahead_of_all_but_pauses_a_few_at_a_time() {
+fn starving_requests_go_ahead_of_all_but_pauses_a_few_at_a_time() {
     let mut budget = Budget::new(20);
     ask_all(&mut budget, Urgency::ReadBack, 1..=18);
     ask_all(&mut budget, Urgency::Read, 19..=25);
@@ -169,11 +165,11 @@ fn what_waits_too_long_goes_ahead_of_all_but_pauses_a_few_at_a_time() {
         budget.cancel(RequestId(number));
     }
     let granted = leave(&mut budget, 180_000);
-    assert_eq!(granted[..4], request_ids([19, 20, 26, 27]), "two of twenty slots are for those who starve");
+    assert_eq!(granted[..4], request_ids([19, 20, 26, 27]), "two of twenty slots are for starving requests");
 }
 
 #[test]
-fn the_forecast_says_by_when_all_activations_have_left() {
+fn the_forecast_says_when_all_activations_will_have_left() {
     let mut budget = Budget::new(90);
     budget.keep_for_sweeps(10);
     assert_eq!(budget.activations_done_at(at(0), 0, 10), None);
@@ -188,7 +184,7 @@ fn the_forecast_says_by_when_all_activations_have_left() {
 }
 
 #[test]
-fn what_an_earlier_process_sent_counts() {
+fn requests_that_an_earlier_process_sent_are_counted() {
     let mut budget = Budget::new(10);
     for seconds in [20, 40, 60] {
         for _ in 0..3 {
@@ -203,7 +199,7 @@ fn what_an_earlier_process_sent_counts() {
 }
 
 #[test]
-fn after_a_429_everything_waits_pauses_too() {
+fn after_a_429_all_requests_wait_pauses_too() {
     let mut budget = Budget::new(10);
     ask_all(&mut budget, Urgency::Pause, [1]);
     budget.block_until(at(30_000));
@@ -216,7 +212,7 @@ fn after_a_429_everything_waits_pauses_too() {
 }
 
 #[test]
-fn what_never_left_holds_no_slot_and_no_place() {
+fn a_request_that_never_left_holds_no_slot_and_no_place_in_the_queue() {
     let mut budget = Budget::new(1);
     ask_all(&mut budget, Urgency::Read, [1, 2, 3]);
     assert_eq!(leave(&mut budget, 0), request_ids([1]));
@@ -226,18 +222,18 @@ fn what_never_left_holds_no_slot_and_no_place() {
     assert_eq!(leave(&mut budget, 0), request_ids([3]));
 }
 
-/// One thing that happens to a budget.
+/// One event in the life of a budget.
 #[derive(Debug, Clone)]
 enum Step {
-    /// So many milliseconds.
+    /// This many milliseconds pass.
     Wait(i64),
     Ask(Urgency, u64),
     KeepForSweeps(usize),
     Grant,
-    /// The answer of one of those in flight, or the end of one that waits.
+    /// One request in flight is answered.
     Answer(Index),
     Cancel(Index),
-    /// For so many milliseconds.
+    /// Nothing leaves for this many milliseconds.
     Block(i64),
 }
 
@@ -257,7 +253,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the world sees: who waits, and when each request left and was answered.
+/// The state outside of the budget: the requests that wait, and when each request left and was answered.
 #[derive(Default)]
 struct World {
     now: i64,
@@ -273,7 +269,7 @@ impl World {
         self.left.keys().filter(|request_id| !self.answered.contains_key(request_id)).copied().collect()
     }
 
-    fn live(&mut self, budget: &mut Budget, step: &Step) {
+    fn apply(&mut self, budget: &mut Budget, step: &Step) {
         match step {
             Step::Wait(milliseconds) => self.now += milliseconds,
             Step::Ask(urgency, rank) => {
@@ -309,11 +305,15 @@ impl World {
     fn grant(&mut self, budget: &mut Budget) {
         let announced = budget.next_grant_at(at(self.now));
         let granted = budget.grant(at(self.now), usize::MAX);
-        assert_eq!(announced == Some(at(self.now)), !granted.is_empty(), "next_grant_at says when grant gives");
+        assert_eq!(
+            announced == Some(at(self.now)),
+            !granted.is_empty(),
+            "next_grant_at says when grant returns something"
+        );
         assert!(granted.is_empty() || self.now >= self.blocked_until, "nothing leaves while blocked");
         for request_id in &granted {
-            assert!(self.waiting.remove(request_id).is_some(), "granted only what waits, and once");
-            assert!(self.left.insert(*request_id, self.now).is_none(), "nothing is granted twice");
+            assert!(self.waiting.remove(request_id).is_some(), "only a waiting request is granted, and only once");
+            assert!(self.left.insert(*request_id, self.now).is_none(), "no request is granted twice");
         }
     }
 }
@@ -327,10 +327,11 @@ proptest! {
         let mut budget = Budget::new(limit);
         let mut world = World::default();
         for step in &steps {
-            world.live(&mut budget, step);
+            world.apply(&mut budget, step);
         }
-        // A server that counts anywhere between departure and answer can put into a window every request whose
-        // flight touches it, and no other. The fullest windows begin where a flight ends or starts.
+        // A server counts a request at some moment between its departure and its answer. So it can count in a window
+        // exactly the requests whose flight touches the window. The fullest windows begin where a flight starts or
+        // ends.
         let flights: Vec<(i64, i64)> = world
             .left
             .iter()
@@ -351,7 +352,7 @@ proptest! {
         let mut budget = Budget::new(limit);
         let mut world = World::default();
         for step in &busy {
-            world.live(&mut budget, step);
+            world.apply(&mut budget, step);
         }
         let earlier_pauses = world.waiting.values().filter(|waiting| **waiting == (Urgency::Pause, 0)).count();
         let pause = RequestId(u64::MAX);
@@ -360,7 +361,7 @@ proptest! {
             budget.answered(at(world.now), request_id);
         }
         let mut overtaken_by = Vec::new();
-        // Every answer frees its slot a window later, so each round grants at least one.
+        // Every answer frees its slot one window later, so each round grants at least one request.
         for round in 1..=world.asked + 3 {
             let now = at(world.now + 200_000 * i64::try_from(round).unwrap());
             let granted = budget.grant(now, usize::MAX);
@@ -377,7 +378,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_starves_for_ever_whatever_keeps_coming(
+    fn no_request_starves_for_ever_under_a_flood_of_others(
         limit in 1_u32..30,
         kept_for_sweeps in 0_usize..30,
         flood in prop::sample::select(vec![Urgency::ReadBack, Urgency::Sweep, Urgency::Activate]),

@@ -1,9 +1,8 @@
-//! What TrafficStars can be asked for, request by request: the method, path and body of each, and what its answer brings.
-//! PURE.
+//! All requests to TrafficStars: the method, path and body of each, and how its answer is read. PURE.
 //!
-//! Where several paths are known for an operation they are candidates: `endpoint_discovery` says which is tried when.
+//! If several paths are known for an operation, they are candidates. `endpoint_discovery` says which one is tried next.
 //!
-//! Deliberately absent: when to ask (`client`), HTTP (`http`), and what an answer means (`domain`).
+//! Deliberately absent: when a request is sent (`client`), HTTP (`http`), and what an answer means (`domain`).
 
 use std::collections::BTreeSet;
 
@@ -20,15 +19,15 @@ use crate::domain::remote::RemoteCampaign;
 use crate::domain::spend::SpendReading;
 
 const LIST_PATH: &str = "/v1.1/campaigns";
-/// The page size that is asked for; the answer says which one it is.
+/// The page size that is asked for. The answer says the real one.
 const WANTED_PAGE_SIZE: &str = "100";
-/// How many rows of a report are asked for at once.
+/// The number of rows of a report in one request.
 pub const REPORT_LIMIT: usize = 500;
 
-/// The names of a parameter that may enlarge a page. Which of them TrafficStars understands is unknown.
+/// Names of a parameter that may set the page size. It is unknown which one TrafficStars understands.
 pub type SizeNames = &'static [&'static str];
 
-/// A page of the list is asked for by all of these at once; without them where they are refused.
+/// The parameters for a page of the list: first all names at once, then none if these are refused.
 pub const LISTS: [SizeNames; 2] = [&["per_page", "page_size", "limit"], &[]];
 
 /// The reports of all campaigns' spends.
@@ -40,7 +39,7 @@ pub struct DayReport {
     path: &'static str,
     /// The parameter that names the end of the days.
     end: &'static str,
-    /// Whether the report holds the day that `end` names.
+    /// Whether the report includes the day that `end` names.
     holds_end: bool,
 }
 
@@ -51,21 +50,21 @@ pub const DAY_REPORTS: [DayReport; 3] = [
     DayReport { path: "/v1/stats/advertiser/day", end: "date_until", holds_end: false },
 ];
 
-/// What is asked of campaigns.
+/// The two ways to switch campaigns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Switch {
-    /// They are switched on.
+    /// Switch campaigns on.
     Run,
-    /// They are switched off.
+    /// Switch campaigns off.
     Pause,
 }
 
-/// A way to switch campaigns on or off.
+/// A kind of request that switches campaigns on or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SwitchWay {
-    /// All at once: `PUT` of the ids.
+    /// `PUT` of the ids to this path: all campaigns at once.
     Together(&'static str),
-    /// `PATCH` of `active`, each by itself.
+    /// `PATCH` of `active`: each campaign by itself.
     Each,
 }
 
@@ -75,67 +74,67 @@ const RUNS: [SwitchWay; 3] =
 const PAUSES: [SwitchWay; 3] =
     [SwitchWay::Together("/v2/campaigns/pause"), SwitchWay::Together("/v1.1/campaigns/pause"), SwitchWay::Each];
 
-/// One request, but for its token.
+/// One request, without its token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Call {
     /// An access token.
     Token,
-    /// A page of the list of all campaigns. Archived ones are believed to be left out: a campaign that no page names has to be
-    /// read by itself.
+    /// A page of the list of all campaigns. Archived campaigns are believed to be left out: a campaign that is on no
+    /// page has to be read by itself.
     Page {
-        /// Its number, from 1.
+        /// The page's number, from 1.
         number: u64,
-        /// How a larger page is asked for.
+        /// The names of the parameter for the page size.
         sizes: SizeNames,
     },
     /// One campaign.
     Campaign(RemoteId),
     /// Rows of the report of every campaign's spend on one UTC day.
     Report {
-        /// Which of [`CAMPAIGN_REPORTS`].
+        /// The path, from [`CAMPAIGN_REPORTS`].
         path: &'static str,
-        /// The day.
+        /// The UTC day.
         day: NaiveDate,
-        /// So many rows are left out.
+        /// The number of rows to skip.
         offset: usize,
     },
     /// A page of the report of one campaign's spend by days.
     DayReport {
-        /// Which of [`DAY_REPORTS`].
+        /// The report, from [`DAY_REPORTS`].
         report: &'static DayReport,
-        /// The campaign.
+        /// The campaign's id at TrafficStars.
         remote: RemoteId,
-        /// The day.
+        /// The UTC day.
         day: NaiveDate,
-        /// From 1.
+        /// The page's number, from 1.
         page: u64,
     },
     /// Sets when a campaign stops by itself.
     EndTime {
-        /// The campaign.
+        /// The campaign's id at TrafficStars.
         remote: RemoteId,
-        /// Then.
+        /// The end time (UTC).
         at: DateTime<Utc>,
     },
     /// Switches campaigns on or off, all by one request.
     Together {
-        /// On or off.
+        /// Whether to switch on or off.
         switch: Switch,
-        /// One of its paths.
+        /// The path, from [`Switch::ways`].
         path: &'static str,
-        /// Which.
+        /// The ids of the campaigns at TrafficStars.
         remotes: BTreeSet<RemoteId>,
     },
     /// Switches one campaign on or off.
     Each {
-        /// On or off.
+        /// Whether to switch on or off.
         switch: Switch,
-        /// Which.
+        /// The campaign's id at TrafficStars.
         remote: RemoteId,
     },
 }
 
-/// What a request brings.
+/// The answer to a request.
 #[derive(Debug, Clone)]
 pub enum Answer {
     /// An access token.
@@ -146,18 +145,18 @@ pub enum Answer {
     Campaign(Box<RemoteCampaign>),
     /// Rows of a report: each campaign's spend.
     Report(Vec<(RemoteId, SpendReading)>),
-    /// A page of a report by days, unread: its paging has to be judged with the pages before it.
+    /// A page of a report by days, not read yet: its paging can only be checked together with the pages before it.
     DayReport(Value),
-    /// Which campaigns were switched.
+    /// The campaigns that were switched, and those that were not.
     Switched(SwitchAnswer),
 }
 
-/// What is sent: the method, the path, the parameters, and the JSON of the body. Only what has a body says that it is JSON:
-/// TrafficStars looks for a GET's parameters in the body otherwise.
+/// The parts of a request: the method, the path, the parameters, and the JSON body. Only a request with a body declares
+/// JSON: otherwise TrafficStars would look for a GET's parameters in the body.
 pub(super) type Sent = (Method, String, Vec<(&'static str, String)>, Option<Value>);
 
 impl Call {
-    /// The operation, by which circuits and metrics know it.
+    /// Returns the operation, which circuits and metrics count by.
     #[must_use]
     pub const fn operation(&self) -> Operation {
         match self {
@@ -170,7 +169,7 @@ impl Call {
         }
     }
 
-    /// What is sent for it. A token's request has a form as its body, which `http` fills in.
+    /// Returns what is sent. A token request has a form as its body, which `http` fills in.
     pub(super) fn sent(&self) -> Sent {
         match self {
             Self::Token => (Method::POST, "/v1/auth/token".to_owned(), Vec::new(), None),
@@ -180,9 +179,9 @@ impl Call {
                 (Method::GET, LIST_PATH.to_owned(), query, None)
             }
             Self::Campaign(remote) => (Method::GET, campaign_path(*remote), Vec::new(), None),
-            // `date_from` and `date_to` are both that day: the vendor's reports name whole days and hold both ends. A later
-            // `date_to` would let the next day's spend into a sum that is answered past midnight, and rows by campaign do not
-            // say which day they are of.
+            // `date_from` and `date_to` are the same day: the vendor's reports use whole days and include both. A later
+            // `date_to` would add the next day's spend to an answer that comes after midnight, and rows by campaign do
+            // not name their day.
             Self::Report { path, day, offset } => {
                 let query = vec![
                     ("date_from", day.to_string()),
@@ -235,7 +234,7 @@ impl Call {
 }
 
 impl Switch {
-    /// The operation, by which circuits and metrics know it.
+    /// Returns the operation, which circuits and metrics count by.
     #[must_use]
     pub const fn operation(self) -> Operation {
         match self {
@@ -244,7 +243,7 @@ impl Switch {
         }
     }
 
-    /// The ways to do it.
+    /// Returns the ways to do it, in the order in which they are tried.
     #[must_use]
     pub const fn ways(self) -> &'static [SwitchWay] {
         match self {
@@ -260,7 +259,7 @@ impl Switch {
         }
     }
 
-    /// What `active` is then.
+    /// Returns the value that `active` has afterwards.
     #[must_use]
     pub const fn active(self) -> bool {
         matches!(self, Self::Run)
@@ -268,7 +267,7 @@ impl Switch {
 }
 
 impl SwitchWay {
-    /// As the dump shows it.
+    /// Returns the method and path, as the dump shows them.
     pub(super) fn line(self) -> String {
         match self {
             Self::Together(path) => format!("PUT {path}"),
@@ -278,13 +277,13 @@ impl SwitchWay {
 }
 
 impl DayReport {
-    /// As the dump shows it.
+    /// Returns the method and path, as the dump shows them.
     pub(super) fn line(&self) -> String {
         format!("GET {}", self.path)
     }
 }
 
-/// The list with these parameters, as the dump shows it.
+/// Returns the list's method, path and parameters, as the dump shows them.
 pub(super) fn list_line(sizes: SizeNames) -> String {
     let sizes: Vec<String> = sizes.iter().map(|name| format!("{name}={WANTED_PAGE_SIZE}")).collect();
     let mark = if sizes.is_empty() { "" } else { "?" };
@@ -306,7 +305,7 @@ fn page(answer: &Value, number: u64) -> Result<CampaignPage, RemoteError> {
     Ok(page)
 }
 
-/// The answered campaign, if it is the one that was asked for.
+/// Reads the campaign of an answer. It must be the one that was asked for.
 fn the_campaign(answer: &Value, id: RemoteId) -> Result<RemoteCampaign, RemoteError> {
     let campaign = wire::campaign(answer)?;
     if campaign.id == id {
@@ -317,26 +316,27 @@ fn the_campaign(answer: &Value, id: RemoteId) -> Result<RemoteCampaign, RemoteEr
     }
 }
 
-/// An answer to another call than the one that was sent. [`Call::read`] gives none.
+/// Returns the error for an answer to another call than the one that was sent. [`Call::read`] never gives such an
+/// answer.
 fn another(expected: &'static str) -> RemoteError {
     WireError::Field { place: "the answer".to_owned(), expected, found: "another one".to_owned() }.into()
 }
 
-/// Each is an error where it is something else.
+/// Each function returns an error if the answer is of another kind.
 impl Answer {
-    /// The access token.
+    /// Returns the access token.
     pub fn into_token(self) -> Result<TokenAnswer, RemoteError> {
         let Self::Token(token) = self else { return Err(another("a token")) };
         Ok(token)
     }
 
-    /// The page of the list.
+    /// Returns the page of the list.
     pub fn into_page(self) -> Result<CampaignPage, RemoteError> {
         let Self::Page(page) = self else { return Err(another("a page of the list")) };
         Ok(page)
     }
 
-    /// The campaign.
+    /// Returns the campaign.
     pub fn into_campaign(self) -> Result<RemoteCampaign, RemoteError> {
         let Self::Campaign(campaign) = self else { return Err(another("a campaign")) };
         Ok(*campaign)

@@ -1,8 +1,8 @@
-//! Which operations of TrafficStars work, and which are left alone for a while. PURE.
+//! Circuit breakers: which operations of TrafficStars work, and which get only probes for a while. PURE.
 //!
-//! An operation that failed several times in a row has its circuit opened: what it could answer is not asked for at every
-//! turn, since each failure costs a slot of the budget and a time-out's wait. One request is let through as a probe at
-//! every point of the grid, and at least every [`PROBE_INTERVAL`]; the first answer closes the circuit.
+//! The circuit of an operation opens after several failures in a row. Then its requests are held back, because each
+//! failure costs a slot of the budget and the wait for a time-out. One request may leave as a probe at every point of
+//! the grid, and at least every [`PROBE_INTERVAL`]. The first answer closes the circuit.
 //!
 //! A pause, and the reads that it needs, pass an open circuit (RULES.md, "Sent is not done"). Deliberately absent: a
 //! clock, and the requests themselves; [`super::scheduler`] asks here before it asks the budget.
@@ -14,15 +14,15 @@ use chrono::{DateTime, Duration, Utc};
 use crate::domain::calendar::next_grid_point;
 use crate::domain::status::CircuitStatus;
 
-/// So many failures in a row open a circuit: one may be chance, three are a state.
+/// This many failures in a row open a circuit: one failure may be chance, three are not.
 const FAILURES_TO_OPEN: u32 = 3;
 /// An open circuit is probed at least this often.
 pub const PROBE_INTERVAL: Duration = Duration::seconds(15);
 
-/// What was not tried for this long has no state that is worth telling: nobody needs it any more.
+/// The state of an operation that was not tried for this long is forgotten: no request needs the operation.
 const FORGOTTEN_AFTER: Duration = Duration::minutes(10);
 
-/// What TrafficStars can be asked for. Each has a circuit of its own: a report that hangs says nothing of a pause.
+/// An operation of TrafficStars. Each has a circuit of its own: a report that hangs says nothing about pauses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Operation {
     /// An access token.
@@ -42,11 +42,11 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// All of them.
+    /// All operations.
     pub const ALL: [Self; 7] =
         [Self::Token, Self::List, Self::Campaign, Self::Report, Self::Run, Self::Pause, Self::EndTime];
 
-    /// The operation as the dump and the log name it.
+    /// Returns the operation's name in the dump and the log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -60,7 +60,7 @@ impl Operation {
         }
     }
 
-    /// Whether a request of it changes nothing, so that one can be sent for no other purpose than to probe.
+    /// Whether its requests change nothing, so that one can be sent only as a probe.
     #[must_use]
     pub const fn only_reads(self) -> bool {
         match self {
@@ -71,27 +71,27 @@ impl Operation {
     }
 }
 
-/// How a request ended, as far as its operation's circuit is concerned.
+/// The end of a request, for the operation's circuit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
-    /// An answer, be it a refusal: the operation works.
+    /// An answer, which may be a refusal: the operation works.
     Answered,
-    /// No answer, one of 5xx, or none that makes sense.
+    /// No answer, a 5xx, or an answer that cannot be read; with the reason.
     Failed(String),
-    /// Nothing was learnt: TrafficStars asked for silence, or nobody waited for the answer.
-    Untold,
+    /// It says nothing about the operation: TrafficStars answered 429, or the request was given up.
+    Inconclusive,
 }
 
-/// What is to be done with a request.
+/// Whether a request may leave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CircuitVerdict {
-    /// It may go.
-    Flow,
-    /// The operation is left alone until then.
+    /// The request may leave.
+    Admitted,
+    /// The request must wait, because the circuit is open.
     Open {
-        /// When one is let through again.
+        /// The time (UTC) when the next probe may leave.
         probe_at: DateTime<Utc>,
-        /// The last failure.
+        /// The reason of the last failure.
         reason: String,
     },
 }
@@ -100,21 +100,22 @@ pub enum CircuitVerdict {
 struct Circuit {
     failures: u32,
     reason: String,
-    /// When the last failure ended, or the last probe began.
+    /// The time (UTC) when the last failed request ended, or the last probe began.
     last_try_at: DateTime<Utc>,
+    /// The time (UTC) when the circuit opened; `None` if it is closed.
     open_since: Option<DateTime<Utc>>,
-    /// A probe is under way: whatever it learns, the others wait for it.
+    /// Whether a probe is under way. The other requests wait for its result.
     probing: bool,
 }
 
-/// The circuits of all operations. Those that are not listed are closed and untroubled.
+/// The circuits of all operations. An operation that is not listed has a closed circuit without failures.
 #[derive(Debug, Default)]
 pub struct Circuits {
     tick: Duration,
     circuits: BTreeMap<Operation, Circuit>,
 }
 
-/// What became of an operation's circuit.
+/// A change of an operation's circuit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CircuitChange {
     /// It has opened, for this reason.
@@ -124,22 +125,22 @@ pub enum CircuitChange {
 }
 
 impl Circuits {
-    /// All closed, for a guard that ticks at the points of this grid.
+    /// Returns closed circuits. `tick` is the distance between two points of the guard's grid.
     #[must_use]
     pub const fn new(tick: Duration) -> Self {
         Self { tick, circuits: BTreeMap::new() }
     }
 
-    /// The grid has other points from now on.
+    /// Changes the distance between two points of the grid.
     pub const fn set_tick(&mut self, tick: Duration) {
         self.tick = tick;
     }
 
-    /// Whether a request may go at `now`. The one that goes through an open circuit is its probe.
+    /// Returns whether a request may leave at `now`. A request that passes an open circuit is its probe.
     pub fn ask(&mut self, now: DateTime<Utc>, operation: Operation) -> CircuitVerdict {
         let tick = self.tick;
         let Some(circuit) = self.circuits.get_mut(&operation).filter(|circuit| circuit.open_since.is_some()) else {
-            return CircuitVerdict::Flow;
+            return CircuitVerdict::Admitted;
         };
         let probe_at = circuit.probe_at(tick);
         if circuit.probing || now < probe_at {
@@ -147,17 +148,17 @@ impl Circuits {
         }
         circuit.probing = true;
         circuit.last_try_at = now;
-        CircuitVerdict::Flow
+        CircuitVerdict::Admitted
     }
 
-    /// A request of the operation ended.
+    /// Notes how a request of the operation ended. Returns the change of the circuit; `None` if there is no change.
     pub fn ended(&mut self, now: DateTime<Utc>, operation: Operation, ended: Ended) -> Option<CircuitChange> {
         match ended {
             Ended::Answered => {
                 let was_open = self.circuits.remove(&operation)?.open_since.is_some();
                 was_open.then_some(CircuitChange::Closed(operation))
             }
-            Ended::Untold => {
+            Ended::Inconclusive => {
                 if let Some(circuit) = self.circuits.get_mut(&operation) {
                     circuit.probing = false;
                 }
@@ -178,12 +179,13 @@ impl Circuits {
         }
     }
 
-    /// Forgets operations that nobody has asked for in a long time: a write cannot be probed by itself.
+    /// Forgets operations that were not tried for a long time. Otherwise the circuit of a write would stay open for
+    /// ever, since a write is not sent only as a probe.
     pub fn forget_untried(&mut self, now: DateTime<Utc>) {
         self.circuits.retain(|_, circuit| now.signed_duration_since(circuit.last_try_at) < FORGOTTEN_AFTER);
     }
 
-    /// Whether requests of the operation flow.
+    /// Whether the operation's circuit is closed.
     #[must_use]
     pub fn is_closed(&self, operation: Operation) -> bool {
         self.circuits.get(&operation).is_none_or(|circuit| circuit.open_since.is_none())
@@ -195,14 +197,14 @@ impl Circuits {
         self.probe_at(operation).is_some_and(|at| at <= now)
     }
 
-    /// When an open circuit is to be probed next; `None` where it is closed, or being probed.
+    /// Returns when an open circuit is to be probed next (UTC); `None` if it is closed or a probe is under way.
     #[must_use]
     pub fn probe_at(&self, operation: Operation) -> Option<DateTime<Utc>> {
         let circuit = self.circuits.get(&operation)?;
         circuit.open_since.filter(|_| !circuit.probing).map(|_| circuit.probe_at(self.tick))
     }
 
-    /// The circuits that are not closed and untroubled, for the dump.
+    /// Returns the circuits that are open or have failures, for the dump.
     #[must_use]
     pub fn status(&self) -> Vec<CircuitStatus> {
         let each = |(operation, circuit): (&Operation, &Circuit)| CircuitStatus {
@@ -218,7 +220,7 @@ impl Circuits {
 }
 
 impl Circuit {
-    /// At the next point of the grid, or a while after the last try, whichever comes first.
+    /// Returns the next point of the grid, or a while after the last try, by which comes first.
     fn probe_at(&self, tick: Duration) -> DateTime<Utc> {
         let grid_point = next_grid_point(self.last_try_at, tick);
         grid_point.min(self.last_try_at + PROBE_INTERVAL)
@@ -241,24 +243,28 @@ mod tests {
         Ended::Failed("502".to_owned())
     }
 
-    /// Circuits of which the list's opened at `seconds`.
+    /// Returns circuits of which the list's opened at `seconds`.
     fn opened(seconds: i64) -> Circuits {
         let mut circuits = Circuits::new(Duration::minutes(1));
-        let news: Vec<_> = (0..3).filter_map(|_| circuits.ended(at(seconds), Operation::List, failed())).collect();
-        assert_eq!(news, [CircuitChange::Opened(Operation::List, "502".to_owned())]);
+        let changes: Vec<_> = (0..3).filter_map(|_| circuits.ended(at(seconds), Operation::List, failed())).collect();
+        assert_eq!(changes, [CircuitChange::Opened(Operation::List, "502".to_owned())]);
         circuits
     }
 
     #[test]
     fn three_failures_in_a_row_open_a_circuit_and_an_answer_between_them_does_not() {
         let mut circuits = Circuits::new(Duration::minutes(1));
-        for ended in [failed(), failed(), Ended::Answered, failed(), Ended::Untold, failed()] {
+        for ended in [failed(), failed(), Ended::Answered, failed(), Ended::Inconclusive, failed()] {
             assert_eq!(circuits.ended(at(0), Operation::List, ended), None);
-            assert_eq!(circuits.ask(at(0), Operation::List), CircuitVerdict::Flow);
+            assert_eq!(circuits.ask(at(0), Operation::List), CircuitVerdict::Admitted);
         }
         assert!(circuits.ended(at(0), Operation::List, failed()).is_some());
         assert_eq!(circuits.ask(at(1), Operation::List), open_until(at(15)));
-        assert_eq!(circuits.ask(at(1), Operation::Pause), CircuitVerdict::Flow, "each operation has its own");
+        assert_eq!(
+            circuits.ask(at(1), Operation::Pause),
+            CircuitVerdict::Admitted,
+            "each operation has its own circuit"
+        );
     }
 
     #[test]
@@ -267,37 +273,37 @@ mod tests {
             let mut circuits = opened(opened_at);
             assert_eq!(circuits.probe_at(Operation::List), Some(at(probe_at)));
             assert_eq!(circuits.ask(at(probe_at - 1), Operation::List), open_until(at(probe_at)));
-            assert_eq!(circuits.ask(at(probe_at), Operation::List), CircuitVerdict::Flow);
+            assert_eq!(circuits.ask(at(probe_at), Operation::List), CircuitVerdict::Admitted);
         }
     }
 
     #[test]
-    fn one_probe_at_a_time_goes_through_and_its_answer_closes_the_circuit() {
+    fn one_probe_at_a_time_passes_and_its_answer_closes_the_circuit() {
         let mut circuits = opened(0);
-        assert_eq!(circuits.ask(at(15), Operation::List), CircuitVerdict::Flow);
+        assert_eq!(circuits.ask(at(15), Operation::List), CircuitVerdict::Admitted);
         assert_eq!(circuits.ask(at(40), Operation::List), open_until(at(40)));
         assert_eq!(circuits.probe_at(Operation::List), None, "a probe is under way");
         assert_eq!(circuits.ended(at(41), Operation::List, failed()), None);
         assert_eq!(circuits.ask(at(55), Operation::List), open_until(at(56)));
-        assert_eq!(circuits.ask(at(56), Operation::List), CircuitVerdict::Flow);
+        assert_eq!(circuits.ask(at(56), Operation::List), CircuitVerdict::Admitted);
         assert_eq!(
             circuits.ended(at(57), Operation::List, Ended::Answered),
             Some(CircuitChange::Closed(Operation::List))
         );
-        assert_eq!(circuits.ask(at(57), Operation::List), CircuitVerdict::Flow);
+        assert_eq!(circuits.ask(at(57), Operation::List), CircuitVerdict::Admitted);
         assert!(circuits.status().is_empty());
     }
 
     #[test]
-    fn a_probe_that_learns_nothing_lets_the_next_one_through() {
+    fn after_an_inconclusive_probe_the_next_one_may_leave() {
         let mut circuits = opened(0);
-        assert_eq!(circuits.ask(at(15), Operation::List), CircuitVerdict::Flow);
-        assert_eq!(circuits.ended(at(16), Operation::List, Ended::Untold), None);
-        assert_eq!(circuits.ask(at(30), Operation::List), CircuitVerdict::Flow);
+        assert_eq!(circuits.ask(at(15), Operation::List), CircuitVerdict::Admitted);
+        assert_eq!(circuits.ended(at(16), Operation::List, Ended::Inconclusive), None);
+        assert_eq!(circuits.ask(at(30), Operation::List), CircuitVerdict::Admitted);
     }
 
     #[test]
-    fn what_nobody_asks_for_any_more_is_forgotten() {
+    fn an_operation_that_was_not_tried_for_long_is_forgotten() {
         let mut circuits = opened(0);
         circuits.forget_untried(at(599));
         assert_eq!(circuits.status().len(), 1);

@@ -1,4 +1,4 @@
-//! How far our clock is from TrafficStars', by the `Date` of an answer.
+//! The difference between our clock and TrafficStars', by the `Date` of an answer.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,18 +6,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::clock_difference::ClockDifference;
 
-/// What the last answer of an account said of our clock. Clones share it.
+/// The clock difference by the last answer of an account. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct SeenClock(Arc<Mutex<Option<ClockDifference>>>);
 
 impl SeenClock {
-    /// How far our clock was from TrafficStars' at the last answer; `None` before the first that has a `Date`.
+    /// Returns the difference by the last answer; `None` before the first answer with a `Date`.
     #[must_use]
     pub fn difference(&self) -> Option<ClockDifference> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note of an answer's `Date`; one that cannot be read says nothing.
+    /// Notes an answer's `Date`. A `Date` that cannot be read is ignored.
     pub(super) fn saw(&self, date: &str, asked_at: DateTime<Utc>, answered_at: DateTime<Utc>) {
         if let Some(ahead_by) = ahead_by(date, asked_at, answered_at) {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(ClockDifference(ahead_by));
@@ -25,8 +25,9 @@ impl SeenClock {
     }
 }
 
-/// By how much our clock is ahead of the one that wrote `date`; negative where it is behind. A `Date` has whole seconds, and was
-/// written at some moment between the request and its answer: what that explains is no difference.
+/// Returns by how much our clock is ahead of the clock that wrote `date`; negative if it is behind. A `Date` has whole
+/// seconds, and was written at some moment between the request and its answer. A difference that this explains counts
+/// as zero.
 fn ahead_by(date: &str, asked_at: DateTime<Utc>, answered_at: DateTime<Utc>) -> Option<TimeDelta> {
     let earliest = DateTime::parse_from_rfc2822(date).ok()?.to_utc();
     let latest = earliest + TimeDelta::seconds(1);
@@ -44,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_whole_seconds_and_the_way_explain_is_no_difference() {
+    fn a_difference_that_whole_seconds_and_the_requests_duration_explain_is_zero() {
         let date = "Sun, 22 Nov 2026 12:00:00 GMT";
         let at = |seconds: i64| "2026-11-22T12:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::seconds(seconds);
         let cases =

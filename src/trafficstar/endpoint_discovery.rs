@@ -1,10 +1,10 @@
-//! The candidates of each operation for which several paths are known: which is tried next, which works, and which
-//! operation has none that exists. What is remembered is shown in the dump, and a change is told.
+//! Endpoint discovery, for operations with several known paths: which candidate is tried next, which one works, and
+//! which operation has none that exists. The dump shows this, and a change is reported. PURE.
 //!
-//! Another candidate follows only on 404, 405 and 400: then nothing has happened. The one that worked is tried first from
-//! then on, and what TrafficStars was found not to have is looked for again every [`LOOK_AGAIN_AFTER`]. Runs and pauses,
-//! where a refusal may be for one id among many, have rules of their own (`batch::split`), and tell here what they learned.
-//! PURE.
+//! Another candidate is tried only after a 404, 405 or 400, because then nothing has happened. The candidate that
+//! worked is tried first from then on. A missing one is tried again every [`LOOK_AGAIN_AFTER`]. Runs and pauses have
+//! rules of their own (`batch::split`), because a refusal may be for one id among many. They report here which way
+//! works.
 //!
 //! Deliberately absent: the paths (`call`), and the requests (`client`).
 
@@ -16,12 +16,12 @@ use super::error::RemoteError;
 use crate::domain::operator_event::OperatorEvent;
 use crate::domain::status::EndpointStatus;
 
-/// What was found missing is looked for again after this long: a report that does not exist costs nothing meanwhile. And
-/// so long an endpoint that has worked has to be missed before it is believed to be gone: until then its absence is a
-/// failure, so that a moment without it starts nothing.
+/// A missing endpoint is tried again after this long. Until then a report that does not exist costs no request. This is
+/// also how long an endpoint that has worked must be missing before it counts as absent. Until then a 404 counts as a
+/// failure, because the endpoint may be back in a moment.
 const LOOK_AGAIN_AFTER: Duration = Duration::minutes(15);
 
-/// What there are candidates for.
+/// An operation for which candidate paths are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Endpoint {
     List,
@@ -32,7 +32,7 @@ pub(super) enum Endpoint {
 }
 
 impl Endpoint {
-    /// The word by which the dump names it.
+    /// Returns the operation's name in the dump.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::List => "list",
@@ -43,7 +43,7 @@ impl Endpoint {
         }
     }
 
-    /// What TrafficStars has, or has not, an endpoint for.
+    /// Returns what the endpoint does, for a sentence such as "TrafficStars has no endpoint to …".
     pub(super) const fn purpose(self) -> &'static str {
         match self {
             Self::List => "list campaigns",
@@ -54,8 +54,8 @@ impl Endpoint {
         }
     }
 
-    /// Whether nobody asks for it while it is absent. There is a spend without reports; without the others nothing is
-    /// guarded, so that they are asked for each time.
+    /// Whether it is not tried while it is absent. Spend can be read without reports. Without the other operations no
+    /// campaign is guarded, so they are tried each time.
     const fn is_left_alone_while_absent(self) -> bool {
         match self {
             Self::SpendByCampaign | Self::SpendByDay => true,
@@ -64,33 +64,33 @@ impl Endpoint {
     }
 }
 
-/// What is known of one operation.
+/// The state of one operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Known {
-    /// This candidate works.
+    /// A candidate works.
     Works {
         position: usize,
         path: String,
         since: DateTime<Utc>,
-        /// When the candidates before it were tried last.
+        /// The time (UTC) when the candidates before it were last tried.
         others_tried_at: DateTime<Utc>,
-        /// Since when neither it nor any other answers.
+        /// The time (UTC) since which every candidate has been missing; `None` if this one answers.
         missed_since: Option<DateTime<Utc>>,
     },
-    /// None of them exists.
+    /// No candidate exists.
     Absent { since: DateTime<Utc>, tried_at: DateTime<Utc> },
 }
 
-/// What is known of all operations of one account, and the changes of it that were not told yet.
+/// The state of all operations of one account, and the events that were not handed out yet.
 #[derive(Debug, Default)]
 pub(super) struct KnownEndpoints {
     known: BTreeMap<Endpoint, Known>,
-    news: Vec<OperatorEvent>,
+    events: Vec<OperatorEvent>,
 }
 
 impl KnownEndpoints {
-    /// The positions of an operation's candidates in the order in which to try them; none where it is known to have no
-    /// endpoint.
+    /// Returns the positions of an operation's candidates in the order in which to try them. The list is empty if the
+    /// operation is absent and not to be tried yet.
     pub(super) fn order(&mut self, now: DateTime<Utc>, operation: Endpoint, candidates: usize) -> Vec<usize> {
         let in_order = (0..candidates).collect();
         match self.known.get_mut(&operation) {
@@ -111,7 +111,7 @@ impl KnownEndpoints {
         }
     }
 
-    /// A candidate has worked.
+    /// Notes that a candidate has worked. `shown` returns its method and path.
     pub(super) fn worked(
         &mut self,
         now: DateTime<Utc>,
@@ -130,12 +130,12 @@ impl KnownEndpoints {
         };
         let path = shown();
         match before {
-            Some(before) => self.tell(now, operation, before, Some(path.clone())),
+            Some(before) => self.report(now, operation, before, Some(path.clone())),
             None if worked_at > 0 => {
                 tracing::info!(
                     operation = operation.as_str(),
                     path,
-                    "TrafficStars serves this by another of its known endpoints"
+                    "TrafficStars serves this operation at another known endpoint"
                 );
             }
             None => {}
@@ -144,7 +144,7 @@ impl KnownEndpoints {
         self.known.insert(operation, works);
     }
 
-    /// All candidates were tried, and none exists.
+    /// Notes that all candidates were tried and none exists. Returns the error for it.
     pub(super) fn none_of(&mut self, now: DateTime<Utc>, operation: Endpoint) -> RemoteError {
         self.missing(now, operation);
         RemoteError::NoEndpoint { operation: operation.purpose() }
@@ -165,38 +165,38 @@ impl KnownEndpoints {
             None => None,
         };
         match lost {
-            Some(path) => self.tell(now, operation, Some(path), None),
+            Some(path) => self.report(now, operation, Some(path), None),
             None => {
                 tracing::info!(
                     operation = operation.as_str(),
-                    "TrafficStars has no endpoint for this: none of those known exists"
+                    "TrafficStars has no endpoint for this operation: no known one exists"
                 );
             }
         }
         self.known.insert(operation, Known::Absent { since: now, tried_at: now });
     }
 
-    /// The changes since this was last asked.
-    pub(super) fn take_news(&mut self) -> Vec<OperatorEvent> {
-        std::mem::take(&mut self.news)
+    /// Returns the events since the last call.
+    pub(super) fn take_events(&mut self) -> Vec<OperatorEvent> {
+        std::mem::take(&mut self.events)
     }
 
-    fn tell(&mut self, now: DateTime<Utc>, operation: Endpoint, before: Option<String>, path: Option<String>) {
+    fn report(&mut self, now: DateTime<Utc>, operation: Endpoint, before: Option<String>, path: Option<String>) {
         let event = OperatorEvent::endpoint(now, operation.as_str(), operation.purpose(), before, path);
         if event.warning {
             tracing::warn!("{}", event.text);
         } else {
             tracing::info!("{}", event.text);
         }
-        self.news.push(event);
+        self.events.push(event);
     }
 
-    /// Whether the operation is believed to have no endpoint. One that has worked is missed for a while before that.
+    /// Whether the operation counts as absent. One that has worked must be missing for [`LOOK_AGAIN_AFTER`] before.
     pub(super) fn is_absent(&self, operation: Endpoint) -> bool {
         matches!(self.known.get(&operation), Some(Known::Absent { .. }))
     }
 
-    /// What is known of each operation that was asked for, for the dump.
+    /// Returns the state of each operation that was tried, for the dump.
     pub(super) fn status(&self) -> Vec<EndpointStatus> {
         let status = |(operation, known): (&Endpoint, &Known)| {
             let (path, since, asked_again_at) = match known {
@@ -212,33 +212,37 @@ impl KnownEndpoints {
     }
 }
 
-/// Tries the candidates of an operation, one after the other.
+/// One pass through an operation's candidates, one after the other.
 #[derive(Debug)]
 pub(super) struct Trial {
     operation: Endpoint,
-    /// Their positions, the next one last.
+    /// The positions of the candidates that were not tried yet, the next one last.
     untried: Vec<usize>,
+    /// The position of the candidate that is being tried.
     tried: Option<usize>,
+    /// Whether a candidate was tried.
     has_begun: bool,
+    /// The first 400; `None` if there was none.
     bad_request: Option<RemoteError>,
 }
 
 impl Trial {
-    /// A trial of so many candidates that has tried nothing yet.
+    /// Returns a trial of this many candidates, of which none was tried yet.
     pub(super) fn of(known: &mut KnownEndpoints, now: DateTime<Utc>, operation: Endpoint, candidates: usize) -> Self {
         let mut untried = known.order(now, operation, candidates);
         untried.reverse();
         Self { operation, untried, tried: None, has_begun: false, bad_request: None }
     }
 
-    /// The position of the candidate whose turn it is.
+    /// Returns the position of the next candidate; `None` if all were tried.
     pub(super) fn next_candidate(&mut self) -> Option<usize> {
         self.tried = self.untried.pop();
         self.has_begun |= self.tried.is_some();
         self.tried
     }
 
-    /// The operation's answer, unless it is the next candidate's turn. `shown` says the candidate's method and path.
+    /// Returns the operation's answer; `None` if the next candidate is to be tried. `shown` returns the candidate's
+    /// method and path.
     pub(super) fn judge<T>(
         &mut self,
         known: &mut KnownEndpoints,
@@ -262,7 +266,7 @@ impl Trial {
         }
     }
 
-    /// Why none of them worked. An endpoint that refused the request exists.
+    /// Returns why no candidate worked. A 400 is returned first, because an endpoint that answers 400 exists.
     pub(super) fn failure(&mut self, known: &mut KnownEndpoints, now: DateTime<Utc>) -> RemoteError {
         if let Some(bad_request) = self.bad_request.take() {
             return bad_request;
@@ -279,7 +283,7 @@ mod tests {
     use super::*;
 
     const REPORT: Endpoint = Endpoint::SpendByDay;
-    const NOBODY: [usize; 0] = [];
+    const NO_CANDIDATES: [usize; 0] = [];
 
     fn at(minutes: i64) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + Duration::minutes(minutes)
@@ -294,19 +298,19 @@ mod tests {
             self.order(at(minutes), operation, 3)
         }
 
-        /// The path that the dump shows for the one operation that was asked for, and since which minute.
+        /// Returns the path that the dump shows for the only operation that was tried, and since which minute.
         fn shown(&self) -> (Option<String>, i64) {
             let [shown] = &self.status()[..] else { panic!("{:?}", self.status()) };
             (shown.path.clone(), (shown.since - at(0)).num_minutes())
         }
 
-        fn news(&mut self) -> Vec<String> {
-            self.take_news().into_iter().map(|event| event.text).collect()
+        fn event_texts(&mut self) -> Vec<String> {
+            self.take_events().into_iter().map(|event| event.text).collect()
         }
     }
 
     #[test]
-    fn the_one_that_works_is_tried_first_and_the_others_in_their_order() {
+    fn the_working_candidate_is_tried_first_and_the_others_in_their_order() {
         let mut memory = KnownEndpoints::default();
         assert_eq!(memory.order_at(0, Endpoint::Pause), [0, 1, 2]);
         assert_eq!(memory.status(), [], "nothing is known yet");
@@ -314,12 +318,12 @@ mod tests {
         assert_eq!(memory.order_at(2, Endpoint::Pause), [1, 0, 2]);
         memory.worked_at(3, Endpoint::Pause, 1);
         assert_eq!(memory.shown(), (Some("GET /1".to_owned()), 1));
-        assert_eq!(memory.news(), [""; 0], "the first find is no change");
-        assert_eq!(memory.order_at(4, Endpoint::Run), [0, 1, 2], "one operation says nothing of another");
+        assert_eq!(memory.event_texts(), [""; 0], "the first find is no change");
+        assert_eq!(memory.order_at(4, Endpoint::Run), [0, 1, 2], "one operation says nothing about another");
     }
 
     #[test]
-    fn a_change_is_told_whichever_way_it_goes() {
+    fn a_change_is_reported_in_both_directions() {
         let mut memory = KnownEndpoints::default();
         memory.worked_at(0, Endpoint::Pause, 0);
         memory.worked_at(5, Endpoint::Pause, 2);
@@ -329,13 +333,13 @@ mod tests {
                 "TrafficStars' endpoint to pause campaigns has changed: `GET /{to}` works now, instead of `GET /{from}`"
             )
         };
-        assert_eq!(memory.news(), [changed(0, 2)]);
+        assert_eq!(memory.event_texts(), [changed(0, 2)]);
         memory.worked_at(6, Endpoint::Pause, 0);
-        assert_eq!(memory.news(), [changed(2, 0)]);
+        assert_eq!(memory.event_texts(), [changed(2, 0)]);
     }
 
     #[test]
-    fn what_comes_before_the_working_one_is_looked_for_again_every_quarter_of_an_hour() {
+    fn candidates_before_the_working_one_are_tried_again_every_quarter_of_an_hour() {
         let mut memory = KnownEndpoints::default();
         memory.worked_at(0, Endpoint::List, 1);
         assert_eq!(memory.order_at(14, Endpoint::List), [1, 0, 2]);
@@ -349,25 +353,25 @@ mod tests {
     }
 
     #[test]
-    fn a_report_that_does_not_exist_is_asked_for_every_quarter_of_an_hour() {
+    fn a_missing_report_is_tried_again_every_quarter_of_an_hour() {
         let mut memory = KnownEndpoints::default();
         memory.missing(at(0), REPORT);
         assert!(memory.is_absent(REPORT));
         assert_eq!(memory.status()[0].asked_again_at, Some(at(15)));
-        assert_eq!(memory.order_at(14, REPORT), NOBODY);
+        assert_eq!(memory.order_at(14, REPORT), NO_CANDIDATES);
         assert_eq!(memory.order_at(15, REPORT), [0, 1, 2]);
         memory.missing(at(15), REPORT);
-        assert_eq!(memory.order_at(16, REPORT), NOBODY);
+        assert_eq!(memory.order_at(16, REPORT), NO_CANDIDATES);
         assert_eq!(memory.shown(), (None, 0));
-        assert_eq!(memory.news(), [""; 0], "it was never there");
+        assert_eq!(memory.event_texts(), [""; 0], "it was never there");
 
         memory.worked_at(30, REPORT, 1);
-        assert_eq!(memory.news(), ["TrafficStars has an endpoint to report a campaign's spend now: `GET /1`"]);
+        assert_eq!(memory.event_texts(), ["TrafficStars has an endpoint to report a campaign's spend now: `GET /1`"]);
         assert!(!memory.is_absent(REPORT));
     }
 
     #[test]
-    fn what_nothing_can_do_without_is_asked_for_each_time() {
+    fn a_missing_list_run_or_pause_is_tried_each_time() {
         for operation in [Endpoint::List, Endpoint::Run, Endpoint::Pause] {
             let mut memory = KnownEndpoints::default();
             memory.missing(at(0), operation);
@@ -378,24 +382,24 @@ mod tests {
     }
 
     #[test]
-    fn what_has_worked_is_missed_for_a_quarter_of_an_hour_before_it_is_believed_to_be_gone() {
+    fn an_endpoint_that_has_worked_counts_as_absent_after_a_quarter_of_an_hour() {
         let mut memory = KnownEndpoints::default();
         memory.worked_at(0, REPORT, 1);
         memory.missing(at(1), REPORT);
         memory.missing(at(15), REPORT);
         assert!(!memory.is_absent(REPORT));
-        assert_eq!(memory.order_at(15, REPORT)[..], [0, 1, 2], "it is asked for meanwhile");
+        assert_eq!(memory.order_at(15, REPORT)[..], [0, 1, 2], "it is tried meanwhile");
         memory.worked_at(15, REPORT, 1);
         memory.missing(at(16), REPORT);
         memory.missing(at(30), REPORT);
-        assert!(!memory.is_absent(REPORT), "it was there in between");
-        assert_eq!(memory.news(), [""; 0]);
+        assert!(!memory.is_absent(REPORT), "it worked in between");
+        assert_eq!(memory.event_texts(), [""; 0]);
 
         memory.missing(at(31), REPORT);
         assert!(memory.is_absent(REPORT));
         assert_eq!(memory.shown(), (None, 31));
-        let gone = "TrafficStars has no endpoint to report a campaign's spend any more: `GET /1` worked, and none of the \
-                    known ones does";
-        assert_eq!(memory.news(), [gone]);
+        let gone = "TrafficStars no longer has an endpoint to report a campaign's spend: `GET /1` worked, but now no \
+            known one does";
+        assert_eq!(memory.event_texts(), [gone]);
     }
 }

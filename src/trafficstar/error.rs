@@ -1,4 +1,4 @@
-//! What can go wrong with a request, in the words of those who asked.
+//! What can go wrong with a request, in the terms of the caller.
 
 use std::error::Error as Cause;
 use std::sync::Arc;
@@ -14,49 +14,49 @@ use crate::domain::failure::RemoteFault;
 use crate::error_chain::in_full;
 use crate::leadership::LeadershipLost;
 
-/// Why a request did not bring what was asked for. Holds no secret: answers to token requests are never quoted.
+/// The reason why a request failed. It holds no secret: answers to token requests are never quoted.
 ///
-/// Cloneable, because one failed renewal of the token is the answer to all who waited for it.
+/// It can be cloned, because one failed renewal of the token is the answer to all requests that wait for it.
 #[derive(Debug, Clone, Error)]
 pub enum RemoteError {
-    /// 429.
+    /// TrafficStars answered 429.
     #[error("TrafficStars says that too many requests were sent (429): is the API key used elsewhere, too?")]
     RateLimited {
-        /// Until when it wants to hear nothing, if it said so.
+        /// The time (UTC) when the next request may be sent; `None` if TrafficStars did not say it.
         retry_at: Option<DateTime<Utc>>,
     },
-    /// 401, twice, the second time with a new token.
-    #[error("TrafficStars refuses a new access token (401): check what the API key's account may do")]
+    /// TrafficStars answered 401 twice, the second time for a new token.
+    #[error("TrafficStars refuses a new access token (401): check the permissions of the API key's account")]
     Unauthorized,
-    /// The answer to a token request says that the key is no good.
+    /// The answer to a token request says that the key is bad.
     #[error("TrafficStars refuses the API key: check [trafficstar] api_key_file, or TRAFFICSTAR_API_KEY")]
     BadApiKey,
-    /// A token request was refused, and not for its key: the provider that TrafficStars asks has trouble, or a wall
-    /// stands before the service.
+    /// A token request was refused, and not because of the key: TrafficStars' identity provider fails, or a firewall
+    /// before the service refuses.
     #[error(
-        "TrafficStars rejects the request ({status}){}, and does not say that the API key is bad: leave the key as it \
-         is, a token is asked for again by itself",
+         "TrafficStars rejects the request ({status}){}, and does not say that the API key is bad: keep the key, the \
+         request for a token is repeated automatically",
         shown_request_id(.request_id.as_deref())
     )]
     TokenRefused {
         /// The status code.
         status: u16,
-        /// The answer's name, for TrafficStars' support. Nothing else of a token answer is shown.
+        /// The request id, for TrafficStars' support; `None` if there is none. Nothing else of a token answer is shown.
         request_id: Option<String>,
     },
-    /// No token could be had for another reason, so that the request itself never left.
+    /// No token could be fetched, for another reason. So the request itself never left.
     #[error("no access token could be fetched from TrafficStars")]
     NoToken(#[source] Box<RemoteError>),
-    /// 404.
-    #[error("TrafficStars knows no such thing (404)")]
+    /// TrafficStars answered 404.
+    #[error("TrafficStars answers: not found (404)")]
     NotFound,
-    /// None of the paths known for an operation exists.
-    #[error("TrafficStars has no endpoint to {operation}: none of the known ones exists (404 or 405)")]
+    /// No known path of an operation exists.
+    #[error("TrafficStars has no endpoint to {operation}: no known one exists (404 or 405)")]
     NoEndpoint {
-        /// What was wanted.
+        /// The operation of the missing endpoint.
         operation: &'static str,
     },
-    /// Any other answer that says no: 3xx (redirects are not followed) or 4xx.
+    /// Any other refusal: 3xx (redirects are not followed) or 4xx.
     #[error("TrafficStars rejects the request ({status}): `{excerpt}`")]
     Rejected {
         /// The status code.
@@ -64,8 +64,8 @@ pub enum RemoteError {
         /// The beginning of the answer.
         excerpt: String,
     },
-    /// 5xx.
-    #[error("TrafficStars has a failure of its own ({status})")]
+    /// TrafficStars answered 5xx.
+    #[error("TrafficStars has an internal error ({status})")]
     Unavailable {
         /// The status code.
         status: u16,
@@ -76,20 +76,20 @@ pub enum RemoteError {
         /// Whether the request may have left.
         sent: bool,
     },
-    /// No connection, or one that broke.
+    /// No connection could be made, or it broke.
     #[error("the connection to TrafficStars {}", if *.sent { "broke" } else { "could not be made" })]
     Connection {
         /// Whether the request may have left.
         sent: bool,
-        /// What happened to it.
+        /// The cause.
         #[source]
         source: Arc<dyn Cause + Send + Sync>,
     },
-    /// An answer of success whose body makes no sense.
+    /// An answer of success whose body cannot be read.
     #[error("TrafficStars' answer cannot be read")]
     Unreadable(#[from] WireError),
-    /// It left, and this supervisor's lease on leadership ended before the answer came.
-    #[error("the request was given up")]
+    /// The request left, but this supervisor's lease on leadership ended before the answer came.
+    #[error("the answer was not awaited")]
     GivenUp(#[source] LeadershipLost),
     /// The request never left.
     #[error("the request was not sent")]
@@ -97,7 +97,7 @@ pub enum RemoteError {
 }
 
 impl RemoteError {
-    /// Whether a request that changes something may have had its effect all the same.
+    /// Whether a request that changes something may have taken effect although it failed.
     #[must_use]
     pub const fn may_have_happened(&self) -> bool {
         match self {
@@ -115,8 +115,8 @@ impl RemoteError {
         }
     }
 
-    /// What became of an action whose request ended like this. One that TrafficStars would not hear of at that moment
-    /// is as good as not sent: the campaign has no part in it.
+    /// Returns the outcome of an action whose request failed like this. A 429 postpones it: TrafficStars
+    /// carries nothing out that it answers with 429, and the campaign is not the cause.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         if let Self::NotSent(NotAdmitted::TooLate | NotAdmitted::CircuitOpen { .. }) | Self::RateLimited { .. } = self {
@@ -130,7 +130,7 @@ impl RemoteError {
         }
     }
 
-    /// What a campaign's read that ended like this says of the campaign.
+    /// Returns what a failed read says about its campaign.
     #[must_use]
     pub fn fault(&self) -> RemoteFault {
         if matches!(self, Self::NotFound) {
@@ -142,15 +142,16 @@ impl RemoteError {
         }
     }
 
-    /// Whether both say in the same way that TrafficStars is away, rather than unwilling: then it is away for all.
+    /// Whether both errors show in the same way that TrafficStars does not work at all. Then it fails for all
+    /// campaigns.
     #[must_use]
-    pub fn is_away_as(&self, other: &Self) -> bool {
+    pub fn is_same_outage_as(&self, other: &Self) -> bool {
         matches!((self, other), (Self::TimedOut { sent: one }, Self::TimedOut { sent: other }) if one == other)
             || matches!((self, other), (Self::Connection { sent: one, .. }, Self::Connection { sent: other, .. }) if one == other)
             || matches!((self, other), (Self::Unavailable { .. }, Self::Unavailable { .. }))
     }
 
-    /// Whether every request would have ended like this, whatever it asked for.
+    /// Whether every other request would have failed in the same way.
     const fn is_shared(&self) -> bool {
         match self {
             Self::RateLimited { .. }
@@ -166,7 +167,7 @@ impl RemoteError {
         }
     }
 
-    /// Whether another request might fare better now: without a token, or after a 429, none would.
+    /// Whether another request could succeed now. Without a token, or after a 429, none could.
     #[must_use]
     pub const fn is_of_this_request(&self) -> bool {
         !matches!(
@@ -180,11 +181,11 @@ impl RemoteError {
         )
     }
 
-    /// What it tells of the operation's health.
+    /// Returns what the error says about the operation, for its circuit.
     #[must_use]
     pub fn ended(&self) -> Ended {
         match self {
-            // It came over the whole way. What one campaign's answer lacks says nothing of the others'.
+            // TrafficStars answered. A field that is missing in one campaign's answer says nothing about other answers.
             Self::Unreadable(WireError::Field { .. } | WireError::CutShort(_)) => Ended::Answered,
             Self::Unavailable { .. }
             | Self::TimedOut { .. }
@@ -192,14 +193,14 @@ impl RemoteError {
             | Self::Unreadable(WireError::NotJson { .. } | WireError::TooLarge { .. })
             | Self::TokenRefused { .. } => Ended::Failed(self.in_full()),
             Self::NoToken(error) => error.ended(),
-            Self::RateLimited { .. } | Self::GivenUp(_) | Self::NotSent(_) => Ended::Untold,
+            Self::RateLimited { .. } | Self::GivenUp(_) | Self::NotSent(_) => Ended::Inconclusive,
             Self::Unauthorized | Self::BadApiKey | Self::NotFound | Self::NoEndpoint { .. } | Self::Rejected { .. } => {
                 Ended::Answered
             }
         }
     }
 
-    /// What came of the request, for the metrics.
+    /// Returns how the request ended, for the metrics.
     #[must_use]
     pub fn answer_word(&self) -> AnswerWord {
         match self {
@@ -218,13 +219,13 @@ impl RemoteError {
         }
     }
 
-    /// The message with all its causes, in one line.
+    /// Returns the message with all its causes, in one line.
     #[must_use]
     pub fn in_full(&self) -> String {
         in_full(self)
     }
 
-    /// The same failure of a token request. What the token endpoint answers is never quoted.
+    /// Returns this error as the error of a token request. Answers of the token endpoint are never quoted.
     pub(super) fn of_token_request(self) -> Self {
         match self {
             Self::Unreadable(WireError::NotJson { .. }) => {
@@ -244,13 +245,13 @@ impl RemoteError {
         }
     }
 
-    /// The path or method does not exist there.
+    /// Whether the path or method does not exist at TrafficStars.
     #[must_use]
     pub const fn is_absence(&self) -> bool {
         matches!(self, Self::NotFound | Self::Rejected { status: 405, .. })
     }
 
-    /// The endpoint is there, and does not understand us.
+    /// Whether the endpoint exists and does not understand the request.
     #[must_use]
     pub const fn is_bad_request(&self) -> bool {
         matches!(self, Self::Rejected { status: 400, .. })
@@ -275,7 +276,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_may_have_left_and_was_not_refused_may_have_happened() {
+    fn only_a_request_that_may_have_left_and_was_not_refused_may_have_taken_effect() {
         let rejected = |status| RemoteError::Rejected { status, excerpt: String::new() };
         let unreadable = RemoteError::Unreadable(WireError::TooLarge { limit_bytes: 1 });
         let cases = [
@@ -301,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_says_its_causes_once_each() {
+    fn a_failure_names_each_cause_once() {
         let error = RemoteError::NoToken(Box::new(RemoteError::TimedOut { sent: false }));
         let expected = "no access token could be fetched from TrafficStars: \
                         TrafficStars did not answer in time: no connection";

@@ -1,41 +1,41 @@
-//! What of an answer is shown to people: a bounded beginning, fit to be shown, without personal data.
+//! Excerpts of answers that are safe to show: the beginning, printable, without personal data.
 //!
-//! Personal data is what looks like an e-mail address, and the value of a field whose name speaks of a user or of mail.
-//! In an answer that is JSON, only that value is hidden. In any other answer (cut off, HTML, JSON inside other text) the end
-//! of the value is not known, so that all that follows the field's name is hidden.
+//! Personal data is everything that looks like an e-mail address, and the value of a field whose name contains "user"
+//! or "mail". In JSON, only that value is hidden. In any other answer (cut off, HTML, JSON inside other text) the end
+//! of the value is not known, so everything after the field's name is hidden.
 //!
-//! Deliberately absent: the account's secrets. `http` knows them, and hides them.
+//! Deliberately absent: the account's secrets. `http` knows and hides them.
 
 use serde_json::Value;
 
 use crate::printable::printable;
 
-/// As much of an answer as an error quotes.
+/// The number of characters that an error quotes of an answer.
 const SHOWN_CHARACTERS: usize = 120;
-/// As much of a text that is no JSON as is looked at.
+/// The number of characters that are examined of a text that is not JSON.
 const READ_CHARACTERS: usize = 4096;
-/// Stands in the place of personal data.
+/// The replacement for personal data.
 const HIDDEN: &str = "[hidden]";
-/// The signs that are, or are read as, the `@` of an address.
+/// The characters that are, or are read as, the `@` of an address.
 const AT: [char; 3] = ['@', '\u{ff20}', '\u{fe6b}'];
 
-/// The beginning of a word that was sent. Nothing is trimmed, and what is left out leaves a mark, so that no other word
-/// becomes one that the program knows.
+/// Returns the beginning of a status word. Nothing is trimmed, and hidden parts leave a mark. Otherwise an unknown word
+/// could become a word that the program knows.
 pub(super) fn word(text: &str) -> String {
     beginning(&impersonal_text(text))
 }
 
-/// The beginning of a text.
+/// Returns the beginning of a text, without personal data.
 pub(super) fn excerpt(text: &str) -> String {
     beginning(&impersonal(text))
 }
 
-/// The beginning of a value, as JSON.
+/// Returns the beginning of a value as JSON, without personal data.
 pub(super) fn excerpt_of(value: &Value) -> String {
     beginning(&impersonal_value(value).to_string())
 }
 
-/// The beginning of a text that has no personal data, on one line.
+/// Returns the beginning of a text that has no personal data, on one line.
 pub(super) fn beginning(text: &str) -> String {
     let mut characters = text.chars();
     let mut beginning: String = characters.by_ref().take(SHOWN_CHARACTERS).collect();
@@ -45,7 +45,7 @@ pub(super) fn beginning(text: &str) -> String {
     printable(&beginning)
 }
 
-/// The text without personal data and without line breaks.
+/// Returns the text without personal data and without line breaks.
 pub(super) fn impersonal(text: &str) -> String {
     let text = text.trim();
     let json = text.starts_with(['{', '[', '"']).then(|| serde_json::from_str::<Value>(text).ok()).flatten();
@@ -68,8 +68,8 @@ fn impersonal_value(value: &Value) -> Value {
     }
 }
 
-/// What is no JSON, or a text in it. What its escapes stand for is looked at and never shown: it may be one of the
-/// account's secrets, which are hidden as they were sent.
+/// Returns a text that is not JSON, or a text inside JSON, without personal data. The characters behind its escapes are
+/// examined and never shown: they may be one of the account's secrets, which are only hidden in the form that was sent.
 fn impersonal_text(text: &str) -> String {
     let mut characters = text.chars();
     let mut read: String = characters.by_ref().take(READ_CHARACTERS).collect();
@@ -81,7 +81,7 @@ fn impersonal_text(text: &str) -> String {
     if without_personal(&plain) == plain || read == plain {
         return without_personal(&read);
     }
-    // From the first escape on, the place of the personal part in the text is not known.
+    // After the first escape, the place of the personal part in the text is not known.
     let common = read.char_indices().zip(plain.chars()).find(|((_, read), plain)| read != plain);
     let before = common.and_then(|((at, _), _)| read.get(..at)).unwrap_or(&read);
     let before = before.get(..end_of_whole_words(before)).unwrap_or_default();
@@ -89,7 +89,7 @@ fn impersonal_text(text: &str) -> String {
     if shown.ends_with(HIDDEN) { shown } else { shown + HIDDEN }
 }
 
-/// Where a text that was cut off ends without what might be half an address.
+/// Returns the position at which a cut-off text ends without what might be half an address.
 fn end_of_whole_words(text: &str) -> usize {
     text.trim_end_matches(|character| !ends_address(character)).len()
 }
@@ -109,8 +109,8 @@ fn is_personal(name: &str) -> bool {
 
 const PERSONAL: [&str; 2] = ["user", "mail"];
 
-/// Where the first personal field's name and what separates it from its value end: `"user":`, `\"email\": `, `mailto:`,
-/// `user[name]=`, `<user>`.
+/// Returns the position after the first personal field's name and separator, such as `"user":`, `\"email\": `,
+/// `mailto:`, `user[name]=`, `<user>`.
 fn end_of_personal_name(text: &str) -> Option<usize> {
     let lower = text.to_ascii_lowercase();
     let end_of = |(start, word): (usize, &str)| {
@@ -126,7 +126,7 @@ fn end_of_personal_name(text: &str) -> Option<usize> {
     PERSONAL.iter().flat_map(|word| lower.match_indices(word)).filter_map(end_of).min()
 }
 
-/// The text with what looks like an e-mail address hidden: whatever stands on either side of an `@`.
+/// Returns the text with e-mail addresses hidden: an `@` and everything directly before and after it.
 fn without_addresses(text: &str) -> String {
     let shown = |run: &str| {
         let is_address = run.contains(AT) && !run.chars().all(|character| AT.contains(&character));
@@ -140,13 +140,13 @@ fn without_addresses(text: &str) -> String {
         .collect()
 }
 
-/// What stands in no address but around it.
+/// Whether the character cannot be part of an address.
 fn ends_address(character: char) -> bool {
     character.is_whitespace() || "\"<>()[]{},;:\\".contains(character)
 }
 
-/// The text with what stands for a character in JSON (`\u0040`), HTML (`&#64;`, `&quot;`) or a URL (`%40`) replaced by
-/// that character.
+/// Returns the text with the escapes of JSON (`\u0040`), HTML (`&#64;`, `&quot;`) and URLs (`%40`) replaced by their
+/// characters.
 fn unescaped(text: &str) -> String {
     const ENTITIES: [(&str, &str); 7] = [
         ("&quot;", "\""),
@@ -165,7 +165,7 @@ fn unescaped(text: &str) -> String {
         let code = part.get(..4).and_then(|digits| u32::from_str_radix(digits, 16).ok()).and_then(char::from_u32);
         match code.zip(part.get(4..)) {
             Some((character, rest)) => {
-                // JSON inside of JSON has more of them.
+                // JSON inside JSON has more backslashes.
                 plain.truncate(plain.trim_end_matches('\\').len());
                 plain.push(character);
                 plain.push_str(rest);
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_excerpt_is_a_bounded_line() {
+    fn an_excerpt_is_one_bounded_line() {
         assert_eq!(excerpt("\n two\nlines\r"), "two lines");
         assert_eq!(excerpt("\u{1b}[31m\u{202e}"), "\u{fffd}[31m\u{fffd}");
         assert_eq!(excerpt(&"x".repeat(121)), "x".repeat(120) + "…");
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_no_personal_data_is_quoted_as_it_is() {
+    fn a_text_without_personal_data_is_quoted_unchanged() {
         for text in [
             r#"{"error":"later"}"#,
             "<html>down</html>",
@@ -220,7 +220,7 @@ mod tests {
             (r#"{"note": "write to joe@example.com, please"}"#, r#"{"note":"write to [hidden], please"}"#),
             (r#"{"joe@example.com": 1}"#, r#"{"[hidden]":1}"#),
             (r#"{"\u0075ser": "Joe", "b": "joe\u0040example.com"}"#, r#"{"b":"[hidden]","user":"[hidden]"}"#),
-            // JSON inside of a text.
+            // JSON inside a text.
             (r#"{"body": "{\"user\": {\"name\": \"Joe\"}, \"b\": 1}"}"#, r#"{"body":"{\"user\":[hidden]"}"#),
             (r#"{"body": "got {\"user\": {\"name\": \"Joe\"}}"}"#, r#"{"body":"got {\"user\":[hidden]"}"#),
             // No JSON: cut off, in quotes, in HTML.
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn half_an_address_at_the_end_of_what_is_looked_at_is_not_shown() {
+    fn half_an_address_at_the_end_of_the_examined_text_is_not_shown() {
         let text = ("x".repeat(405) + "@b ").repeat(10) + "joe.doe.of.example@example.com";
         assert!(!excerpt(&text).contains("joe"), "{}", excerpt(&text));
     }

@@ -1,7 +1,8 @@
-//! One request to TrafficStars: bounded in time and size, its status code turned into an error in the caller's words.
+//! One request to TrafficStars over HTTP, with bounds for time and size. Status codes become errors in the caller's
+//! terms.
 //!
-//! Deliberately absent: whether it may leave now, and with which token (`client`); a second try; redirects (a token belongs to
-//! one host); and the meaning of the answers (`wire`).
+//! Deliberately absent: whether it may leave now, and with which token (`client`); a second try; redirects (a token
+//! belongs to one host); and the meaning of the answers (`wire`).
 
 use std::error::Error as _;
 use std::fmt;
@@ -25,34 +26,35 @@ use super::token;
 use super::wire::WireError;
 use crate::leadership::Leadership;
 
-/// The largest answer that is read. A campaign has about seventy fields: this holds some thousands of them.
+/// The largest answer that is read. It has room for some thousands of campaigns with about seventy fields each.
 const LARGEST_ANSWER_BYTES: usize = 16 * 1024 * 1024;
-/// As much of an error's body as is read for an excerpt.
+/// The number of bytes that are read of a refusal's body for an excerpt.
 const LARGEST_REFUSAL_BYTES: usize = 4 * 1024;
-/// As much of a refused token request's answer as is read for its reason.
+/// The number of bytes that are read of the answer to a refused token request, for its reason.
 const LARGEST_TOKEN_REFUSAL_BYTES: usize = 64 * 1024;
-/// What is shorter is looked for in no answer of success.
+/// Shorter secrets are not searched for in answers of success.
 const SHORTEST_SECRET: usize = 12;
-/// What the client needs to know. Its `Debug` shows no secret.
+
+/// The settings of the HTTP client. Their `Debug` shows no secret.
 #[derive(Debug, Clone)]
 pub struct RemoteSettings {
     /// `[trafficstar] base_url`. `http://` for a loopback address only.
     pub base_url: String,
     /// The API key from the profile page.
     pub api_key: SecretString,
-    /// How long a connection may take to come about.
+    /// The longest time for making a connection.
     pub connect_timeout: Duration,
-    /// How long a request may take, its answer included.
+    /// The longest time for a request, its answer included.
     pub timeout: Duration,
 }
 
-/// Why there can be no client.
+/// The reason why no HTTP client can be made.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    /// Not a URL, or one with a password, which would be shown.
+    /// It is not a URL, or it has a password, which would be shown.
     #[error("[trafficstar] base_url is not a plain URL: write it like https://api.trafficstars.com")]
     NotAUrl,
-    /// A token sent over it could be read by anybody on the way.
+    /// A token sent over it could be read by others on the network.
     #[error("[trafficstar] base_url must be https:// (http:// only for a loopback address)")]
     NotSafe,
     /// The HTTP library could not be set up.
@@ -69,7 +71,7 @@ pub struct HttpClient {
     clock: SeenClock,
 }
 
-/// Where `localhost` is, at the port that the URL names.
+/// The addresses of `localhost`. Port 0 means the port of the URL.
 const LOOPBACK: [SocketAddr; 2] =
     [SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0), SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 0)];
 
@@ -80,10 +82,10 @@ impl fmt::Debug for HttpClient {
 }
 
 impl HttpClient {
-    /// A client that has sent nothing yet, and sends nothing without its leadership.
+    /// Returns a client that sends requests only while this supervisor leads.
     ///
     /// # Errors
-    /// The base URL is none, or not safe to send a token to; the HTTP library cannot be set up.
+    /// The base URL is not a URL, or not safe to send a token to; the HTTP library cannot be set up.
     pub fn new(settings: RemoteSettings, leadership: Leadership) -> Result<Self, ClientError> {
         let mut base_url: Url = settings.base_url.parse().map_err(|_| ClientError::NotAUrl)?;
         if !base_url.username().is_empty() || base_url.password().is_some() {
@@ -103,13 +105,14 @@ impl HttpClient {
             .connect_timeout(settings.connect_timeout)
             .timeout(settings.timeout)
             .redirect(redirect::Policy::none())
-            // One HTTP/2 connection carries every request. Where it hangs, all of them time out, and it is used on.
+            // With HTTP/2, one connection would carry every request. If it hangs, all requests time out, and it stays
+            // in use.
             .http1_only()
-            // The library's own retries would pass no scheduler.
+            // The library's own retries would not pass the scheduler.
             .retry(retry::never());
         if base_url.scheme() == "http" {
-            // A proxy would carry the token out of this machine, and no certificate is needed within it.
-            // Its name is no proof that it is this machine: /etc/hosts may say otherwise.
+            // A proxy would carry the token out of this machine. No certificate is needed within this machine. The name
+            // `localhost` is fixed to the loopback addresses, because /etc/hosts may name another machine.
             builder = builder.no_proxy().tls_certs_only([]).resolve_to_addrs("localhost", &LOOPBACK);
         }
         Ok(Self {
@@ -121,16 +124,17 @@ impl HttpClient {
         })
     }
 
-    /// What TrafficStars' answers say of our clock.
+    /// Returns the clock difference by TrafficStars' answers.
     #[must_use]
     pub fn seen_clock(&self) -> SeenClock {
         self.clock.clone()
     }
 
-    /// Sends one request, and reads its answer. The one place where a request leaves: the right to act is asked for again.
+    /// Sends one request, and reads its answer. Every request leaves here. Leadership is checked once more before it
+    /// leaves.
     ///
     /// # Errors
-    /// No answer in time, one that is none of success, or none that makes sense; this supervisor leads no more.
+    /// No answer came in time, the answer is no success or cannot be read, or this supervisor no longer leads.
     pub async fn exchange(&self, call: &Call, token: Option<&SecretString>) -> Result<Answer, RemoteError> {
         let answered = self.send(call, token).await;
         if call.operation() == Operation::Token { answered.map_err(RemoteError::of_token_request) } else { answered }
@@ -150,16 +154,15 @@ impl HttpClient {
             request = request.form(&[("grant_type", "refresh_token"), ("refresh_token", self.api_key.expose_secret())]);
         }
         if ![Operation::Pause, Operation::Token].contains(&call.operation()) {
-            // A pause that leaves in the same moment goes first, whichever of the two is polled first.
+            // A pause that leaves at the same moment must go first, even if this future is polled first.
             tokio::task::yield_now().await;
         }
         let secrets = [self.api_key.expose_secret(), token.map_or("", ExposeSecret::expose_secret)];
         let answer = self.answer_to(request, call.operation(), secrets);
         let mut answer = self.leadership.send(answer).await.unwrap_or_else(|ended| Err(ended.into()))?;
         if call.operation() != Operation::Token {
-            // Errors quote it, and some of its words are shown.
-            // A key that is as short as a word is none that TrafficStars gives out, and to look for it might hide what decisions
-            // rest on.
+            // Errors quote the answer, and some of its words are shown. A very short secret is not searched for:
+            // TrafficStars gives out none, and hiding it could change words that decisions need.
             let long: Vec<&str> = secrets.into_iter().filter(|secret| secret.len() >= SHORTEST_SECRET).collect();
             answer = hide(&long, answer);
         }
@@ -194,7 +197,7 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// Why no answer came.
+/// Returns why no answer came.
 fn failed_to_send(error: reqwest::Error) -> RemoteError {
     let sent = !error.is_connect() && !error.is_builder();
     if error.is_timeout() {
@@ -206,23 +209,23 @@ fn failed_to_send(error: reqwest::Error) -> RemoteError {
     }
 }
 
-/// What somebody who has mistyped `base_url` is told.
+/// The likely mistakes in `base_url`, for the operator.
 #[derive(Debug, Error)]
 enum WrongAddress {
     #[error("nothing listens at {0}")]
-    NobodyListens(String),
+    NothingListens(String),
     #[error("the host of {0} is not known: its name cannot be resolved")]
     NoSuchHost(String),
 }
 
 impl WrongAddress {
     fn behind(error: &reqwest::Error) -> Option<Self> {
-        // The library's name for an error of its own that it shows to nobody.
+        // The text of a private error type of the library.
         const NO_NAME: &str = "dns error";
         let at = error.url()?.origin().ascii_serialization();
         let mut causes = std::iter::successors(error.source(), |cause| (*cause).source());
         causes.find_map(|cause| match cause.downcast_ref::<std::io::Error>() {
-            Some(error) if error.kind() == ErrorKind::ConnectionRefused => Some(Self::NobodyListens(at.clone())),
+            Some(error) if error.kind() == ErrorKind::ConnectionRefused => Some(Self::NothingListens(at.clone())),
             None if cause.to_string() == NO_NAME => Some(Self::NoSuchHost(at.clone())),
             Some(_) | None => None,
         })
@@ -240,7 +243,7 @@ async fn read_body(mut response: Response, limit_bytes: usize) -> Result<Vec<u8>
     Ok(body)
 }
 
-/// An answer that is none of success, in the caller's words.
+/// Returns the error for an answer that is no success.
 async fn refusal(response: Response, operation: Operation, secrets: [&str; 2]) -> RemoteError {
     let status = response.status().as_u16();
     match status {
@@ -255,14 +258,14 @@ async fn refusal(response: Response, operation: Operation, secrets: [&str; 2]) -
         401 => RemoteError::Unauthorized,
         404 => RemoteError::NotFound,
         _ => {
-            // The status says enough where the body does not come whole.
+            // If the body does not come completely, the status is enough.
             let body = read_body(response, LARGEST_REFUSAL_BYTES).await.unwrap_or_default();
             RemoteError::Rejected { status, excerpt: without(&secrets, &String::from_utf8_lossy(&body)) }
         }
     }
 }
 
-/// `Retry-After` in seconds or as an HTTP date, where it says a time to come.
+/// Reads `Retry-After`, in seconds or as an HTTP date; `None` if it is missing, unreadable or in the past.
 fn retry_at(response: &Response, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let text = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let at = match text.parse::<u32>() {
@@ -272,21 +275,21 @@ fn retry_at(response: &Response, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     Some(at).filter(|at| *at > now)
 }
 
-/// An excerpt of a text in which a remote may have echoed what we sent.
+/// Returns an excerpt of a text in which TrafficStars may have repeated what we sent, without secrets.
 fn without(secrets: &[&str], text: &str) -> String {
     let without = |text: String| hidden(secrets, &text).unwrap_or(text);
-    // Once more behind that, since an excerpt says what escapes stand for.
+    // Secrets are hidden again afterwards, because an excerpt of JSON replaces escapes by their characters.
     excerpt::beginning(&without(excerpt::impersonal(&without(text.to_owned()))))
 }
 
-/// The text without the secrets, if any is in it.
+/// Returns the text without the secrets; `None` if it holds none.
 fn hidden(secrets: &[&str], text: &str) -> Option<String> {
-    let mut told = secrets.iter().filter(|secret| !secret.is_empty() && text.contains(**secret)).peekable();
-    told.peek()?;
-    Some(told.fold(text.to_owned(), |text, secret| text.replace(secret, "[secret]")))
+    let mut found = secrets.iter().filter(|secret| !secret.is_empty() && text.contains(**secret)).peekable();
+    found.peek()?;
+    Some(found.fold(text.to_owned(), |text, secret| text.replace(secret, "[secret]")))
 }
 
-/// The same for every text of an answer. A field whose name has one is left out.
+/// Hides the secrets in every text of an answer. A field whose name holds a secret is left out.
 fn hide(secrets: &[&str], answer: Value) -> Value {
     match answer {
         Value::String(text) => Value::String(hidden(secrets, &text).unwrap_or(text)),

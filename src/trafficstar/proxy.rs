@@ -1,10 +1,12 @@
-//! The proxy that the environment names for TrafficStars, so that it can be told. The HTTP client asks the same library.
+//! The proxy that the environment names for TrafficStars, so that it can be shown. The HTTP client uses the same
+//! library.
 //!
 //! Deliberately absent: using it (`http`).
 
 use hyper_util::client::proxy::matcher::Matcher;
 
-/// The proxy for requests to `base_url`, without user and password; none for plain http, which stays on this machine.
+/// Returns the proxy for requests to `base_url`, without user and password. `None` if there is no proxy. Plain http
+/// uses none, because it stays on this machine.
 #[must_use]
 pub fn proxy_of(base_url: &str) -> Option<String> {
     proxy_by(&Matcher::from_system(), base_url)
@@ -24,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_proxy_is_named_without_its_password_and_only_where_it_is_used() {
+    fn a_proxy_is_shown_without_its_password_and_only_if_it_is_used() {
         let proxies = Matcher::builder().all("http://alice:secret@proxy.example:3128").no("inside.example").build();
         for (base_url, proxy) in [
             ("https://api.trafficstars.com", Some("http://proxy.example:3128")),

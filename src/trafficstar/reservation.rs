@@ -1,34 +1,36 @@
-//! The count of requests that outlives the process: slots are counted in the database in blocks, before they are used. PURE.
+//! The count of requests that outlives the process: requests are counted in the database in blocks, before they leave.
+//! PURE.
 //!
-//! A block says "so many requests may leave until then", and counts as if all of them had left at its end. A process that
-//! starts within a minute of this one's end therefore never sends more than the limit. What it loses is what was reserved and
-//! not used. The next block is reserved while the last one serves, so that a request waits for no database. What a block that
-//! is over has left is given back with the reservation after it.
+//! A block reserves a number of requests until a time, and counts as if all of them had left at that time. A process
+//! that starts within a minute after this one ends therefore never exceeds the limit. It only loses the requests that
+//! were reserved and not used. The next block is reserved while the current one serves, so that no request waits for
+//! the database. The unused rest of an expired block is given back with the next reservation.
 //!
-//! A pause waits for no database: where a reservation is not durable within [`RESERVED_WITHIN`], the requests that wait leave
-//! uncounted, and the next reservation counts them, too.
+//! A pause must not wait for the database: if a reservation is not stored within [`RESERVED_WITHIN`], the waiting
+//! requests leave uncounted, and the next reservation counts them, too.
 //!
 //! Deliberately absent: the limit itself (`budget`), and the table (`store`).
 
 use chrono::{DateTime, Duration, Utc};
 
-/// For how long a block serves.
+/// The time for which a block serves.
 const BLOCK_LASTS: Duration = Duration::seconds(20);
-/// The longest that requests wait for a reservation. Then they leave uncounted.
+/// The longest time that requests wait for a reservation. Then they leave uncounted.
 pub const RESERVED_WITHIN: Duration = Duration::milliseconds(100);
-/// A block holds this part of the limit, and a slot for each request that waits for it.
+/// A block holds the limit divided by this number, and one more request for each that waits for it.
 const PART_OF_LIMIT: u64 = 20;
 
-/// What the database is to count.
+/// A reservation for the database to count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reservation {
-    /// Its number, for the answer.
+    /// The reservation's number, for the answer.
     pub number: u64,
-    /// So many requests more.
+    /// The number of further requests.
     pub requests: u64,
-    /// They leave until then, by the wall clock.
+    /// The time (UTC, by the wall clock) until which they leave.
     pub by: DateTime<Utc>,
-    /// An earlier block was not used up: when it ended, and how many of its requests never left.
+    /// An earlier block that was not used up: when it ended, and how many of its requests never left. `None` if there
+    /// is nothing to give back.
     pub unused: Option<(DateTime<Utc>, u64)>,
 }
 
@@ -37,7 +39,7 @@ struct Block {
     size: u64,
     used: u64,
     by: DateTime<Utc>,
-    /// The same by the steady clock.
+    /// The time (steady clock) until which its requests leave.
     until: DateTime<Utc>,
 }
 
@@ -48,12 +50,12 @@ impl Block {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Asked {
+struct Pending {
     number: u64,
     block: Block,
-    /// So many of it left uncounted before.
+    /// The number of requests that it counts although they left uncounted before.
     uncounted: u64,
-    /// When the requests that wait for it leave without it.
+    /// The time (steady clock) when the waiting requests leave without it.
     gives_up_at: DateTime<Utc>,
 }
 
@@ -63,36 +65,37 @@ pub struct Reservations {
     least: u64,
     last_number: u64,
     open: Option<Block>,
-    /// Over, and not given back yet.
+    /// The last expired block, if its unused rest is not given back yet.
     closed: Option<Block>,
-    asked: Option<Asked>,
-    /// So many left uncounted.
+    /// The reservation that the database has not answered yet.
+    pending: Option<Pending>,
+    /// The number of requests that left uncounted.
     uncounted: u64,
-    /// The requests that wait now leave uncounted.
-    lets_go: bool,
-    /// After a reservation that failed, none is asked for ahead of need before then.
-    rests_until: Option<DateTime<Utc>>,
+    /// Whether the waiting requests leave uncounted.
+    sends_uncounted: bool,
+    /// After a failed reservation: when the next one may be made in advance, without a waiting request.
+    backs_off_until: Option<DateTime<Utc>>,
 }
 
 impl Reservations {
-    /// Nothing is reserved yet, for a limit of so many requests a minute.
+    /// Returns blocks of which none is reserved yet, for a limit of `requests_per_minute`.
     #[must_use]
     pub fn new(requests_per_minute: u32) -> Self {
         Self { least: (u64::from(requests_per_minute) / PART_OF_LIMIT).max(1), ..Self::default() }
     }
 
-    /// How many requests may leave now. `steady` never steps, whatever becomes of the wall clock.
+    /// Returns how many requests may leave now. `steady` is the clock that never steps, even if the wall clock is set.
     pub fn left(&mut self, steady: DateTime<Utc>) -> usize {
         if let Some(block) = self.open.take_if(|block| steady >= block.until) {
             self.close(block);
         }
-        if self.lets_go {
+        if self.sends_uncounted {
             return usize::MAX;
         }
         self.open.map_or(0, |block| usize::try_from(block.left()).unwrap_or(usize::MAX))
     }
 
-    /// So many requests leave now.
+    /// Notes that this many requests leave now.
     pub fn take(&mut self, requests: usize) {
         let requests = requests as u64;
         let counted = self.open.map_or(0, |block| block.left().min(requests));
@@ -100,18 +103,18 @@ impl Reservations {
             block.used += counted;
         }
         self.uncounted += requests - counted;
-        self.lets_go = false;
+        self.sends_uncounted = false;
     }
 
-    /// What is to be reserved now. `needed` requests wait for it, or are about to.
+    /// Returns what to reserve now; `None` if nothing. `needed` requests wait for it, or will in a moment.
     pub fn ask(&mut self, wall: DateTime<Utc>, steady: DateTime<Utc>, needed: usize) -> Option<Reservation> {
         let needed = needed as u64;
-        let serves_on = self.open.is_some_and(|block| {
+        let is_enough = self.open.is_some_and(|block| {
             block.left() >= needed.saturating_add(self.least.div_ceil(2))
                 && block.until.signed_duration_since(steady) > BLOCK_LASTS / 2
         });
-        let rests = needed == 0 && self.rests_until.is_some_and(|until| steady < until);
-        if self.asked.is_some() || serves_on || rests {
+        let backs_off = needed == 0 && self.backs_off_until.is_some_and(|until| steady < until);
+        if self.pending.is_some() || is_enough || backs_off {
             return None;
         }
         self.last_number += 1;
@@ -123,46 +126,46 @@ impl Reservations {
             until: steady + BLOCK_LASTS,
         };
         let number = self.last_number;
-        self.asked = Some(Asked { number, block, uncounted, gives_up_at: steady + RESERVED_WITHIN });
+        self.pending = Some(Pending { number, block, uncounted, gives_up_at: steady + RESERVED_WITHIN });
         let unused = self.closed.take().filter(|closed| closed.left() > 0).map(|closed| (closed.by, closed.left()));
         Some(Reservation { number, requests: block.size.saturating_add(uncounted), by: block.by, unused })
     }
 
-    /// A reservation is durable, or could not be stored. One that is answered too late is used no more: it counts twice,
-    /// which is safe.
+    /// Notes whether a reservation is durable. A late answer to a reservation that was given up is ignored: its
+    /// requests count twice, which is safe.
     pub fn answered(&mut self, steady: DateTime<Utc>, number: u64, is_durable: bool) {
-        let Some(asked) = self.asked.take_if(|asked| asked.number == number) else { return };
+        let Some(pending) = self.pending.take_if(|pending| pending.number == number) else { return };
         if !is_durable {
-            self.fail(steady, asked);
+            self.fail(steady, pending);
             return;
         }
-        self.rests_until = None;
-        if let Some(block) = self.open.replace(asked.block) {
+        self.backs_off_until = None;
+        if let Some(block) = self.open.replace(pending.block) {
             self.close(block);
         }
     }
 
-    /// Looks at the time: a reservation that takes too long is waited for no longer.
+    /// Gives up a reservation that takes too long.
     pub fn wake(&mut self, steady: DateTime<Utc>) {
-        if let Some(asked) = self.asked.take_if(|asked| asked.gives_up_at <= steady) {
-            self.fail(steady, asked);
+        if let Some(pending) = self.pending.take_if(|pending| pending.gives_up_at <= steady) {
+            self.fail(steady, pending);
         }
     }
 
-    /// When to look at the time again.
+    /// Returns when to call [`Reservations::wake`] next.
     #[must_use]
     pub fn wakes_at(&self) -> Option<DateTime<Utc>> {
-        let renewal = || self.open.map(|block| block.until - BLOCK_LASTS / 2).max(self.rests_until);
-        self.asked.map(|asked| asked.gives_up_at).or_else(renewal)
+        let renewal = || self.open.map(|block| block.until - BLOCK_LASTS / 2).max(self.backs_off_until);
+        self.pending.map(|pending| pending.gives_up_at).or_else(renewal)
     }
 
-    fn fail(&mut self, steady: DateTime<Utc>, asked: Asked) {
-        self.uncounted = self.uncounted.saturating_add(asked.uncounted);
-        self.lets_go = true;
-        self.rests_until = Some(steady + BLOCK_LASTS / 2);
+    fn fail(&mut self, steady: DateTime<Utc>, pending: Pending) {
+        self.uncounted = self.uncounted.saturating_add(pending.uncounted);
+        self.sends_uncounted = true;
+        self.backs_off_until = Some(steady + BLOCK_LASTS / 2);
     }
 
-    /// An older block that is not given back yet stays counted in full, which is safe.
+    /// Closes a block. An older one that is not given back yet stays counted in full, which is safe.
     fn close(&mut self, block: Block) {
         self.closed = Some(block);
     }
@@ -193,7 +196,7 @@ mod tests {
         let mut reservations = Reservations::new(100);
         assert_eq!(reservations.left(at(0)), 0);
         assert_eq!(reservations.ask_at(0, 0), Some((5, None)));
-        assert_eq!(reservations.ask_at(1, 9), None, "one is under way");
+        assert_eq!(reservations.ask_at(1, 9), None, "one reservation is under way");
         reservations.answer_at(2, true);
         assert_eq!(reservations.left(at(2)), 5);
         assert_eq!(reservations.ask_at(3, 0), None);
@@ -216,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_block_has_left_is_given_back_when_its_time_is_over() {
+    fn the_unused_rest_of_a_block_is_given_back_when_its_time_is_over() {
         let mut reservations = Reservations::new(100);
         reservations.ask_at(0, 0);
         reservations.answer_at(1, true);
@@ -227,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_database_those_who_wait_leave_soon_and_are_counted_later() {
+    fn without_a_database_waiting_requests_leave_soon_and_are_counted_later() {
         for in_time in [false, true] {
             let mut reservations = Reservations::new(100);
             reservations.ask_at(0, 2);
@@ -240,8 +243,8 @@ mod tests {
             assert_eq!(reservations.left(at(100)), usize::MAX);
             reservations.take(2);
             assert_eq!(reservations.left(at(100)), 0, "the next ones wait for a reservation again");
-            assert_eq!(reservations.ask_at(101, 0), None, "which nobody needs yet");
-            assert_eq!(reservations.ask_at(102, 1), Some((8, None)), "with those that left");
+            assert_eq!(reservations.ask_at(101, 0), None, "no request needs one yet");
+            assert_eq!(reservations.ask_at(102, 1), Some((8, None)), "it counts those that left, too");
             reservations.answer_at(103, false);
             reservations.take(1);
             assert_eq!(reservations.ask_at(104, 1), Some((9, None)));
@@ -251,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_comes_too_late_reserves_nothing() {
+    fn a_late_answer_reserves_nothing() {
         let mut reservations = Reservations::new(100);
         reservations.ask_at(0, 1);
         reservations.wake(at(100));

@@ -1,11 +1,11 @@
-//! The scheduler that every request passes. PURE.
+//! The scheduler: every request waits in its queue before it leaves. PURE.
 //!
-//! A request asks by its operation and its class. The scheduler asks the operation's circuit first, then the budget. What an open
-//! circuit stops is refused at once if it reads, so that a decision is told what cannot be known; a write waits here, and one
-//! at a time is let through as a probe.
+//! The scheduler asks the circuit of the request's operation first, then the budget. If the circuit is open, a read is
+//! refused at once, so that the decision that needs it knows what could not be read. A write waits here. One write at a
+//! time may leave as a probe.
 //!
-//! Deliberately absent: a clock, how many may leave (`budget`), what opens a circuit (`circuit`), that they are counted in the
-//! database before they leave (`count`), and the requests (`client`).
+//! Deliberately absent: a clock, how many requests may leave (`budget`), what opens a circuit (`circuit`), the count of
+//! requests in the database (`reservation`), and the requests themselves (`client`).
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -18,87 +18,87 @@ use super::circuit::{CircuitChange, CircuitVerdict, Circuits, Ended, Operation};
 use crate::domain::read_priority::Urgency;
 use crate::leadership::LeadershipLost;
 
-/// End times are gathered until none has come for this long, so that the most urgent of a burst are first to leave.
+/// End times are gathered until none has come for this long, so that the most urgent of a burst leave first.
 const QUIET_FOR: Duration = Duration::milliseconds(250);
-/// They are gathered for so many parts of a tick at the most, and each quiet time is at most half as long.
+/// End times are gathered for at most a tick divided by this number. The quiet time is at most half as long.
 const GATHERED_FOR_PART_OF_TICK: i32 = 4;
-/// And for this long at the most.
+/// End times are gathered for at most this long.
 const GATHERED_AT_MOST: Duration = Duration::seconds(2);
 
-/// However long a 429 tells us to wait, TrafficStars is asked again after this.
-const LONGEST_SILENCE: Duration = Duration::minutes(5);
+/// The longest time for which a 429 stops all requests, even if it names a longer one.
+const LONGEST_RATE_LIMIT: Duration = Duration::minutes(5);
 
-/// What a request is, as far as its turn is concerned.
+/// The terms under which a request waits and leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asking {
-    /// What it is for.
+pub struct RequestTerms {
+    /// The operation that the request carries out.
     pub operation: Operation,
-    /// Its class.
+    /// The request's class.
     pub urgency: Urgency,
-    /// Its place in the class.
+    /// The request's rank within its class.
     pub rank: Rank,
-    /// When it is too late for it to leave.
+    /// The time (UTC) after which the request must not leave; `None` if it may leave at any time.
     pub leave_by: Option<DateTime<Utc>>,
-    /// It repeats what has failed, for some of the campaigns or by another way. Another failure is not news of the
-    /// operation: three answers of 500 for one campaign would open the circuit for all.
+    /// Whether it repeats a failed request, for some of its campaigns or by another way. If it fails, too, this does
+    /// not count against the operation. Otherwise three answers of 500 for one campaign would open the circuit for all.
     pub is_repeat: bool,
 }
 
-impl Asking {
-    /// A read: as urgent as what needs it.
+impl RequestTerms {
+    /// Returns the terms of a read, which is as urgent as the decision that needs it.
     #[must_use]
     pub const fn read(operation: Operation, urgency: Urgency) -> Self {
         Self { operation, urgency, rank: Rank::ANY, leave_by: None, is_repeat: false }
     }
 
-    /// One report for all is a part of what the ticks of all need.
+    /// Returns the terms of the report for all campaigns, which the ticks of all campaigns need.
     #[must_use]
     pub fn report_of_all(urgency: Urgency) -> Self {
         Self::read(Operation::Report, urgency.min(Urgency::Sweep))
     }
 
-    /// A token: without it not even a pause can leave.
+    /// Returns the terms of a token request: without a token not even a pause can leave.
     #[must_use]
     pub const fn token() -> Self {
         Self { rank: Rank::FIRST, ..Self::read(Operation::Token, Urgency::Pause) }
     }
 
-    /// A pause never grows too old.
+    /// Returns the terms of a pause, which is never too old to leave.
     #[must_use]
     pub const fn pause() -> Self {
         Self { rank: Rank::FIRST, ..Self::read(Operation::Pause, Urgency::Pause) }
     }
 
-    /// A run goes ahead of the end times that wait: those that it is for are set.
+    /// Returns the terms of a run. It goes ahead of the end times that wait, because its own end times are set.
     #[must_use]
     pub const fn run(leave_by: Option<DateTime<Utc>>) -> Self {
         Self { operation: Operation::Run, urgency: Urgency::Activate, rank: Rank::FIRST, leave_by, is_repeat: false }
     }
 
-    /// An end time, be it the first half of an activation or what follows a pause.
+    /// Returns the terms of an end time: the first half of an activation, or the end time that follows a pause.
     #[must_use]
     pub const fn end_time(rank: Rank, leave_by: Option<DateTime<Utc>>) -> Self {
         Self { operation: Operation::EndTime, urgency: Urgency::Activate, rank, leave_by, is_repeat: false }
     }
 }
 
-/// What came of a request, in a word.
+/// The end of a request, as the metrics count it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AnswerWord {
     /// An answer with this status code.
     Status(u16),
-    /// An answer of success that makes no sense.
+    /// An answer of success that cannot be read.
     Unreadable,
-    /// None in time.
+    /// No answer within the time-out.
     TimedOut,
-    /// No connection, or one that broke.
+    /// No connection, or a broken one.
     Connection,
-    /// Nobody waited for it any more.
+    /// The request was given up before an answer came.
     GivenUp,
 }
 
 impl AnswerWord {
-    /// The word as the metrics name it.
+    /// Returns the name that the metrics use.
     #[must_use]
     pub fn word(self) -> Cow<'static, str> {
         match self {
@@ -111,29 +111,32 @@ impl AnswerWord {
     }
 }
 
-/// Why a request never left.
+/// The reason why a request never left.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NotAdmitted {
-    /// Its turn did not come in time: what it was decided on is too old to act upon.
-    #[error("its turn did not come in time")]
+    /// The request waited in the queue until the facts behind its decision were too old.
+    #[error("it waited too long in the queue of requests")]
     TooLate,
-    /// This supervisor does not lead any more, or not for long enough.
+    /// This supervisor no longer leads, or its lease is about to end.
     #[error(transparent)]
     NotLeading(LeadershipLost),
-    /// The operation failed again and again, and is left alone for a while.
-    #[error("TrafficStars fails again and again ({reason}): {operation} is asked for again at {}", .probe_at.format("%H:%M:%S"))]
+    /// The operation failed several times in a row. Only probes are sent until it works again.
+    #[error(
+    "TrafficStars keeps failing ({reason}): the next try of `{operation}` is at {}",
+    .probe_at.format("%H:%M:%S")
+    )]
     CircuitOpen {
-        /// The operation, as the dump names it.
+        /// The operation's name in the dump.
         operation: &'static str,
-        /// When one is let through to see whether it works again.
+        /// The time (UTC) when the next probe may leave.
         probe_at: DateTime<Utc>,
-        /// The last failure.
+        /// The reason of the last failure.
         reason: String,
     },
 }
 
-/// End times that have come within one burst: at a tick of many they come in the order in which their journal entries
-/// were stored, which says nothing.
+/// The end times of one burst, which are gathered before they are queued. When many campaigns tick together, end times
+/// arrive in the order in which their journal entries were stored. That order says nothing about their urgency.
 #[derive(Debug)]
 struct Burst {
     request_ids: BTreeSet<RequestId>,
@@ -148,83 +151,85 @@ impl Burst {
     }
 }
 
-/// The requests that wait to leave, and those that left and are not answered yet.
+/// The requests that wait, and the requests that left and are not answered yet.
 #[derive(Debug, Default)]
 pub struct RequestScheduler {
     tick: Duration,
     budget: Budget,
     circuits: Circuits,
-    waiting: HashMap<RequestId, Asking>,
+    /// All requests that have not left: queued in the budget, gathered in the burst, or stopped by a circuit.
+    waiting: HashMap<RequestId, RequestTerms>,
+    /// The end times that are being gathered; `None` if none is.
     burst: Option<Burst>,
-    /// Writes that wait for their operation's circuit to close, in the order of their arrival.
+    /// The writes that wait for their operation's circuit to close, in the order of their arrival.
     stopped: BTreeMap<Operation, BTreeSet<RequestId>>,
     refused: Vec<(RequestId, NotAdmitted)>,
-    under_way: HashMap<RequestId, Asking>,
+    in_flight: HashMap<RequestId, RequestTerms>,
     circuit_changes: Vec<CircuitChange>,
 }
 
 impl RequestScheduler {
-    /// A scheduler that opens by this budget, for a guard that ticks at the points of this grid.
+    /// Returns a scheduler with this budget. `tick` is the distance between two points of the guard's grid.
     #[must_use]
     pub fn new(budget: Budget, tick: Duration) -> Self {
         Self { tick, budget, circuits: Circuits::new(tick), ..Self::default() }
     }
 
-    /// A request wants to leave. Nothing leaves before [`RequestScheduler::admit`].
-    pub fn ask(&mut self, now: DateTime<Utc>, request_id: RequestId, asking: Asking) {
-        self.waiting.insert(request_id, asking);
-        if asking.urgency == Urgency::Activate && asking.rank.depends_on_clicks() {
+    /// Takes a request that is to leave. It leaves by [`RequestScheduler::admit`].
+    pub fn ask(&mut self, now: DateTime<Utc>, request_id: RequestId, terms: RequestTerms) {
+        self.waiting.insert(request_id, terms);
+        if terms.urgency == Urgency::Activate && terms.rank.depends_on_clicks() {
             self.gather(now, request_id);
         } else {
-            self.queue(now, request_id, asking);
+            self.queue(now, request_id, terms);
         }
     }
 
-    /// A request is not to leave any more.
+    /// Removes a request that must no longer leave.
     pub fn give_up(&mut self, now: DateTime<Utc>, request_id: RequestId) {
         self.budget.cancel(request_id);
         self.forget_gathered(request_id);
         for request_ids in self.stopped.values_mut() {
             request_ids.remove(&request_id);
         }
-        if let Some(asking) = self.waiting.remove(&request_id) {
-            // It may have been the probe.
-            self.ended(now, asking.operation, Ended::Untold);
+        if let Some(terms) = self.waiting.remove(&request_id) {
+            // It may have been the probe: then another request may probe.
+            self.ended(now, terms.operation, Ended::Inconclusive);
         }
     }
 
-    /// A request that left was answered, timed out, or broke.
+    /// Notes how a request that left has ended.
     pub fn answered(&mut self, now: DateTime<Utc>, request_id: RequestId, ended: Ended) {
         self.budget.answered(now, request_id);
-        if let Some(asking) = self.under_way.remove(&request_id) {
-            let is_news = !asking.is_repeat || ended == Ended::Answered;
-            self.ended(now, asking.operation, if is_news { ended } else { Ended::Untold });
+        if let Some(terms) = self.in_flight.remove(&request_id) {
+            let counts = !terms.is_repeat || ended == Ended::Answered;
+            self.ended(now, terms.operation, if counts { ended } else { Ended::Inconclusive });
         }
     }
 
-    /// TrafficStars answered 429. Answers until when nothing leaves. Without a time of its own, TrafficStars is given one
-    /// whole window. A time that would silence the guard for longer than money may flow unwatched is not believed:
-    /// TrafficStars is asked again then, and may say so again.
+    /// Notes a 429. Returns the time, by the steady clock, until which nothing leaves. A 429 without a time stops all requests for one
+    /// window. A long time is cut to five minutes, because campaigns must not spend unwatched for longer. After
+    /// that TrafficStars may answer 429 again.
     pub fn rate_limited(&mut self, now: DateTime<Utc>, retry_after: Option<Duration>) -> DateTime<Utc> {
-        let until = now + retry_after.unwrap_or(WINDOW).clamp(Duration::zero(), LONGEST_SILENCE);
+        let until = now + retry_after.unwrap_or(WINDOW).clamp(Duration::zero(), LONGEST_RATE_LIMIT);
         self.budget.block_until(until);
         until
     }
 
-    /// The grid has other points from now on.
+    /// Changes the distance between two points of the grid.
     pub const fn set_tick(&mut self, tick: Duration) {
         self.tick = tick;
         self.circuits.set_tick(tick);
     }
 
-    /// How many requests of these operations wait or are under way.
+    /// Returns how many requests of these operations wait or are in flight.
     #[must_use]
     pub fn count(&self, operations: &[Operation]) -> usize {
-        let all = self.waiting.values().chain(self.under_way.values());
-        all.filter(|asking| operations.contains(&asking.operation)).count()
+        let all = self.waiting.values().chain(self.in_flight.values());
+        all.filter(|terms| operations.contains(&terms.operation)).count()
     }
 
-    /// The requests that leave now, at most `most`, the most urgent first.
+    /// Returns the requests that leave now, at most `most`, the most urgent first.
     pub fn admit(&mut self, now: DateTime<Utc>, most: usize) -> Vec<RequestId> {
         if let Some(burst) = self.burst.take_if(|burst| burst.ends_at(self.tick) <= now) {
             for request_id in burst.request_ids {
@@ -243,12 +248,12 @@ impl RequestScheduler {
         self.circuits.forget_untried(now);
         let admitted = self.budget.grant(now, most);
         for request_id in &admitted {
-            self.under_way.extend(self.waiting.remove(request_id).map(|asking| (*request_id, asking)));
+            self.in_flight.extend(self.waiting.remove(request_id).map(|terms| (*request_id, terms)));
         }
         admitted
     }
 
-    /// When to admit again if nothing happens until then.
+    /// Returns when to call [`RequestScheduler::admit`] next if nothing happens until then.
     pub fn next_admission_at(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let stopped = self.stopped.iter().filter(|(_, request_ids)| !request_ids.is_empty());
         let probe = stopped.filter_map(|(operation, _)| self.circuits.probe_at(*operation)).min();
@@ -256,46 +261,46 @@ impl RequestScheduler {
         self.budget.next_grant_at(now).into_iter().chain(probe).chain(burst).min()
     }
 
-    /// The requests that were refused since this was last called. They never leave.
+    /// Returns the requests that were refused since the last call. They never leave.
     pub fn take_refused(&mut self) -> Vec<(RequestId, NotAdmitted)> {
         std::mem::take(&mut self.refused)
     }
 
-    /// What became of circuits since this was last asked.
+    /// Returns the circuits that opened or closed since the last call.
     pub fn take_circuit_changes(&mut self) -> Vec<CircuitChange> {
         std::mem::take(&mut self.circuit_changes)
     }
 
-    /// The budget.
+    /// Returns the budget.
     #[must_use]
     pub const fn budget(&self) -> &Budget {
         &self.budget
     }
 
-    /// The budget, to be told what the guard is about to ask for.
+    /// Returns the budget, to be changed: its reservation for the reads of all campaigns.
     pub const fn budget_mut(&mut self) -> &mut Budget {
         &mut self.budget
     }
 
-    /// The circuits.
+    /// Returns the circuits.
     #[must_use]
     pub const fn circuits(&self) -> &Circuits {
         &self.circuits
     }
 
-    /// The requests that wait, in the order in which they leave as things stand.
+    /// Returns the requests that wait, in the order in which they would leave now.
     pub fn waiting(&self) -> impl Iterator<Item = RequestId> {
         let gathered = self.burst.iter().flat_map(|burst| burst.request_ids.iter().copied());
         self.budget.waiting().chain(gathered).chain(self.stopped.values().flatten().copied())
     }
 
-    /// How many writes are being gathered, and come to the budget's queue in a moment.
+    /// Returns how many writes are being gathered. They come to the budget's queue in a moment.
     #[must_use]
     pub fn gathered(&self) -> usize {
         self.burst.as_ref().map_or(0, |burst| burst.request_ids.len())
     }
 
-    /// How many writes are being gathered, or wait for their circuit, and have not come to the budget's queue yet.
+    /// Returns how many writes are not in the budget's queue yet: they are being gathered, or wait for their circuit.
     #[must_use]
     pub fn held_back(&self) -> usize {
         self.gathered() + self.stopped.values().map(BTreeSet::len).sum::<usize>()
@@ -314,24 +319,25 @@ impl RequestScheduler {
         self.burst.take_if(|burst| burst.request_ids.is_empty());
     }
 
-    /// Into the budget's queue, if its circuit lets it.
-    fn queue(&mut self, now: DateTime<Utc>, request_id: RequestId, asking: Asking) {
-        // A pause, and what it needs, is never held back.
-        if asking.urgency != Urgency::Pause
-            && let CircuitVerdict::Open { probe_at, reason } = self.circuits.ask(now, asking.operation)
+    /// Puts a request into the budget's queue, unless its circuit is open.
+    fn queue(&mut self, now: DateTime<Utc>, request_id: RequestId, terms: RequestTerms) {
+        // An open circuit never stops a pause, nor a read or a token that a pause needs.
+        if terms.urgency != Urgency::Pause
+            && let CircuitVerdict::Open { probe_at, reason } = self.circuits.ask(now, terms.operation)
         {
-            self.stop(request_id, asking.operation, probe_at, reason);
+            self.stop(request_id, terms.operation, probe_at, reason);
         } else {
-            self.budget.ask(now, asking.urgency, asking.rank, request_id);
+            self.budget.ask(now, terms.urgency, terms.rank, request_id);
         }
     }
 
     fn requeue(&mut self, now: DateTime<Utc>, request_id: RequestId) {
-        if let Some(asking) = self.waiting.get(&request_id) {
-            self.queue(now, request_id, *asking);
+        if let Some(terms) = self.waiting.get(&request_id) {
+            self.queue(now, request_id, *terms);
         }
     }
 
+    /// Refuses a read whose circuit is open. A write waits until the circuit closes.
     fn stop(&mut self, request_id: RequestId, operation: Operation, probe_at: DateTime<Utc>, reason: String) {
         if !operation.only_reads() {
             self.stopped.entry(operation).or_default().insert(request_id);
@@ -342,11 +348,11 @@ impl RequestScheduler {
     }
 
     fn ended(&mut self, now: DateTime<Utc>, operation: Operation, ended: Ended) {
-        let Some(news) = self.circuits.ended(now, operation, ended) else { return };
-        match &news {
+        let Some(change) = self.circuits.ended(now, operation, ended) else { return };
+        match &change {
             CircuitChange::Opened(_, reason) => {
-                let is_stopped = |asking: &Asking| asking.operation == operation && asking.urgency != Urgency::Pause;
-                let others = self.waiting.iter().filter(|(_, asking)| is_stopped(asking));
+                let is_stopped = |terms: &RequestTerms| terms.operation == operation && terms.urgency != Urgency::Pause;
+                let others = self.waiting.iter().filter(|(_, terms)| is_stopped(terms));
                 let others: BTreeSet<RequestId> = others.map(|(request_id, _)| *request_id).collect();
                 let probe_at = self.circuits.probe_at(operation).unwrap_or(now);
                 for request_id in others {
@@ -361,7 +367,7 @@ impl RequestScheduler {
                 }
             }
         }
-        self.circuit_changes.push(news);
+        self.circuit_changes.push(change);
     }
 }
 

@@ -1,22 +1,22 @@
-//! What a refused token request says: whether the API key is bad, and the name of the answer. PURE.
+//! What a refused token request says: whether the API key is bad, and the request id for TrafficStars' support. PURE.
 //!
-//! Deliberately absent: the rest of such an answer, which may echo the key, and the request (`http`).
+//! Deliberately absent: the rest of such an answer, which may repeat the key, and the request (`http`).
 
 use serde_json::Value;
 
 use super::error::RemoteError;
 
-/// The identity provider's word for a key that it does not take. Around it, TrafficStars' words are the same for a bad key
-/// and for an outage of that provider.
+/// The identity provider's error code for a bad key. The rest of TrafficStars' answer is the same for a bad key and for
+/// an outage of that provider.
 const BAD_KEY: &str = "invalid_grant";
-/// As much of a request's id as is shown. A UUID has 36 characters.
+/// The number of characters that are shown of a request id. A UUID has 36 characters.
 const REQUEST_ID_CHARACTERS: usize = 64;
-/// So much of the key in an id is no chance.
-const TELLING_PART_BYTES: usize = 8;
+/// A part of the key of this length in a request id is no coincidence.
+const REVEALING_PART_BYTES: usize = 8;
 
-/// Why a token request was refused. `header` is the answer's `x-request-id`; `api_key` must not be shown.
+/// Returns why a token request was refused. `header` is the answer's `x-request-id`. `api_key` must not be shown.
 pub(super) fn refusal(status: u16, header: Option<&str>, body: &[u8], api_key: &str) -> RemoteError {
-    // What is no JSON, such as the page of a wall that stands before the service, says nothing of the key.
+    // An answer that is not JSON, such as the page of a firewall before the service, says nothing about the key.
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let message = body.get("message").map(ToString::to_string).unwrap_or_default();
     if message.contains(BAD_KEY) || body.get("error").and_then(Value::as_str) == Some(BAD_KEY) {
@@ -26,14 +26,14 @@ pub(super) fn refusal(status: u16, header: Option<&str>, body: &[u8], api_key: &
     RemoteError::TokenRefused { status, request_id }
 }
 
-/// A request's id, unless it is none, or holds a part of the key.
+/// Returns a request id as it may be shown; `None` if nothing of it is left, or if it holds a part of the key.
 fn shown_id(id: &str, api_key: &str) -> Option<String> {
     let harmless = |c: &char| c.is_ascii_alphanumeric() || ['-', '_', '.', ':'].contains(c);
     let id: String = id.chars().filter(harmless).collect();
-    let part_length = TELLING_PART_BYTES.min(api_key.len()).max(1);
+    let part_length = REVEALING_PART_BYTES.min(api_key.len()).max(1);
     let mut parts = api_key.as_bytes().windows(part_length);
-    let tells = parts.any(|part| id.as_bytes().windows(part_length).any(|of_id| of_id == part));
-    (!id.is_empty() && !tells).then(|| id.chars().take(REQUEST_ID_CHARACTERS).collect())
+    let reveals_key = parts.any(|part| id.as_bytes().windows(part_length).any(|of_id| of_id == part));
+    (!id.is_empty() && !reveals_key).then(|| id.chars().take(REQUEST_ID_CHARACTERS).collect())
 }
 
 #[cfg(test)]
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_providers_own_word_says_that_the_key_is_bad() {
+    fn only_the_providers_error_code_says_that_the_key_is_bad() {
         let bad = [
             said(r#"{"error": "invalid_grant"}"#),
             said(r#"{"error": "invalid_grant", "error_description": "Token is not active"}"#),
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answers_name_is_shown_and_nothing_else_of_it() {
+    fn only_the_request_id_of_the_answer_is_shown() {
         let long = "1234567890".repeat(10);
         let cases = [
             (wrapped("down", "5f0e-77"), " (request id 5f0e-77)"),

@@ -1,8 +1,8 @@
-//! The shapes of requests and answers (trafficstar/API.md). Every answer was met in two shapes; both are read here.
+//! The shapes of requests and answers (trafficstar/API.md). Every answer was seen in two shapes; both are read here.
 //!
-//! Unknown and missing fields are let pass, numbers in texts and 0 and 1 for false and true are read. A campaign's field of
-//! a type that cannot be read is noted as odd, with what was found: it is doubt about that field, never a default, and
-//! hides no other. An answer without what makes it an answer is unreadable. Money is parsed here, once.
+//! Unknown and missing fields are accepted. Numbers in texts are read, and 0 and 1 for false and true. A campaign's
+//! field of an unreadable type is noted as odd, with the found value. It is unknown, never a default, and the other
+//! fields are still read. An answer without its essential fields is unreadable. Money is parsed only here.
 //!
 //! Deliberately absent: HTTP, and what the fields mean (`domain::remote`).
 
@@ -25,35 +25,35 @@ use crate::domain::money::Money;
 use crate::domain::remote::{EndTime, OddField, RemoteCampaign, SCHEDULE_TIMEZONE};
 use crate::domain::spend::SpendReading;
 
-/// Why an answer can't be read.
+/// The reason why an answer cannot be read.
 #[derive(Debug, Clone, Error)]
 pub enum WireError {
-    /// No JSON at all.
+    /// It is not JSON.
     #[error(
         "it is not JSON: {}",
         excerpt.as_ref().map_or_else(|| "is [trafficstar] base_url right?".to_owned(), |excerpt| format!("`{excerpt}`"))
     )]
     NotJson {
-        /// The beginning of the answer, where it may be shown.
+        /// The beginning of the answer; `None` if it must not be shown.
         excerpt: Option<String>,
     },
-    /// A field of the wrong type, or one that is missing.
+    /// A field is of the wrong type or missing.
     #[error("{place} should be {expected}, but is {found}")]
     Field {
-        /// The field.
+        /// The field's name and place.
         place: String,
-        /// What it should be.
+        /// The expected type or value.
         expected: &'static str,
-        /// The beginning of what it is.
+        /// The beginning of the found value.
         found: String,
     },
-    /// More than this program is ready to hold.
+    /// It is larger than this program accepts.
     #[error("it is larger than {limit_bytes} bytes")]
     TooLarge {
-        /// The bound.
+        /// The limit, in bytes.
         limit_bytes: usize,
     },
-    /// A report that never ends, or starts again where it should go on.
+    /// The pages of a report or list do not fit together, or do not end.
     #[error("its paging does not work: {0}")]
     CutShort(String),
 }
@@ -63,7 +63,7 @@ fn wrong(place: impl Into<String>, expected: &'static str, found: Option<&Value>
     WireError::Field { place: place.into(), expected, found }
 }
 
-/// An object of an answer, with the name of its place for errors.
+/// An object of an answer, with the name of its place for error texts.
 struct Fields<'a> {
     place: &'a str,
     map: &'a Map<String, Value>,
@@ -75,7 +75,7 @@ impl<'a> Fields<'a> {
         Ok(Self { place, map })
     }
 
-    /// A missing field and `null` are the same.
+    /// Returns a field's value; `None` if the field is missing or `null`.
     fn get(&self, name: &str) -> Option<&'a Value> {
         self.map.get(name).filter(|value| !value.is_null())
     }
@@ -119,7 +119,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// `0.0` is a whole number where every number is written with decimals, and `"0"` where every value is a text.
+/// Reads a whole number. `0.0` is one, because some answers write every number with decimals. `"0"` is one, because
+/// some answers write every value as a text.
 fn whole_number(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| match value.as_str() {
         Some(text) => text.trim().parse().ok().or_else(|| decimal_text(&text.trim().parse().ok()?).parse().ok()),
@@ -127,7 +128,7 @@ fn whole_number(value: &Value) -> Option<i64> {
     })
 }
 
-/// `true` and `false`, 0 and 1, and both as texts.
+/// Reads `true` and `false`, 0 and 1, and each of them as a text.
 fn flag(value: &Value) -> Option<bool> {
     let word = value.as_str().and_then(|text| text.trim().parse().ok());
     value.as_bool().or(word).or_else(|| match whole_number(value)? {
@@ -137,7 +138,7 @@ fn flag(value: &Value) -> Option<bool> {
     })
 }
 
-/// Ids come as numbers and as texts.
+/// Reads an id: a number, or a number as a text.
 fn remote_id(value: &Value) -> Option<RemoteId> {
     value.as_i64().or_else(|| value.as_str()?.parse().ok()).map(RemoteId)
 }
@@ -147,8 +148,8 @@ fn remote_ids(values: Option<&Vec<Value>>, place: &'static str) -> Result<BTreeS
     values.into_iter().flatten().map(each).collect()
 }
 
-/// A number as decimal digits without exponent. A float displays as the shortest text that reads back as itself, and one
-/// of up to 15 digits is read exactly: amounts with six decimals come out as they were sent.
+/// Writes a number as decimal digits without exponent. A float is written as the shortest text that reads back as the
+/// same float. Up to 15 digits are exact, so amounts with six decimals stay as they were sent.
 fn decimal_text(number: &Number) -> String {
     match number.as_f64() {
         Some(float) if number.is_f64() => float.to_string(),
@@ -156,7 +157,7 @@ fn decimal_text(number: &Number) -> String {
     }
 }
 
-/// An amount of money: a number, or a text such as `12.34`, with a currency or without.
+/// Reads an amount of money: a number, or a text such as `12.34`, with a currency or without.
 fn money(value: &Value) -> Option<Money> {
     match value.as_number() {
         Some(number) => decimal_text(number).parse().ok(),
@@ -166,12 +167,12 @@ fn money(value: &Value) -> Option<Money> {
 
 const MONEY: &str = "an amount of money";
 
-/// Some clients met answers wrapped as `{"response": …}`.
+/// Returns the value inside `{"response": …}`, or the value itself. Some clients saw answers wrapped so.
 fn unwrapped(value: &Value) -> &Value {
     value.get("response").filter(|inner| !inner.is_null()).unwrap_or(value)
 }
 
-/// The fields of a campaign that could not be read. Each read that fails adds one, and leaves the others as they are.
+/// The fields of a campaign that could not be read.
 #[derive(Default)]
 struct OddFields(Vec<OddField>);
 
@@ -184,15 +185,15 @@ impl OddFields {
     }
 }
 
-/// One campaign, bare or wrapped.
+/// Reads one campaign, bare or wrapped.
 ///
 /// # Errors
-/// It is no object, or has no id. A field of an odd type is no such error: it is noted in the campaign.
+/// It is no object, or has no id. A field of an odd type is no error: it is noted in the campaign.
 pub fn campaign(value: &Value) -> Result<RemoteCampaign, WireError> {
     let fields = Fields::of(unwrapped(value), "the campaign")?;
     let id = fields.id("id")?;
     let mut odd = OddFields::default();
-    // A time zone that can't be read costs the campaign's own spend, not its status.
+    // With an unreadable time zone the campaign's own spend is unknown, but its status is still read.
     let account_timezone = fields.whole_number("timezone");
     let own_spend = |name: &'static str| match &account_timezone {
         Ok(None | Some(0)) => fields.get(name).map_or(SpendReading::NoValue, |value| amount(&fields, name, value)),
@@ -226,11 +227,11 @@ const fn unreadable(problem: String) -> SpendReading {
     SpendReading::Failed(SourceFailure::Unreadable(problem))
 }
 
-/// The form in which an end time is sent, the only one that was confirmed in answers.
+/// The format in which an end time is sent. It is the only one that was confirmed in answers.
 const END_TIME_FORM: &str = "%Y-%m-%d %H:%M:%S";
 const END_TIME_FORMS: [&str; 3] = [END_TIME_FORM, "%Y-%m-%dT%H:%M:%SZ", "%d-%m-%Y %H:%M"];
 
-/// An end time as TrafficStars writes it, to the second: what is shorter is cut off.
+/// Writes an end time as TrafficStars does. Parts of a second are cut off.
 #[must_use]
 pub fn end_time_text(at: DateTime<Utc>) -> String {
     at.format(END_TIME_FORM).to_string()
@@ -248,50 +249,51 @@ fn end_time(value: Option<&Value>) -> EndTime {
         .map_or_else(|| EndTime::Unreadable(excerpt(text)), |time| EndTime::At(time.and_utc()))
 }
 
-/// The moment that is written in `form`, to the letter: chrono takes `25-05-07` for a day of the year 25, too, and a
-/// campaign whose end time is long past for one that has stopped.
+/// Reads a time that is written exactly in `form`. chrono alone would read `25-05-07` as a day of the year 25. The
+/// campaign would then count as stopped long ago.
 fn moment(text: &str, form: &str) -> Option<NaiveDateTime> {
     let moment = NaiveDateTime::parse_from_str(text, form).ok()?;
     ((0..=9999).contains(&moment.year()) && moment.format(form).to_string() == text).then_some(moment)
 }
 
-/// The day with which a text begins, to the letter.
+/// Reads the day at the beginning of a text. It must be written exactly as `YYYY-MM-DD`.
 fn day_at_beginning(text: &str) -> Option<NaiveDate> {
     let day = text.get(..10)?;
     day.parse().ok().filter(|read: &NaiveDate| read.to_string() == day)
 }
 
-/// One page of the list of all campaigns. A bare array is taken for the whole list.
+/// One page of the list of all campaigns. A bare array counts as the whole list.
 ///
-/// The default is a page behind the last one.
+/// The default is an empty page, as after the last one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CampaignPage {
-    /// The campaigns on it. One that can't be read is a fault of its own and spoils no other.
+    /// The campaigns on the page. A campaign that cannot be read has a fault of its own and does not affect the others.
     pub campaigns: BTreeMap<RemoteId, Result<RemoteCampaign, RemoteFault>>,
-    /// Entries without an id, in words. Whoever misses a campaign reads it by itself.
+    /// The defects of entries without an id, for operators. A campaign that is missing for this reason is read by
+    /// itself.
     pub nameless: Vec<String>,
-    /// Its number, from 1, if the answer says so.
+    /// The page's number, from 1; `None` if the answer does not say it.
     pub page: Option<u64>,
-    /// How many pages there are.
+    /// The number of pages; `None` if the answer does not say it.
     pub page_count: Option<u64>,
-    /// How many campaigns a page holds.
+    /// The number of campaigns on one page; `None` if the answer does not say it.
     pub page_size: Option<u64>,
-    /// How many campaigns there are.
+    /// The number of campaigns in the list; `None` if the answer does not say it.
     pub campaign_count: Option<u64>,
 }
 
 impl CampaignPage {
-    /// What the answer says of the list as a whole.
+    /// Returns what the answer says about the whole list.
     #[must_use]
     pub const fn list_size(&self) -> ListSize {
         ListSize { campaigns: self.campaign_count, page_size: self.page_size, pages: self.page_count }
     }
 }
 
-/// A page of the list: an object with its paging, or a bare array.
+/// Reads a page of the list: an object with paging fields, or a bare array.
 ///
 /// # Errors
-/// It is neither, or its paging makes no sense. A campaign that can't be read is no such error.
+/// It is neither, or its paging fields cannot be read. A campaign that cannot be read is no error.
 pub fn campaign_page(value: &Value) -> Result<CampaignPage, WireError> {
     const PLACE: &str = "the list of campaigns";
     let mut page = CampaignPage::default();
@@ -319,19 +321,19 @@ pub fn campaign_page(value: &Value) -> Result<CampaignPage, WireError> {
     Ok(page)
 }
 
-/// What a run or pause did, as answered. An id in neither list, or in both, is unclear.
+/// The answer to a run or pause. The outcome of an id in neither list, or in both, is unclear.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SwitchAnswer {
-    /// Those that were switched.
+    /// The campaigns that were switched.
     pub success: BTreeSet<RemoteId>,
-    /// Those that could not be.
+    /// The campaigns that TrafficStars did not switch.
     pub failed: BTreeSet<RemoteId>,
 }
 
-/// The answer to a run or pause.
+/// Reads the answer to a run or pause.
 ///
 /// # Errors
-/// It is no object, or one of its lists holds something else than ids.
+/// It is no object, or one of its lists has an entry that is no id.
 pub fn switch_answer(value: &Value) -> Result<SwitchAnswer, WireError> {
     let fields = Fields::of(unwrapped(value), "the answer")?;
     Ok(SwitchAnswer {
@@ -340,7 +342,7 @@ pub fn switch_answer(value: &Value) -> Result<SwitchAnswer, WireError> {
     })
 }
 
-/// A report's rows: a bare array of objects, or `{"data": {"columns": […], "rows": [[…]]}}`.
+/// Reads a report's rows: a bare array of objects, or `{"data": {"columns": […], "rows": [[…]]}}`.
 fn report_rows(value: &Value) -> Result<Vec<Value>, WireError> {
     if let Some(rows) = unwrapped(value).as_array() {
         return Ok(rows.clone());
@@ -360,9 +362,10 @@ fn report_rows(value: &Value) -> Result<Vec<Value>, WireError> {
     rows.iter().map(row_of).collect()
 }
 
-/// Each row's spend by campaign, rounded half up to cents as the campaign's own field is: the same spend must not change
-/// sides of a limit with its source. A row whose amount can't be read fails its own campaign alone; one whose campaign can't
-/// be read could be anybody's and spoils the report.
+/// Reads the spend of each campaign in a report, rounded half up to cents like the campaign's own field. Otherwise the
+/// same spend could be below the limit by one source and above it by the other. A row with an unreadable amount is a
+/// failure for its own campaign only. A row with an unreadable campaign could be any campaign's, so the whole report is
+/// unreadable.
 ///
 /// # Errors
 /// It is no report, or a row names no campaign.
@@ -374,7 +377,7 @@ pub fn campaign_spends(value: &Value) -> Result<Vec<(RemoteId, SpendReading)>, W
     report_rows(value)?.iter().map(spend_of).collect()
 }
 
-/// The spend on `day` in a report by days, rounded half up to cents; rows of other days are let pass.
+/// Reads the spend on `day` in a report by days, rounded half up to cents. Rows of other days are ignored.
 ///
 /// # Errors
 /// It is no report, or a row names no day.
@@ -415,21 +418,21 @@ fn sum(so_far: &SpendReading, row: SpendReading) -> SpendReading {
     }
 }
 
-/// An access token, and for how long it serves.
+/// An access token and its lifetime.
 #[derive(Debug, Clone)]
 pub struct TokenAnswer {
-    /// What later requests carry. Its `Debug` hides it.
+    /// The text that later requests carry. Its `Debug` hides it.
     pub access_token: SecretString,
-    /// For how long it serves from now on.
+    /// The time for which the token is valid from now on.
     pub lifetime: Duration,
 }
 
-/// A token of unknown lifetime serves this long: a 401 corrects what this gets wrong.
+/// The lifetime of a token whose answer names none. If it expires earlier, a 401 leads to a new token.
 const UNKNOWN_LIFETIME: Duration = Duration::from_secs(600);
-/// No lifetime is believed past this.
+/// The longest lifetime that is believed.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// The answer to a token request. Its errors never quote it.
+/// Reads the answer to a token request. The errors never quote it.
 ///
 /// # Errors
 /// There is no token in it.

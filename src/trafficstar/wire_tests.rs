@@ -1,4 +1,4 @@
-//! Every shape of every answer, and every way in which one can be wrong.
+//! Every shape of every answer, and every way in which an answer can be wrong.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ fn moment(text: &str) -> EndTime {
     EndTime::At(text.parse().unwrap())
 }
 
-/// The campaign with some fields replaced.
+/// Returns a campaign with some fields replaced.
 fn with(changes: &Value) -> Value {
     let mut value = json!({
         "id": 995_224, "name": "Spring", "active": true, "status": "enabled", "approved": "approved",
@@ -30,8 +30,8 @@ fn with(changes: &Value) -> Value {
     value
 }
 
-/// A campaign of which nothing is known but its id.
-fn nothing_but(id: i64) -> RemoteCampaign {
+/// Returns a campaign of which only the id is known.
+fn only_id(id: i64) -> RemoteCampaign {
     RemoteCampaign {
         id: RemoteId(id),
         name: None,
@@ -62,7 +62,7 @@ fn a_campaign_is_read_bare_and_wrapped() {
         schedule_timezone: Some(0),
         account_timezone: Some(0),
         spent_today: usd("32.49"),
-        ..nothing_but(995_224)
+        ..only_id(995_224)
     };
     let bare = with(&json!({}));
     assert_eq!(parse(bare.clone()), expected);
@@ -71,11 +71,11 @@ fn a_campaign_is_read_bare_and_wrapped() {
 
 #[test]
 fn missing_fields_are_not_made_up() {
-    assert_eq!(parse(json!({"id": "7", "active": null, "some_new_field": [1]})), nothing_but(7));
+    assert_eq!(parse(json!({"id": "7", "active": null, "some_new_field": [1]})), only_id(7));
 }
 
 #[test]
-fn what_is_no_campaign_is_unreadable() {
+fn a_value_that_is_no_campaign_is_unreadable() {
     let cases = [
         (json!({"id": null}), "`id` of the campaign should be an id, but is missing"),
         (json!({"id": 1.5}), "`id` of the campaign should be an id, but is `1.5`"),
@@ -90,7 +90,7 @@ fn what_is_no_campaign_is_unreadable() {
 }
 
 #[test]
-fn a_field_of_an_odd_type_is_noted_and_hides_no_other() {
+fn a_field_of_an_odd_type_is_noted_and_the_other_fields_are_read() {
     let cases = [
         (json!({"active": "yes"}), "`active` of the campaign should be true or false, but is `\"yes\"`"),
         (json!({"active": 2}), "`active` of the campaign should be true or false, but is `2`"),
@@ -205,7 +205,7 @@ fn money_is_read_from_numbers_and_texts_to_the_millionth() {
 }
 
 #[test]
-fn money_that_makes_no_sense_is_a_failure_and_never_nothing() {
+fn money_that_cannot_be_read_is_a_failure_and_never_0() {
     let wrong = r#"-1 -0.01 1e300 18446744073709551615 true [1] {} "" "1,000.00" "1e3" "abc""#;
     for text in wrong.split(' ') {
         let value: Value = serde_json::from_str(text).unwrap();
@@ -218,7 +218,7 @@ fn money_that_makes_no_sense_is_a_failure_and_never_nothing() {
 }
 
 #[test]
-fn the_campaigns_own_spends_are_read_apart_and_are_no_source_in_another_time_zone() {
+fn the_campaigns_own_spends_are_read_separately_and_are_no_source_in_another_time_zone() {
     let unread =
         || unreadable("`timezone` of the campaign should be a whole number, but is `\"Europe/Berlin\"`".to_owned());
     let cases = [
@@ -257,14 +257,14 @@ fn the_list_is_read_with_its_paging_and_as_a_bare_array() {
 }
 
 #[test]
-fn one_unreadable_campaign_spoils_no_other_of_its_list() {
+fn one_unreadable_campaign_does_not_affect_the_others_of_the_list() {
     let page = campaign_page(&json!([{"id": "one"}, {"active": true}, "text", with(&json!({"id": 2}))])).unwrap();
     assert_eq!(page.campaigns.keys().copied().collect::<Vec<_>>(), [RemoteId(2)]);
     assert_eq!(page.nameless.len(), 3);
 }
 
 #[test]
-fn a_list_whose_paging_makes_no_sense_is_unreadable() {
+fn a_list_whose_paging_fields_cannot_be_read_is_unreadable() {
     let cases = [
         (
             json!({"page_count": "three", "response": []}),
@@ -306,7 +306,7 @@ fn a_report_by_campaign_is_read_in_both_shapes() {
 }
 
 #[test]
-fn a_row_without_an_amount_fails_its_campaign_and_one_without_a_campaign_the_report() {
+fn a_row_without_an_amount_fails_for_its_campaign_and_a_row_without_a_campaign_for_the_whole_report() {
     let rows = campaign_spends(&json!([{"campaign_id": 1}, {"campaign_id": 2, "amount": -1}])).unwrap();
     let failed = |(_, answer): &(RemoteId, SpendReading)| matches!(answer, SpendReading::Failed(_));
     assert!(rows.len() == 2 && rows.iter().all(failed), "{rows:?}");

@@ -1,5 +1,5 @@
-//! A day of a thousand campaigns, noon to noon, midnight included: each kind of campaign ends as its facts demand, at the
-//! cost of exactly the requests that its kind needs.
+//! A day of a thousand campaigns, from noon to noon, with midnight in between. Each kind of campaign ends in the state
+//! that the rules demand. It gets exactly the requests that its kind needs.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -15,34 +15,35 @@ use traffic_generator::trafficstar::client::ChangeKind;
 
 use crate::stage::{Campaign, OverTime, Stage, at, noon, on_paused_time};
 
-/// So many campaigns, and after how many minutes each ticks. A thousand that tick each minute take a minute and a half of
-/// a core without optimisation: `cargo test --release --test actors` runs them, other builds a fifth of their ticks with
-/// all of their campaigns, and a tenth of the campaigns with all of their ticks.
+/// The number of campaigns, and the minutes between two ticks of each. Without optimisation, a thousand campaigns that
+/// tick each minute take a minute and a half of a core. Only `cargo test --release --test actors` runs them. A debug
+/// build runs all campaigns with a fifth of their ticks, and then a tenth of the campaigns with all of their ticks.
 const DAYS: &[(i64, u64)] = if cfg!(debug_assertions) { &[(1_000, 5), (100, 1)] } else { &[(1_000, 1)] };
 const DAY_SECONDS: u64 = 24 * 60 * 60;
-/// Of the whole process, other tests included. An event that is kept at each tick would be far more.
+/// The most memory that the whole process may gain, other tests included. If each tick kept an event, it would gain far
+/// more.
 const GROWTH_KIB: i64 = 48 * 1024;
 
-/// What becomes of a campaign in the course of the day.
+/// What happens to a campaign in the course of the day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
-    /// Runs, with clicks enough and little spent.
+    /// Runs, with enough clicks and a low spend.
     Steady,
     /// Stopped, with few clicks left.
     UsedUp,
     /// Runs, with clicks between the thresholds.
     Between,
-    /// Nobody can run it.
+    /// Is archived, so that it cannot run.
     Archived,
-    /// Spends 30 dollars a day, evenly: above the limit from 08:00.
+    /// Spends 30 dollars a day at a constant rate. Its spend is above the limit from 08:00.
     Spender,
-    /// Runs down to 5,000 clicks at 08:50, and is given a new URL at 11:00.
+    /// Has only 5,000 clicks left at 08:50, and gets a new URL at 11:00.
     Consumer,
-    /// Stopped at first, though it has clicks enough; stopped by somebody else at 06:04:30.
+    /// Is stopped at first, though it has enough clicks. Somebody else stops it at 06:04:30.
     Stopped,
 }
 
-/// What has to be true of a kind at the end, and how often it was changed until then.
+/// The expected state of a kind at the end, and the requests that changed it until then.
 struct Wanted {
     state: PhaseWord,
     runs: bool,
@@ -113,7 +114,7 @@ impl Kind {
     }
 }
 
-/// So many dollars in a day, no more in one hour than in another.
+/// A spend of `dollars_a_day` dollars a day, at a constant rate.
 fn evenly(dollars_a_day: i64) -> OverTime<Money> {
     Rc::new(move |now| {
         let seconds = i64::from(now.num_seconds_from_midnight());
@@ -131,7 +132,7 @@ fn in_words(at: DateTime<Utc>, kind: ChangeKind) -> String {
     format!("{} {what}", time(at))
 }
 
-/// How much memory this process holds.
+/// Returns the memory that this process holds, in KiB.
 fn resident_kib() -> i64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -139,7 +140,7 @@ fn resident_kib() -> i64 {
 }
 
 #[test]
-fn a_day_of_a_thousand_campaigns_ends_as_their_facts_demand_and_costs_no_request_too_many() {
+fn after_a_day_a_thousand_campaigns_are_in_the_right_state_and_got_no_needless_request() {
     for &(campaigns, tick_minutes) in DAYS {
         on_paused_time(async {
             let tick = chrono::Duration::minutes(tick_minutes.cast_signed());
@@ -159,7 +160,8 @@ fn a_day_of_a_thousand_campaigns_ends_as_their_facts_demand_and_costs_no_request
     }
 }
 
-/// One at the start, one at each point of the grid, and one at the end of a cool-down that ends between two of them.
+/// Returns the expected number of ticks: one at the start, and one at each point of the grid. The end of a cool-down
+/// adds one if it lies between two points.
 fn wanted_ticks(kind: Kind, tick_minutes: u64) -> u64 {
     let between = kind == Kind::Consumer && !2_u64.is_multiple_of(tick_minutes);
     DAY_SECONDS / 60 / tick_minutes + 1 + u64::from(between)
@@ -192,8 +194,8 @@ fn judge(stage: &Stage, campaigns: u64, tick_minutes: u64) {
     let unconfirmed = world.journal.iter().filter(|(_, entry)| entry.action.step != Step::Confirmed).count();
     let actions = campaigns.div_euclid(10) * (2 + 3);
     let journalled = (world.journal.len() as u64, unconfirmed);
-    assert_eq!(journalled, (actions, 0), "an entry for each action, and each came about");
+    assert_eq!(journalled, (actions, 0), "each action has an entry, and each is confirmed");
     drop(world);
-    let (told, lost) = stage.told();
-    assert!(told.len() <= 4_096, "a listener who never listened holds {} events, and lost {lost}", told.len());
+    let (events, lost) = stage.new_events();
+    assert!(events.len() <= 4_096, "a listener that never read holds {} events, and lost {lost}", events.len());
 }

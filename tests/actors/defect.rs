@@ -1,5 +1,5 @@
-//! A defect of our own in one campaign's actor: the next thing that it has to say of its campaign panics. And a log, so
-//! that tests read what operators are told.
+//! An artificial defect in one campaign's actor: the actor panics when it logs its next line about its campaign. Also a
+//! log, by which tests read the program's warnings and errors.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer};
 use traffic_generator::domain::ids::CampaignId;
 
-/// Only what a campaign's actor says is deadly, not what others say of it.
+/// The module whose log lines trigger the defect: the campaign actor. Lines of other modules about the campaign do not.
 const ITS_ACTOR: &str = "traffic_generator::actors::campaign";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,17 +18,17 @@ enum Strikes {
     Always,
 }
 
-/// The defect. Clones share it.
+/// The defect. All clones share one list of campaigns.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Defect(Arc<Mutex<BTreeMap<i64, Strikes>>>);
 
 impl Defect {
-    /// The next thing that its actor says is its last.
+    /// Makes the campaign's actor panic at its next log line. Later actors of the campaign are spared.
     pub(crate) fn arm(&self, campaign: CampaignId) {
         self.0.lock().unwrap().insert(campaign.0, Strikes::Once);
     }
 
-    /// Whatever its actor says is its last, and so with those that are built anew.
+    /// Makes every actor of the campaign panic at its first log line, respawned ones included.
     pub(crate) fn arm_for_good(&self, campaign: CampaignId) {
         self.0.lock().unwrap().insert(campaign.0, Strikes::Always);
     }
@@ -58,12 +58,12 @@ impl<S: tracing::Subscriber> Layer<S> for Defect {
     }
 }
 
-/// Every warning and error that was logged, its fields included.
+/// Every warning and error that was logged, with its fields.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
-    /// The lines that hold `part`.
+    /// Returns the lines that contain `part`.
     pub(crate) fn lines(&self, part: &str) -> Vec<String> {
         self.0.lock().unwrap().iter().filter(|line| line.contains(part)).cloned().collect()
     }
@@ -77,7 +77,7 @@ impl<S: tracing::Subscriber> Layer<S> for Log {
     }
 }
 
-/// An event's fields.
+/// The text of an event: its fields.
 struct Line(String);
 
 impl Line {

@@ -1,4 +1,5 @@
-//! Somebody who never answers: what of it shows and when, that all others go on, and that it goes on when the answer comes.
+//! A call that never answers. The tests check what dump and health show, and when; that all other campaigns continue;
+//! and that the campaign continues when the answer comes.
 
 use traffic_generator::control::{Ask, Order, SetHold};
 use traffic_generator::domain::health::{DegradationKind, HealthWord};
@@ -10,19 +11,19 @@ use traffic_generator::trafficstar::client::ChangeKind;
 
 use crate::stage::{Call, Campaign, Fault, Stage, at, on_paused_time};
 
-/// What never answers, and what of it shows.
+/// A call that never answers, and what dump and health show of it.
 struct Hang {
     call: Call,
-    /// What health says of the campaign.
+    /// The kind of the reason that health gives for the campaign.
     kind: DegradationKind,
     since_seconds: i64,
-    /// What the actor says that it is at.
+    /// The message that the actor is handling, if any.
     handling: Option<&'static str>,
     ticks: u64,
     writes: usize,
 }
 
-/// At 60 seconds campaign 2 is due to be paused, and something about that hangs.
+/// The cases: at 60 seconds campaign 2 has to be paused, and one of the calls for that hangs.
 fn hangs() -> [Hang; 4] {
     let no_tick = |call| {
         let kind = DegradationKind::NoTick;
@@ -33,10 +34,10 @@ fn hangs() -> [Hang; 4] {
         Hang { call, kind, since_seconds: 60, handling: None, ticks, writes }
     };
     [
-        // Each tick ends at the next point of the grid without it.
+        // Each tick ends at the next point of the grid, without the answer.
         no_tick(Call::ReadTick),
         no_tick(Call::ReadStatus),
-        // What is not stored is not sent.
+        // A request is sent only after its journal entry is stored.
         unconfirmed(Call::Save, 2, 0),
         unconfirmed(Call::Change, 11, 1),
     ]
@@ -51,12 +52,13 @@ async fn stage_with(call: Call) -> Stage {
 }
 
 #[test]
-fn what_never_answers_shows_in_dump_and_health_while_all_others_go_on() {
+fn a_call_that_never_answers_shows_in_dump_and_health_and_delays_no_other_campaign() {
     for hang in hangs() {
         let what = hang.call;
         on_paused_time(async {
             let stage = stage_with(hang.call).await;
-            // Three ticks after the last one that was completed; two minutes after the pause was decided.
+            // Health complains from 180 s on: three ticks after the last completed tick, and two minutes after the
+            // pause was decided.
             stage.pass(179).await;
             let health = stage.board.health(stage.clock.now());
             assert_eq!(health.status, HealthWord::Ok, "{what:?}: {health:?}");
@@ -83,7 +85,7 @@ fn what_never_answers_shows_in_dump_and_health_while_all_others_go_on() {
 }
 
 #[test]
-fn what_hung_goes_on_by_itself_when_the_answer_comes() {
+fn a_campaign_that_hung_continues_by_itself_when_the_answer_comes() {
     for hang in hangs() {
         let what = hang.call;
         on_paused_time(async {
@@ -104,10 +106,10 @@ fn what_hung_goes_on_by_itself_when_the_answer_comes() {
     }
 }
 
-/// On hold nothing is sent, so that no read is urgent; but what is read for a tick is decided at the tick's end, and the
-/// hold may be over by then.
+/// During a hold nothing is sent, so no read is urgent. But a tick decides at its end by what it has read, and the hold
+/// may have ended by then. The read must be as urgent as the pause that may follow.
 #[test]
-fn a_read_that_waits_is_as_urgent_as_its_pause_once_its_hold_may_be_over() {
+fn a_waiting_read_becomes_as_urgent_as_its_pause_when_the_hold_ends() {
     on_paused_time(async {
         let id = CampaignId(1);
         let stage = Stage::set(vec![Campaign::new(1, true, 20_000).with_clicks_from(60, 100)]).await;

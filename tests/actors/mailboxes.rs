@@ -1,5 +1,5 @@
-//! Mailboxes that are full: each holds 16 messages before `try_send` refuses one. Nothing that must not be lost is sent
-//! that way, so that all of it arrives: late, where the receiver is late.
+//! Full mailboxes: each holds 16 messages before `try_send` refuses one. The program never uses `try_send` for a
+//! message that must not be lost. All such messages arrive, though late if the receiver is late.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use traffic_generator::domain::phase::PhaseWord;
 
 use crate::stage::{Campaign, Lives, Outside, Stage, Wedge, on_paused_time};
 
-/// Far more than a mailbox holds.
+/// The number of campaigns: far more than a mailbox holds.
 const MANY: i64 = 100;
 
 async fn many(running: bool, clicks: u64) -> Stage {
@@ -23,13 +23,13 @@ async fn many(running: bool, clicks: u64) -> Stage {
 }
 
 fn refuses(actor: &Addr<Outside>) -> bool {
-    // The first one that is too many still finds a place.
+    // The first message above the capacity is still accepted.
     let sent = [actor.try_send(Wedge(Duration::ZERO)), actor.try_send(Wedge(Duration::ZERO))];
     sent.iter().any(|sent| matches!(sent, Err(SendError::Full(_))))
 }
 
 #[test]
-fn a_hundred_deaths_in_one_moment_are_all_noticed_and_every_one_is_built_anew_a_second_later() {
+fn a_hundred_actors_that_die_at_once_are_all_respawned_a_second_later() {
     on_paused_time(async {
         let stage = many(true, 20_000).await;
         for id in 1..=MANY {
@@ -41,16 +41,16 @@ fn a_hundred_deaths_in_one_moment_are_all_noticed_and_every_one_is_built_anew_a_
         }
         assert_eq!(stage.board.dump(stage.clock.now()).supervisor.restarts, 100);
         stage.pass(62).await;
-        let told = stage.told().0;
+        let events = stage.new_events().0;
         for id in 1..=MANY {
-            assert_eq!(Lives::of(id, &told), Lives { died: vec![60_000], reborn: vec![61_000] }, "{id}");
+            assert_eq!(Lives::of(id, &events), Lives { died: vec![60_000], respawned: vec![61_000] }, "{id}");
             assert_eq!((stage.actor(id).ticks, stage.campaign(id).state), (1, PhaseWord::ActiveGuarded), "{id}");
         }
     });
 }
 
 #[test]
-fn a_hundred_releases_in_one_moment_all_end_their_promises_and_are_all_answered() {
+fn a_hundred_generators_disabled_at_once_all_end_their_promises_and_are_all_answered() {
     on_paused_time(async {
         let stage = many(true, 20_000).await;
         let disable = |id| SetGenerator {
@@ -73,7 +73,7 @@ fn a_hundred_releases_in_one_moment_all_end_their_promises_and_are_all_answered(
 }
 
 #[test]
-fn a_hundred_orders_to_one_campaign_in_one_moment_are_all_answered() {
+fn a_hundred_orders_at_once_to_one_campaign_are_all_answered() {
     on_paused_time(async {
         let stage = many(true, 20_000).await;
         let answers: Vec<_> = (1..=MANY).map(|_| stage.tick_now(1)).collect();
@@ -83,10 +83,10 @@ fn a_hundred_orders_to_one_campaign_in_one_moment_are_all_answered() {
     });
 }
 
-/// What the mailbox of an actor that is busy elsewhere holds back: at 60 seconds all hundred campaigns are due to be
-/// paused, and it handles nothing from 59 to 79 seconds.
+/// At 60 seconds all hundred campaigns have to be paused. The actor of the database, or of TrafficStars, handles no
+/// message from 59 to 79 seconds, so that its mailbox fills up.
 #[test]
-fn what_waits_in_a_full_mailbox_arrives_when_its_actor_comes_to_it() {
+fn messages_in_a_full_mailbox_are_handled_when_the_actor_is_free_again() {
     for wedged in ["the database", "TrafficStars"] {
         on_paused_time(async {
             let stage = many(true, 20_000).await;
@@ -106,7 +106,7 @@ fn what_waits_in_a_full_mailbox_arrives_when_its_actor_comes_to_it() {
                 assert!(!world.campaigns[&CampaignId(id)].running, "{wedged}: {id}");
             }
             let confirmed = world.journal.iter().filter(|(_, entry)| entry.action.step == Step::Confirmed).count();
-            assert_eq!((world.journal.len(), confirmed), (100, 100), "{wedged}: an entry each");
+            assert_eq!((world.journal.len(), confirmed), (100, 100), "{wedged}: each campaign has one entry");
             assert_eq!(stage.board.health(stage.clock.now()).status, HealthWord::Ok, "{wedged}");
         });
     }

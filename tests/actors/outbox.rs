@@ -1,4 +1,5 @@
-//! A database that takes nothing for a while: what is sent without it, and what the journal says of that afterwards.
+//! A database that takes nothing for a while: which requests are sent without it, and what the journal says of them
+//! afterwards.
 
 use tokio::sync::oneshot;
 use traffic_generator::control::{Ask, Order, Process, Processed, Refusal, SetHold};
@@ -13,13 +14,14 @@ use crate::stage::{Call, Campaign, Fault, Stage, at, on_paused_time};
 
 const ID: CampaignId = CampaignId(1);
 
-/// It is activated at 60 seconds.
+/// A campaign that the guard activates at 60 seconds.
 fn soon_to_run() -> Campaign {
     Campaign::new(1, false, 10_000).with_clicks_from(60, 20_000)
 }
 
-/// The activation is decided at 60 seconds, and its entry hangs. The pause that is ordered then has to wait for it, so that
-/// it is decided by the very failure of that entry, and no attempt to store its own has been made yet.
+/// Sets up an activation that is decided at 60 seconds and whose journal entry hangs, and a pause that is ordered then.
+/// The pause waits for that entry. The failure of the entry therefore decides the pause, before any attempt to store
+/// the pause's own entry.
 async fn pause_behind_an_entry_that_hangs() -> (Stage, oneshot::Receiver<Result<Processed, Refusal>>) {
     let stage = Stage::set(vec![soon_to_run()]).await;
     stage.pass(30).await;
@@ -36,8 +38,12 @@ fn a_pause_that_is_sent_while_the_database_fails_is_journalled_late() {
         let (stage, mut ordered) = pause_behind_an_entry_that_hangs().await;
         stage.pass(62).await;
         let decided = stage.campaign(1).action.map(|action| (action.kind, action.step));
-        assert_eq!(decided, Some((ActionKind::Activate, Step::Requested)), "the pause waits for it");
-        assert!(stage.world.borrow().writes_for(ID).is_empty(), "what is not stored is not sent");
+        assert_eq!(
+            decided,
+            Some((ActionKind::Activate, Step::Requested)),
+            "the pause waits for the activation's entry"
+        );
+        assert!(stage.world.borrow().writes_for(ID).is_empty(), "a request is sent only after its entry is stored");
 
         stage.fault(Call::Save, 1, Fault::Fails);
         stage.pass(100).await;
@@ -48,7 +54,7 @@ fn a_pause_that_is_sent_while_the_database_fails_is_journalled_late() {
         stage.mend(Call::Save, 1);
         let ticks = stage.actor(1).ticks;
         stage.pass(110).await;
-        assert_eq!(stage.actor(1).ticks, ticks, "no tick brought it about that it is stored");
+        assert_eq!(stage.actor(1).ticks, ticks, "the entry is stored without a further tick");
         let world = stage.world.borrow();
         let writes: Vec<_> = world.writes_for(ID).iter().map(|write| write.kind).collect();
         let is_pause = matches!(writes[..], [ChangeKind::Pause, ChangeKind::SetEndTime { .. }]);
@@ -59,10 +65,10 @@ fn a_pause_that_is_sent_while_the_database_fails_is_journalled_late() {
     });
 }
 
-/// The hold is to be stored behind the activation's entry, whose failure decides the pause: what is stored last before the
-/// pause leaves is what it promises, and not what was promised when the hold was set.
+/// The hold waits to be stored behind the activation's entry, whose failure decides the pause. The record that is
+/// stored last before the pause is sent must hold the pause's promise, not the promise from when the hold was set.
 #[test]
-fn what_a_failure_to_store_decides_is_stored_after_what_was_decided_before_it() {
+fn a_pause_decided_by_a_failed_store_is_stored_after_the_hold_that_was_set_before_it() {
     on_paused_time(async {
         let (stage, _ordered) = pause_behind_an_entry_that_hangs().await;
         let hold = Hold { reason: None, since: at(61), until: None, by: None, pause: false };
@@ -76,23 +82,24 @@ fn what_a_failure_to_store_decides_is_stored_after_what_was_decided_before_it() 
         let world = stage.world.borrow();
         let journal = world.journal.iter().map(|(_, entry)| (entry.action.kind, entry.action.step));
         let wanted = [(ActionKind::Activate, Step::Failed), (ActionKind::Pause, Step::Requested)];
-        assert_eq!(journal.collect::<Vec<_>>(), wanted, "the pause is on its way");
+        assert_eq!(journal.collect::<Vec<_>>(), wanted, "the pause is in flight");
         assert!(world.holds.contains_key(&ID), "the hold is stored");
         let promised = world.promises.get(&ID).map(|stored| stored.promise.phase.word());
         assert_eq!(promised, Some(PhaseWord::CoolingDown), "a crash right now must not forget the cool-down");
     });
 }
 
-/// Every failed attempt to store wakes the actor, which must not put off the wake that notices the clock.
+/// Every failed attempt to store wakes the actor. That must not delay the wake-up at which the actor notices that the
+/// clock was set.
 #[test]
-fn a_clock_that_is_set_back_while_the_database_is_away_stops_no_ticks() {
+fn ticks_continue_when_the_clock_is_set_back_while_the_database_fails() {
     on_paused_time(async {
         let stage = Stage::set(vec![soon_to_run()]).await;
         stage.fault(Call::Save, 1, Fault::Fails);
         stage.pass(65).await;
         stage.set_clock(-600);
         let ticks = stage.actor(1).ticks;
-        // One tick's length until the clock is noticed, and at most one more to the next point of the grid.
+        // The actor notices the clock within one tick's length. The next point of the grid is at most one more away.
         stage.pass(65 + 120).await;
         assert!(stage.actor(1).ticks > ticks, "{:?}", stage.actor(1));
     });

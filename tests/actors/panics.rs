@@ -1,4 +1,4 @@
-//! A panic in the whole program, against the sandbox and SQLite, on the time of the machine.
+//! A panic in the whole program, which runs against the sandbox and SQLite, on real time.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ async fn until(client: &Client, what: &str, holds: impl Fn(&Dump) -> bool) -> Du
         let dump = client.state().await;
         match dump {
             Ok(dump) if holds(&dump) => return dump,
-            other => assert!(Instant::now() < deadline, "waited in vain until {what}: {other:#?}"),
+            other => assert!(Instant::now() < deadline, "waited too long until {what}: {other:#?}"),
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -56,7 +56,7 @@ fn config(folder: &Path, base_url: &str) -> Config {
 }
 
 #[test]
-fn a_panic_in_one_campaigns_actor_disturbs_no_other_and_the_actor_is_built_anew_from_what_was_stored() {
+fn a_panic_in_one_campaigns_actor_disturbs_no_other_and_the_actor_is_respawned_from_the_database() {
     let defect = Defect::default();
     tracing_subscriber::registry().with(defect.clone()).init();
     let folder = tempfile::tempdir().unwrap();
@@ -96,25 +96,25 @@ fn a_panic_in_one_campaigns_actor_disturbs_no_other_and_the_actor_is_built_anew_
 
         let lives = |actor: &ActorStatus| actor.incarnation == 2 && actor.status == Liveness::Running;
         let kept = |dump: &Dump| lives(actor(dump, 2)) && sandbox.is_running(902);
-        let reborn = until(&client, "the promise of the dead is kept by another", kept).await;
-        let (first, second) = (actor(&reborn, 1), actor(&reborn, 2));
+        let respawned = until(&client, "the respawned actor keeps the promise", kept).await;
+        let (first, second) = (actor(&respawned, 1), actor(&respawned, 2));
         assert_eq!((first.incarnation, first.restarts, second.restarts), (1, 0, 1));
-        assert!(first.ticks > ticks_then, "the other campaign ticked on: {} after {ticks_then}", first.ticks);
-        assert_eq!(campaign(&reborn, 2).state, PhaseWord::ActiveGuarded);
-        assert_eq!(reborn.supervisor.restarts, 1);
-        let mut told = Vec::new();
-        while told.len() < 2 {
+        assert!(first.ticks > ticks_then, "the other campaign kept ticking: {} after {ticks_then}", first.ticks);
+        assert_eq!(campaign(&respawned, 2).state, PhaseWord::ActiveGuarded);
+        assert_eq!(respawned.supervisor.restarts, 1);
+        let mut reported = Vec::new();
+        while reported.len() < 2 {
             let event = tokio::time::timeout(Duration::from_secs(30), events.next()).await.unwrap().unwrap();
             if matches!(event.kind, EventKind::Error { part: Part::Actor, .. }) {
-                told.push("it died");
+                reported.push("it died");
             } else if event.kind == (EventKind::Recovery { part: Part::Actor }) {
-                told.push("it was built anew");
+                reported.push("it was respawned");
             }
         }
-        assert_eq!(told, ["it died", "it was built anew"]);
+        assert_eq!(reported, ["it died", "it was respawned"]);
 
         stop.send(()).unwrap();
         daemon.await.unwrap().unwrap();
-        assert!(!config.control.socket.exists(), "the socket goes with the program");
+        assert!(!config.control.socket.exists(), "the socket is removed when the program ends");
     });
 }

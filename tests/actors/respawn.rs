@@ -1,4 +1,4 @@
-//! An actor that dies is built anew from what was stored: when, how often, and with what it had promised.
+//! An actor that dies is respawned from the database. The tests check when, how often, and that its promises are kept.
 
 use std::time::Duration;
 
@@ -13,46 +13,47 @@ use traffic_generator::domain::status::{Hold, Liveness};
 
 use crate::stage::{Call, Campaign, Fault, Lives, Stage, World, at, noon, on_paused_time};
 
-/// One that is doomed, and one that is not.
+/// Sets up two campaigns. The tests let the actor of the second one die.
 async fn pair() -> Stage {
     let stage = Stage::set(vec![Campaign::new(1, true, 20_000), Campaign::new(2, true, 20_000)]).await;
     stage.pass(10).await;
     stage
 }
 
-/// When it died and was built anew, in whole seconds after the first death.
+/// Converts times to whole seconds after the first death.
 fn seconds(of: &[i64], first_ms: i64) -> Vec<i64> {
     of.iter().map(|at_ms| (at_ms - first_ms) / 1_000).collect()
 }
 
 #[test]
-fn each_death_in_a_row_doubles_the_rest_before_the_next_actor_up_to_a_minute() {
+fn each_death_in_a_row_doubles_the_backoff_before_the_respawn_up_to_a_minute() {
     on_paused_time(async {
         let stage = pair().await;
         stage.doom(2);
-        // The next tick, at 60 seconds, is its end.
+        // The actor dies of its next tick, at 60 seconds.
         stage.pass(60 + 400).await;
-        let lives = Lives::of(2, &stage.told().0);
+        let lives = Lives::of(2, &stage.new_events().0);
         assert_eq!(lives.died.first(), Some(&60_000), "it dies of its tick");
-        let rests: Vec<_> = lives.died.iter().zip(&lives.reborn).map(|(died, reborn)| reborn - died).collect();
-        assert_eq!(rests, [1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60].map(|seconds| seconds * 1_000));
+        let backoffs: Vec<_> =
+            lives.died.iter().zip(&lives.respawned).map(|(died, respawned)| respawned - died).collect();
+        assert_eq!(backoffs, [1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60].map(|seconds| seconds * 1_000));
         assert_eq!(seconds(&lives.died, 60_000), [0, 1, 3, 7, 15, 31, 63, 123, 183, 243, 303, 363]);
         let (doomed, other) = (stage.actor(2), stage.actor(1));
         assert_eq!((doomed.status, doomed.incarnation, doomed.restarts), (Liveness::Restarting, 12, 12));
         assert_eq!((other.status, other.incarnation, other.restarts), (Liveness::Running, 1, 0));
-        assert_eq!(other.ticks, 1 + 7, "the other one ticks on");
+        assert_eq!(other.ticks, 1 + 7, "the other one keeps ticking");
         assert_eq!(stage.board.dump(stage.clock.now()).supervisor.restarts, 12);
     });
 }
 
 #[test]
-fn one_that_dies_again_and_again_is_never_given_up_and_health_says_since_when_nobody_guards_it() {
+fn an_actor_that_keeps_dying_is_respawned_for_ever_and_health_says_since_when_it_is_down() {
     on_paused_time(async {
         let stage = pair().await;
         stage.doom(2);
         stage.pass(60 + 179).await;
         assert_eq!(stage.board.health(stage.clock.now()).status, HealthWord::Ok, "three ticks have not passed");
-        stage.told();
+        stage.new_events();
         for hour in [1, 24] {
             stage.pass(hour * 3_600).await;
             let health = stage.board.health(stage.clock.now());
@@ -61,7 +62,7 @@ fn one_that_dies_again_and_again_is_never_given_up_and_health_says_since_when_no
             assert_eq!(reasons, [(DegradationKind::NoTick, at(60), vec![CampaignId(2)])], "{hour} h");
             assert_eq!(stage.actor(2).status, Liveness::Restarting, "{hour} h");
         }
-        let tries = Lives::of(2, &stage.told().0).reborn;
+        let tries = Lives::of(2, &stage.new_events().0).respawned;
         assert!(tries.windows(2).all(|pair| pair[1] - pair[0] == 60_000), "one try a minute: {tries:?}");
         stage.spare(2);
         tokio::time::sleep(Duration::from_secs(61)).await;
@@ -71,30 +72,30 @@ fn one_that_dies_again_and_again_is_never_given_up_and_health_says_since_when_no
 }
 
 #[test]
-fn an_actor_that_lived_for_ten_minutes_has_no_part_in_the_deaths_before_it() {
-    // How long the third actor lives, and how long the fourth is waited for.
-    for (life_seconds, rest_ms) in [(599, 4_000), (600, 1_000)] {
+fn the_backoff_starts_anew_after_an_actor_lived_for_ten_minutes() {
+    // How long the third actor lives, and the backoff before the fourth.
+    for (life_seconds, backoff_ms) in [(599, 4_000), (600, 1_000)] {
         on_paused_time(async {
             let stage = pair().await;
             stage.kill(2).await;
             tokio::time::sleep(Duration::from_secs(2)).await;
             stage.kill(2).await;
             tokio::time::sleep(Duration::from_secs(3)).await;
-            let third_born_ms = *Lives::of(2, &stage.told().0).reborn.last().expect("the third lives");
-            let life_left = third_born_ms + life_seconds * 1_000
+            let third_began_ms = *Lives::of(2, &stage.new_events().0).respawned.last().expect("the third lives");
+            let life_left = third_began_ms + life_seconds * 1_000
                 - stage.clock.now().signed_duration_since(noon()).num_milliseconds();
             tokio::time::sleep(Duration::from_millis(life_left.unsigned_abs())).await;
             stage.kill(2).await;
             tokio::time::sleep(Duration::from_secs(10)).await;
-            let lives = Lives::of(2, &stage.told().0);
-            assert_eq!(lives.died, [third_born_ms + life_seconds * 1_000], "lived for {life_seconds} s");
-            assert_eq!(lives.reborn[0] - lives.died[0], rest_ms, "lived for {life_seconds} s");
+            let lives = Lives::of(2, &stage.new_events().0);
+            assert_eq!(lives.died, [third_began_ms + life_seconds * 1_000], "lived for {life_seconds} s");
+            assert_eq!(lives.respawned[0] - lives.died[0], backoff_ms, "lived for {life_seconds} s");
         });
     }
 }
 
 #[test]
-fn news_of_the_death_of_an_earlier_actor_is_no_news() {
+fn a_late_report_of_the_death_of_an_earlier_actor_is_ignored() {
     on_paused_time(async {
         let stage = pair().await;
         stage.kill(2).await;
@@ -111,8 +112,8 @@ fn news_of_the_death_of_an_earlier_actor_is_no_news() {
 }
 
 #[test]
-fn one_whose_promise_cannot_be_read_is_built_when_it_can_and_holds_nobody_up() {
-    // The answer never comes, or says that it failed: how often it was tried within a minute.
+fn an_actor_whose_promise_cannot_be_read_starts_later_and_delays_no_other() {
+    // The read never answers, or it fails. With each fault, the number of attempts within a minute.
     for (fault, tries) in [(Fault::Silent, 1), (Fault::Fails, 61)] {
         on_paused_time(async {
             let campaigns = vec![Campaign::new(1, true, 20_000), Campaign::new(2, true, 20_000)];
@@ -137,7 +138,7 @@ fn hold(pause: bool) -> Hold {
     Hold { reason: Some("stock-taking".to_owned()), since: noon(), until: Some(at(3_600)), by: None, pause }
 }
 
-/// What one campaign promises, and what of it has to outlive its actor.
+/// A campaign's promise, and the values that have to be the same after its actor has died.
 struct Promise {
     what: &'static str,
     campaign: fn() -> Campaign,
@@ -162,7 +163,7 @@ fn promises() -> [Promise; PROMISES] {
 }
 
 #[test]
-fn promises_cool_downs_and_holds_outlive_the_actor_that_made_them() {
+fn promises_cool_downs_and_holds_survive_the_death_of_the_actor() {
     on_paused_time(async {
         let stage = Stage::set(promises().into_iter().map(|promise| (promise.campaign)()).collect()).await;
         stage.pass(5).await;
@@ -186,15 +187,16 @@ fn promises_cool_downs_and_holds_outlive_the_actor_that_made_them() {
             assert_eq!((now.since, now.cooling_down_until, &now.ordered.hold), kept, "{what}");
             let world: &World = &stage.world.borrow();
             assert_eq!(world.campaigns[&CampaignId(id)].running, promise.runs, "{what}");
-            assert_eq!(world.writes_for(CampaignId(id)).len(), promise.writes, "{what}: nothing was sent anew");
+            assert_eq!(world.writes_for(CampaignId(id)).len(), promise.writes, "{what}: nothing was sent again");
         }
-        cool_down_ends_when_it_was_to(&stage).await;
-        foreign_hands_are_undone_unless_on_hold(&stage).await;
+        assert_cool_down_ends_on_time(&stage).await;
+        assert_changes_by_others_are_undone_unless_on_hold(&stage).await;
     });
 }
 
-/// Two minutes after the first actor's pause was accepted, not after the second one's birth.
-async fn cool_down_ends_when_it_was_to(stage: &Stage) {
+/// Checks that the cool-down ends two minutes after the pause was accepted, not two minutes after the actor was
+/// respawned.
+async fn assert_cool_down_ends_on_time(stage: &Stage) {
     assert_eq!(stage.campaign(3).cooling_down_until, Some(at(120)));
     stage.pass(119).await;
     assert_eq!(stage.campaign(3).state, PhaseWord::CoolingDown);
@@ -202,7 +204,7 @@ async fn cool_down_ends_when_it_was_to(stage: &Stage) {
     assert_eq!(stage.campaign(3).state, PhaseWord::PausedGuarded);
 }
 
-async fn foreign_hands_are_undone_unless_on_hold(stage: &Stage) {
+async fn assert_changes_by_others_are_undone_unless_on_hold(stage: &Stage) {
     stage.pass(300).await;
     for (id, runs) in [(1, false), (2, true), (4, false), (5, true)] {
         let mut world = stage.world.borrow_mut();
@@ -210,5 +212,9 @@ async fn foreign_hands_are_undone_unless_on_hold(stage: &Stage) {
     }
     stage.pass(360).await;
     let runs = [1, 2, 4, 5].map(|id| stage.world.borrow_mut().campaign(id).running);
-    assert_eq!(runs, [true, false, false, false], "a held one is left alone, one held paused is paused again");
+    assert_eq!(
+        runs,
+        [true, false, false, false],
+        "a hold leaves its campaign alone; a hold with a pause pauses it again"
+    );
 }

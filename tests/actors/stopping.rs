@@ -1,4 +1,4 @@
-//! The orderly stop: what is on its way is waited for, and nothing is begun.
+//! The orderly stop: the program waits for requests in flight and for records to be stored, and begins nothing new.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use traffic_generator::trafficstar::client::ChangeKind;
 
 use crate::stage::{Call, Campaign, Fault, Stage, on_paused_time};
 
-/// At 60 seconds campaign 1 is paused, at 61 seconds the program stops: how long the answers take, how long the stop, and
-/// whom it names.
+/// The cases: at 60 seconds campaign 1 is paused, and at 61 seconds the program is stopped. Each has the call with its
+/// fault, the length of the stop in milliseconds, and whether the log names the campaign.
 const STOPS: [(&str, Call, Fault, u64, bool); 6] = [
     ("the answer to a request is waited for", Call::Change, Fault::Takes(Duration::from_secs(12)), 22_999, false),
-    ("one that fails is an answer", Call::Change, Fault::Fails, 0, false),
+    ("a failure counts as an answer", Call::Change, Fault::Fails, 0, false),
     ("a request that is never answered is named", Call::Change, Fault::Silent, 30_000, true),
-    ("what is not stored yet is waited for", Call::Save, Fault::Takes(Duration::from_secs(10)), 28_999, false),
+    ("a record that is not stored yet is waited for", Call::Save, Fault::Takes(Duration::from_secs(10)), 28_999, false),
     ("a store that never answers is named", Call::Save, Fault::Silent, 30_000, true),
     ("a read is not waited for", Call::ReadStatus, Fault::Silent, 0, false),
 ];
 
 #[test]
-fn a_stop_waits_for_what_is_on_its_way_and_no_longer_than_thirty_seconds_and_names_what_hangs() {
+fn a_stop_waits_up_to_thirty_seconds_for_what_is_in_flight_and_logs_what_hangs() {
     for (what, call, fault, took_ms, named) in STOPS {
         on_paused_time(async {
             let due = Campaign::new(1, true, 20_000).with_clicks_from(60, 100);
@@ -41,9 +41,11 @@ fn a_stop_waits_for_what_is_on_its_way_and_no_longer_than_thirty_seconds_and_nam
 }
 
 #[test]
-fn nothing_is_begun_once_the_stop_has_begun() {
+fn nothing_new_begins_after_the_stop_began() {
     on_paused_time(async {
-        // Due to be activated at 120 seconds; due now, and being read; dead, and about to be built anew; never asked for.
+        // Campaign 1 has to be activated at 120 seconds. Campaign 2 has to be activated now, and its status is being
+        // read.
+        // Campaign 3 has lost its actor, and waits for the respawn. Campaign 4 has a pause in flight.
         let soon = Campaign::new(1, false, 10_000).with_clicks_from(120, 20_000);
         let now_due = Campaign::new(2, false, 10_000).with_clicks_from(60, 20_000);
         let stage = Stage::set(vec![soon, now_due, Campaign::new(3, true, 20_000), Campaign::new(4, true, 100)]).await;
@@ -62,9 +64,9 @@ fn nothing_is_begun_once_the_stop_has_begun() {
         let begun: Vec<_> = world.writes[writes_before..].iter().collect();
         assert!(begun.iter().all(|write| write.campaign == CampaignId(4)), "{begun:?}");
         assert!(begun.iter().all(|write| matches!(write.kind, ChangeKind::SetEndTime { .. })), "{begun:?}");
-        assert_eq!(world.status_reads, reads_before + 1, "the read that was on its way is the last");
-        assert_eq!(stage.actor(3).incarnation, built_before, "nobody is built anew");
+        assert_eq!(world.status_reads, reads_before + 1, "the read that was in flight is the last");
+        assert_eq!(stage.actor(3).incarnation, built_before, "no actor is respawned");
         let unfinished = world.journal.iter().filter(|(_, entry)| entry.action.step == Step::Requested).count();
-        assert_eq!(unfinished, 0, "what was answered is in the journal");
+        assert_eq!(unfinished, 0, "every answer is in the journal");
     });
 }

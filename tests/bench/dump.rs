@@ -1,7 +1,7 @@
-//! What a dump costs: put together from the board and written as JSON, for ever more campaigns.
+//! The cost of a dump: building it from the board and writing it as JSON, for growing numbers of campaigns.
 //!
-//! `cargo bench` prints it. The times are this machine's; the last column is what can be compared: the cost of one
-//! campaign against the one of the smallest dump in the same run. It should fall, then stay.
+//! `cargo bench` prints it. The times depend on the machine. The last column can be compared: the cost of one campaign,
+//! relative to the smallest dump in the same run. It should fall with more campaigns, and then stay the same.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark that unwraps says which line failed")]
 

@@ -1,10 +1,11 @@
-//! What the guard asks of TrafficStars, and how soon it pauses: for ever more campaigns, beside the obvious client.
+//! The guard's requests to TrafficStars and the delay of its pauses, for growing numbers of campaigns, compared with a
+//! naive client.
 //!
-//! `cargo bench --bench requests` prints it. The time is virtual (`tests/simulation/model`): the figures are the same on
-//! every machine. Both clients meet the same campaigns, the same tracker and the same latencies, with the same limit.
+//! `cargo bench --bench requests` prints it. The time is virtual (`tests/simulation/model`), so the figures are the
+//! same on every machine. Both clients have the same campaigns, tracker, latencies and limit.
 //!
-//! A run begins with all campaigns promised to run. At first nobody is near to a threshold: that gives the steady cost.
-//! Then about four campaigns a minute fall to 5,000 clicks; each is paused, gets new URLs and is activated again.
+//! A run begins with all campaigns promised to run. At first no campaign is near a threshold: this shows the steady
+//! cost. Then about four campaigns a minute fall to 5,000 clicks. Each is paused, gets new URLs and is activated again.
 
 #![allow(
     clippy::indexing_slicing,
@@ -22,21 +23,22 @@ use std::time::Instant;
 use chrono::{DateTime, Duration, Utc};
 
 use self::model::guard::Guard;
-use self::model::obvious::Obvious;
+use self::model::naive::Naive;
 use self::model::outside::{Outside, Scenario};
 use self::model::remote::Remote;
 use self::model::tracker::Tracker;
 
 const MINUTE_MS: i64 = 60_000;
 const LIMIT: u32 = 90;
-/// So many crossings are followed to their pauses; of the most campaigns fewer, which take long enough to compute.
+/// How many crossings of the threshold are followed to their pauses.
 const CROSSINGS: usize = 200;
+/// The same for the largest run, which takes long to compute.
 const CROSSINGS_OF_MOST: usize = 60;
 const MOST_CAMPAIGNS: usize = 10_000;
-/// The remote's list is found, and the nearest are known by then.
+/// After this time the guard has found the remote's list and knows the campaigns that are nearest to a threshold.
 const WARM_UP: Duration = Duration::minutes(35);
 const STEADY: Duration = Duration::minutes(20);
-/// No run goes on into the day end.
+/// The longest run, so that none reaches the day end.
 const LONGEST: Duration = Duration::hours(17);
 
 fn main() {
@@ -56,7 +58,7 @@ fn main() {
 fn header() -> String {
     [
         "requests per campaign and minute (steady), the busiest 60 s, and from 5,000 clicks to the pause's arrival",
-        "                            |           the guard                        |        the obvious client",
+        "                            |           the guard                        |        the naive client",
         "campaigns pages limit bound |   cost busiest  median     p99   worst     |   cost busiest  median     p99   worst | ratio of medians",
     ]
     .join("\n")
@@ -84,7 +86,7 @@ fn scenario(campaigns: usize, page_size: usize) -> Scenario {
     }
 }
 
-/// What came of a run.
+/// The results of a run.
 struct Figures {
     cost: f64,
     busiest: usize,
@@ -125,8 +127,8 @@ fn span(span: Duration) -> String {
     if seconds < 600.0 { format!("{seconds:.1}s") } else { format!("{:.0}m", seconds / 60.0) }
 }
 
-/// Goes on until enough thresholds were crossed, then until each of those is answered by a pause. Answers the moment up
-/// to which crossings count.
+/// Runs until enough thresholds were crossed, and then until each of those crossings led to a pause. Returns the moment
+/// up to which crossings count.
 fn follow<C>(
     client: &mut C,
     scenario: &Scenario,
@@ -151,7 +153,7 @@ fn follow<C>(
         now += Duration::minutes(5);
         run(client, now);
     }
-    assert_eq!(tracker(client).unanswered(from, until), 0, "campaigns run on with their clicks used up");
+    assert_eq!(tracker(client).unanswered(from, until), 0, "campaigns still run with their clicks used up");
     until
 }
 
@@ -161,9 +163,9 @@ fn row(campaigns: usize, page_size: usize, limit: u32) -> String {
     let mut guard = Guard::new(Outside::new(scenario.clone()), limit, begins_at).unwrap();
     let until = follow(&mut guard, &scenario, Guard::run_until, |guard| &guard.outside.tracker);
     let guarded = Figures::of(&scenario, &guard.outside.remote, &guard.outside.tracker, until);
-    let mut obvious = Obvious::new(Outside::new(scenario.clone()), limit, begins_at);
-    let until = follow(&mut obvious, &scenario, Obvious::run_until, |obvious| &obvious.outside.tracker);
-    let compared = Figures::of(&scenario, &obvious.outside.remote, &obvious.outside.tracker, until);
+    let mut naive = Naive::new(Outside::new(scenario.clone()), limit, begins_at);
+    let until = follow(&mut naive, &scenario, Naive::run_until, |naive| &naive.outside.tracker);
+    let compared = Figures::of(&scenario, &naive.outside.remote, &naive.outside.tracker, until);
     assert!(guarded.busiest <= limit as usize, "{} requests in 60 s, and {limit} are allowed", guarded.busiest);
     let bound = span(Duration::seconds(guard.reading().within_seconds as i64));
     let ratio = compared.median.num_milliseconds() as f64 / guarded.median.num_milliseconds() as f64;
@@ -174,7 +176,7 @@ fn row(campaigns: usize, page_size: usize, limit: u32) -> String {
     )
 }
 
-/// A thousand end times fall due at once, while others fall to the threshold.
+/// Measures a midnight: a thousand end times fall due at once, while other campaigns reach the threshold.
 fn midnight(page_size: usize) {
     let begins_at = at("2026-11-22T23:30:30Z");
     let midnight = at("2026-11-23T00:00:00Z");
@@ -203,7 +205,7 @@ fn midnight(page_size: usize) {
     let mut delays: Vec<Duration> = meanwhile.map(|crossing| crossing.paused_after).collect();
     delays.sort();
     println!(
-        "midnight, 1,000 end times due at once, pages of {page_size:>3}: {} by {} (foretold at 00:01:30: {}); \
+        "midnight, 1,000 end times due at once, pages of {page_size:>3}: {} by {} (forecast at 00:01:30: {}); \
          {} pauses fell due meanwhile: median {}, worst {}; busiest 60 s: {}",
         outcome,
         running_at.format("%H:%M:%S"),

@@ -1,10 +1,10 @@
-//! Storms for as long as asked, on all cores: `cargo bench --bench storms -- --for 1h [--from SEED]`.
+//! Runs storms for a given time, on all cores: `cargo bench --bench storms -- --for 1h [--from SEED]`.
 //!
-//! Prints every seed that breaks a rule, the first one with its shortened log, and how many campaign-years were simulated
-//! per minute. The rules and the storms are those of `tests/simulation`.
+//! Prints every seed that breaks a rule, the first one with its shortened log, and the number of campaign-years
+//! simulated per minute. The rules and the storms are those of `tests/simulation`.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark that unwraps says which line failed")]
-#![allow(missing_docs, reason = "nobody imports it")]
+#![allow(missing_docs, reason = "no code imports it")]
 
 #[path = "../simulation/check/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the tests use more of it")]
@@ -24,19 +24,19 @@ use clap::Parser;
 
 use self::harness::{Outcome, examine_many, shorten};
 
-/// How often it says how far it is.
-const TOLD_EVERY: Duration = Duration::from_secs(60);
+/// The time between two lines of progress.
+const PROGRESS_EVERY: Duration = Duration::from_secs(60);
 
-/// Simulates storms until the time is over, and tells which seeds broke a rule.
+/// Simulates storms until the time is over, and prints the seeds that broke a rule.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// For how long, like 10m or 1h.
+    /// How long to run, like 10m or 1h.
     #[arg(long = "for", value_parser = humantime::parse_duration, default_value = "1m")]
     lasts: Duration,
-    /// The first seed; without it one that nobody has run before.
+    /// The first seed; by default a new one, from the time.
     #[arg(long)]
     from: Option<u64>,
-    /// Said by `cargo bench` to every benchmark.
+    /// `cargo bench` passes this to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -46,7 +46,7 @@ struct Tally {
     seeds: u64,
     campaign_years: f64,
     findings: u64,
-    told_at: Option<Instant>,
+    printed_at: Option<Instant>,
 }
 
 impl Tally {
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
     println!("Storms from seed {first} on, for {}.", humantime::format_duration(arguments.lasts));
     let began = Instant::now();
     let tally = Mutex::new(Tally::default());
-    let tell = |Outcome { campaign_time, found }| {
+    let count = |Outcome { campaign_time, found }| {
         let mut tally = tally.lock().unwrap();
         tally.seeds += 1;
         tally.campaign_years += campaign_time.as_seconds_f64() / (365.25 * 24.0 * 3_600.0);
@@ -79,12 +79,12 @@ fn main() -> ExitCode {
                 println!("seed {seed} breaks the rule `{}`: {}", violation.checker, violation.text);
             }
         }
-        if tally.told_at.is_none_or(|told_at| told_at.elapsed() > TOLD_EVERY) {
-            tally.told_at = Some(Instant::now());
+        if tally.printed_at.is_none_or(|printed_at| printed_at.elapsed() > PROGRESS_EVERY) {
+            tally.printed_at = Some(Instant::now());
             println!("{}", tally.line(began));
         }
     };
-    examine_many((first..).take_while(|_| began.elapsed() < arguments.lasts), tell);
+    examine_many((first..).take_while(|_| began.elapsed() < arguments.lasts), count);
     let tally = tally.into_inner().unwrap();
     println!("{}", tally.line(began));
     if tally.findings == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

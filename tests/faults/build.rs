@@ -1,7 +1,7 @@
-//! Copies the guard's pure rooms and the simulation's world, and writes every fault of the list into the copies.
+//! Copies the guard's pure rooms and the simulation's model, and writes every fault of the list into the copies.
 //!
-//! One build holds all faults; which one is on is decided at run time (`faulty::faults`). The shipped sources are read
-//! and never changed.
+//! One build holds all faults; a switch (`faulty::faults`) turns one on at run time. The shipped sources are read and
+//! never changed.
 #![allow(dead_code, unreachable_pub, reason = "the library has these modules, too, and uses the rest of them")]
 
 use std::error::Error;
@@ -13,7 +13,7 @@ mod list;
 #[path = "src/patch.rs"]
 mod patch;
 
-/// What is copied. `src/rooms.rs.in` here says which of it makes the library.
+/// The files and folders that are copied. `src/rooms.rs.in` says which of them form the library.
 const COPIED: [&str; 19] = [
     "src/clock.rs",
     "src/domain",
@@ -36,7 +36,7 @@ const COPIED: [&str; 19] = [
     "tests/simulation/model",
 ];
 
-/// What the test includes of the simulation.
+/// The test's own copy of the simulation's model.
 const WORLD: &str = "#[allow(warnings, reason = \"a copy\")]\nmod model;\n";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -51,23 +51,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     for file in &files {
         let text = fs::read_to_string(project.join(file))?;
-        let faulty = patch::apply(&file.to_string_lossy(), &text, list::all()).unwrap_or_else(|those| {
-            misfits.extend(those);
+        let faulty = patch::apply(&file.to_string_lossy(), &text, list::all()).unwrap_or_else(|sentences| {
+            misfits.extend(sentences);
             text
         });
-        // What describes a type for the control API decides nothing, and needs the control API.
+        // utoipa's derives only describe types for the control API, which the copy does not have.
         let faulty = faulty.replace("use utoipa::ToSchema;\n", "").replace(", ToSchema)]", ")]");
-        // The rooms' own tests test the originals.
+        // The rooms' unit tests test the originals.
         let faulty = faulty.replace("#[cfg(test)]", "#[cfg(false)]");
         write(&copies.join(file), &faulty)?;
     }
     let elsewhere = list::all().filter(|fault| !files.iter().any(|file| file == Path::new(fault.file)));
-    misfits.extend(elsewhere.map(|fault| format!("{}: {} is not copied", fault.name, fault.file)));
+    misfits.extend(elsewhere.map(|fault| format!("{}: {} is not in COPIED of build.rs", fault.name, fault.file)));
     if !misfits.is_empty() {
         let misfits = misfits.join("\n  ");
-        return Err(
-            format!("the code has changed; write these faults anew in tests/faults/src/list:\n  {misfits}").into()
-        );
+        return Err(format!("the code has changed: adapt these faults in tests/faults/src/list:\n  {misfits}").into());
     }
     write(&copies.join("src/rooms.rs"), &fs::read_to_string(here.join("src/rooms.rs.in"))?)?;
     write(&copies.join("tests/simulation/world.rs"), WORLD)?;
@@ -86,7 +84,7 @@ fn files_below(project: &Path, path: &Path, files: &mut Vec<PathBuf>) -> std::io
     Ok(())
 }
 
-/// A file that stays as it is keeps its date, so that it is not compiled anew.
+/// Writes a file only where its text differs, so that an unchanged file keeps its date and is not compiled again.
 fn write(file: &Path, text: &str) -> std::io::Result<()> {
     if fs::read_to_string(file).is_ok_and(|present| present == text) {
         return Ok(());

@@ -1,7 +1,8 @@
-//! No file needs a file that needs it in turn: the files of a room can be read from the ground up.
+//! The files of a room form no circles: no file needs a file that needs it. So a reader can begin with the files that
+//! need no others.
 //!
-//! A path leads to the file that defines its item, whatever module hands that on. Deliberately absent: what no path shows,
-//! such as a method that one file defines and another one calls.
+//! A path counts as a use of the file that defines its item, also where another module re-exports it. Deliberately
+//! absent: uses that no path shows, such as a call of a method that another file defines.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,9 +10,9 @@ use crate::assert_none;
 use crate::paths::Target;
 use crate::source::{Source, program};
 
-/// The modules whose files lean on them and are called by them: what all of them work on stands in the file above. Files
-/// beside each other still form no circle. A new module does without.
-const LEANED_ON: [&str; 12] = [
+/// The modules that their own files use, and that use these files: the parent file holds the items that all of them
+/// share. The files beside each other still form no circle. Add no module to this list.
+const SHARE_WITH_THEIR_FILES: [&str; 12] = [
     "actors::campaign",
     "actors::database",
     "actors::supervisor",
@@ -26,22 +27,22 @@ const LEANED_ON: [&str; 12] = [
     "trafficstar::client",
 ];
 
-/// That one file uses another one.
+/// One file's use of another file.
 struct Edge {
-    /// Where it does so first.
+    /// The line of the first use.
     line: usize,
-    /// The other's module, where the one is below it.
+    /// The used file's module, where the using file is below it; else `None`.
     above: Option<String>,
 }
 
-/// By name: which files each file uses.
+/// For each file, by name: the files that it uses.
 type Edges = BTreeMap<&'static str, BTreeMap<&'static str, Edge>>;
 
 /// The files by their modules.
 type Files = BTreeMap<Vec<&'static str>, &'static Source>;
 
-/// The file that defines the item: the innermost module of the path, or what that has it from. Nothing for a module
-/// itself: what is used of it is a path of its own.
+/// Returns the file that defines the item: the file of the path's innermost module, or the file that this module
+/// imports the item from. `None` for a module itself, since each use of its items is a path of its own.
 fn home(files: &Files, path: &[String]) -> Option<&'static Source> {
     let words: Vec<&str> = path.iter().map(String::as_str).collect();
     if files.contains_key(words.as_slice()) {
@@ -65,7 +66,7 @@ fn edges() -> Edges {
         for used in source.used() {
             let Some(path) = used.here() else { continue };
             let handed_on = used.name.as_ref().filter(|_| used.passed_on);
-            // Who hands a name on, and does not write it again, needs nothing of it.
+            // A file that re-exports a name, and does not write it again, does not need it.
             if handed_on.is_some_and(|name| source.tokens.iter().filter(|token| token.text == *name).count() == 1) {
                 continue;
             }
@@ -77,15 +78,15 @@ fn edges() -> Edges {
     edges
 }
 
-/// The shortest way from each file back to it. To the listed modules no way leads up.
-fn circles(edges: &Edges, leaned_on: &[&str]) -> BTreeSet<String> {
-    let leads_on = |edge: &Edge| !edge.above.as_ref().is_some_and(|module| leaned_on.contains(&module.as_str()));
+/// Returns the shortest circle through each file. A use of a module in `shared` by the files below it does not count.
+fn circles(edges: &Edges, shared: &[&str]) -> BTreeSet<String> {
+    let counts = |edge: &Edge| !edge.above.as_ref().is_some_and(|module| shared.contains(&module.as_str()));
     let back_to = |start: &&'static str| {
         let (mut seen, mut ways) = (BTreeSet::new(), vec![vec![*start]]);
         while !ways.is_empty() {
             let mut longer = Vec::new();
             for way in ways {
-                for (next, _) in edges[way[way.len() - 1]].iter().filter(|(_, edge)| leads_on(edge)) {
+                for (next, _) in edges[way[way.len() - 1]].iter().filter(|(_, edge)| counts(edge)) {
                     let way = [way.as_slice(), &[*next]].concat();
                     if next == start {
                         return Some(way);
@@ -99,8 +100,8 @@ fn circles(edges: &Edges, leaned_on: &[&str]) -> BTreeSet<String> {
         }
         None
     };
-    // Each of its files finds the same circle: it is told from the first one on.
-    let told = |mut way: Vec<&'static str>| {
+    // Each file of a circle finds the same circle. It is printed from the file whose name is first.
+    let printed = |mut way: Vec<&'static str>| {
         way.pop();
         let first = (0..way.len()).min_by_key(|at| way[*at]).unwrap();
         way.rotate_left(first);
@@ -108,15 +109,21 @@ fn circles(edges: &Edges, leaned_on: &[&str]) -> BTreeSet<String> {
         let steps = steps.map(|(from, to)| format!("{from}:{} uses {to}", edges[from][to].line));
         steps.collect::<Vec<_>>().join("\n  ")
     };
-    edges.keys().filter_map(back_to).map(told).collect()
+    edges.keys().filter_map(back_to).map(printed).collect()
 }
 
 #[test]
 fn no_room_has_a_circle_of_files() {
     let edges = edges();
-    assert_none(circles(&edges, &LEANED_ON), "move what both need into a file of its own, below both");
-    for module in LEANED_ON {
-        let others: Vec<&str> = LEANED_ON.into_iter().filter(|other| *other != module).collect();
-        assert!(!circles(&edges, &others).is_empty(), "{module} has no circle with its files: delete it above");
+    assert_none(
+        circles(&edges, &SHARE_WITH_THEIR_FILES),
+        "these files of one room need each other: move the items that both need into a new file that needs neither",
+    );
+    for module in SHARE_WITH_THEIR_FILES {
+        let others: Vec<&str> = SHARE_WITH_THEIR_FILES.into_iter().filter(|other| *other != module).collect();
+        assert!(
+            !circles(&edges, &others).is_empty(),
+            "{module} forms no circle with its files: delete it from SHARE_WITH_THEIR_FILES in tests/house/circles.rs"
+        );
     }
 }

@@ -1,23 +1,27 @@
-//! The house's rules: who may import whom, who reads the clock, what may panic, and whether the pages say what the code
-//! does.
+//! The house's rules: which room may import which, which files read the clock, what may panic, and whether the pages
+//! agree with the code.
 //!
-//! | chapter | holds the code to |
+//! | chapter | what it checks |
 //! | --- | --- |
-//! | `imports` | the map in `src/lib.rs`: every room, every edge, and which library is in which room |
-//! | `circles` | no file of a room needs a file that needs it in turn |
-//! | `purity` | no clock, no sleep, no environment and no end of the process but where the tables say so |
+//! | `imports` | the tables in `src/lib.rs`: every room, every import between rooms, and the rooms of each library |
+//! | `circles` | no file of a room needs a file that needs it |
+//! | `purity` | only the files in its tables read the clock or the environment, sleep, or end the process |
 //! | `failures` | the lints are on in every member, and silenced only where its table says |
-//! | `dependencies` | every library of `Cargo.toml` is used, and those of the tests stay out of the program |
-//! | `pages` | keys, variables, paths and metrics in pages and messages are those of the code; what is cited is there |
-//! | `form` | how long files and functions are, module docs, no sleeping or ignored tests |
+//! | `dependencies` | every library of a `Cargo.toml` is used, and the tests' libraries stay out of the program |
+//! | `pages` | the keys, variables, paths and metrics that pages and messages name exist in the code |
+//! | `form` | the length of files and functions, module docs, no sleeps and no ignored tests |
+//! | `walks` | each file and function that a page leads to exists |
+//! | `words` | comments, messages, names and pages are in plain English, without the words of its table |
 //!
-//! `source` and `paths` read the code as tokens. Deliberately absent: what clippy holds (`Cargo.toml` has its lints,
-//! `.clippy.toml` what is disallowed: what panics, and a lint silenced without a reason); what other tests hold better, since they ask the
-//! code itself: config.toml's keys and defaults (`src/config/tests.rs`), commands (`src/cli/documents/tests.rs`), OpenAPI
-//! (`src/control/server/openapi/tests.rs`, `tests/it/openapi.rs`), LIFECYCLE.md (`src/domain/tests/lifecycle.rs`), the
-//! names of the metrics (`tests/it/explain.rs`).
+//! `source` and `paths` read the code as tokens. Deliberately absent is what clippy checks: `Cargo.toml` has its lints,
+//! `.clippy.toml` the calls that panic. Absent, too, is what other tests check better, since they run the code:
+//! - the keys and defaults of config.toml: `src/config/tests.rs`;
+//! - the commands: `src/cli/documents/tests.rs`;
+//! - OpenAPI: the tests in `src/control/server/openapi.rs`, and `tests/it/openapi.rs`;
+//! - LIFECYCLE.md: `src/domain/tests/lifecycle.rs`;
+//! - the names of the metrics: `tests/it/explain.rs`.
 
-// Helpers are not recognised as tests by these lints.
+// These lints do not recognise the helpers as tests.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -35,8 +39,10 @@ mod pages;
 mod paths;
 mod purity;
 mod source;
+mod walks;
+mod words;
 
-/// Fails with every complaint at once, and with what to do about them.
+/// Fails with all complaints at once, and with the advice on what to do about them.
 #[track_caller]
 fn assert_none(complaints: impl IntoIterator<Item = String>, advice: &str) {
     let complaints: Vec<String> = complaints.into_iter().collect();

@@ -11,7 +11,22 @@ use traffic_generator::board::Board;
 use crate::assert_none;
 use crate::source::{everything, files_below, in_backticks, program, read, root};
 
-/// Every key of config.toml as `section.key`, those without a default included. `src/config/tests.rs` holds it to the code.
+/// The pages that tell readers what to type and what they see: README.md, the manual's topics, and the page on the tests.
+fn pages() -> Vec<(String, String)> {
+    let topics = files_below(&root().join("src/cli/manual"), "md");
+    assert!(!topics.is_empty(), "the manual has no topic");
+    let files = [vec![root().join("README.md"), root().join("tests/README.md")], topics].concat();
+    let name = |file: &Path| file.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+    files.iter().map(|file| (name(file), read(&name(file)))).collect()
+}
+
+/// The text of all of them.
+fn text_of_pages() -> String {
+    pages().into_iter().map(|(_, text)| text + "\n").collect()
+}
+
+/// Every key of config.toml as `section.key`, those without a default included. `src/config/tests.rs` holds it to the
+/// code.
 fn keys() -> BTreeSet<String> {
     let text = read("config.toml");
     let is_key = |line: &str| line.split_once(" = ").is_some_and(|(name, _)| !name.contains(' '));
@@ -53,7 +68,8 @@ fn keys_named_in(text: &str) -> Vec<String> {
 #[test]
 fn every_key_that_a_page_or_a_message_names_is_one() {
     let keys = keys();
-    let pages = ["README.md", "config.toml"].map(|file| (file.to_owned(), read(file)));
+    let mut pages = pages();
+    pages.push(("config.toml".to_owned(), read("config.toml")));
     let strings = program()
         .flat_map(|source| source.strings().map(|(line, text)| (format!("{}:{line}", source.file), text.to_owned())));
     let mut named = 0;
@@ -66,14 +82,14 @@ fn every_key_that_a_page_or_a_message_names_is_one() {
             }
         }
     }
-    assert!(named > 20, "the search finds nothing any more");
-    assert_none(unknown, "no key of config.toml");
+    assert!(named > 20, "the search no longer finds any keys");
+    assert_none(unknown, "no key of config.toml: correct the key's name, or add the key to config.toml");
 }
 
-/// The variables besides those of the keys: whatever is asked for by a name in the code.
+/// The variables besides those of the keys: each one that the code reads by its name.
 #[test]
 fn every_variable_that_the_program_reads_is_documented() {
-    let pages = [read("README.md"), read("config.toml")].concat();
+    let pages = [text_of_pages(), read("config.toml")].concat();
     let mut variables = BTreeSet::new();
     for source in program() {
         for call in source.tokens.windows(3).filter(|call| ["var", "var_os"].contains(&call[0].text.as_str())) {
@@ -90,7 +106,7 @@ fn every_variable_that_the_program_reads_is_documented() {
     let undocumented = variables
         .into_iter()
         .filter(|variable| !pages.contains(&format!("`{variable}")) && !pages.contains(&format!("{variable} ")));
-    assert_none(undocumented.map(str::to_owned), "say in README.md what it does");
+    assert_none(undocumented.map(str::to_owned), "say in README.md or in a topic of the manual what it does");
 }
 
 /// The rows of METRICS.md: a metric's name, and what stands in backticks in its description.
@@ -133,10 +149,10 @@ fn every_label_of_a_metric_is_documented_and_every_documented_word_is_one() {
         let words = &documented[&name];
         for (label, values) in &labels {
             assert!(words.contains(label), "{name} does not say that it is by `{label}`");
-            // Where the values are told, all of them are.
-            let told = values.iter().any(|value| words.contains(value));
-            let missing: Vec<&String> = values.iter().filter(|value| told && !words.contains(*value)).collect();
-            assert!(missing.is_empty(), "{name} does not tell the values {missing:?} of `{label}`");
+            // A row that names one value of a label has to name all of them.
+            let named = values.iter().any(|value| words.contains(value));
+            let missing: Vec<&String> = values.iter().filter(|value| named && !words.contains(*value)).collect();
+            assert!(missing.is_empty(), "{name} does not name the values {missing:?} of `{label}`");
         }
         let known = |word: &String| labels.contains_key(word) || strings.contains(word.as_str());
         let unknown: Vec<&String> = words.iter().filter(|word| !known(word) && !word.starts_with("GET ")).collect();
@@ -145,19 +161,21 @@ fn every_label_of_a_metric_is_documented_and_every_documented_word_is_one() {
 }
 
 #[test]
-fn every_metric_that_the_readme_names_is_one() {
+fn every_metric_that_the_pages_name_is_one() {
     let documented = documented_metrics();
-    let readme = read("README.md");
+    let pages = text_of_pages();
     let ends = |letter: char| !(letter.is_ascii_lowercase() || letter == '_');
-    let names: BTreeSet<&str> = readme.split(ends).filter(|word| word.starts_with("traffic_generator_")).collect();
-    assert!(!names.is_empty(), "the search finds nothing any more");
+    let names: BTreeSet<&str> = pages.split(ends).filter(|word| word.starts_with("traffic_generator_")).collect();
+    assert!(!names.is_empty(), "the search no longer finds any metrics");
     let unknown = names.into_iter().filter(|name| !documented.contains_key(*name));
-    assert_none(unknown.map(str::to_owned), "no metric of METRICS.md");
+    let advice = "no metric of METRICS.md: correct the metric's name, or add the metric to METRICS.md";
+    assert_none(unknown.map(str::to_owned), advice);
 }
 
 #[test]
 fn every_link_between_pages_leads_to_a_file() {
-    let pages = [vec![root().join("README.md")], files_below(&root().join("src"), "md")].concat();
+    let below = ["src", "tests"].map(|folder| files_below(&root().join(folder), "md")).concat();
+    let pages = [vec![root().join("README.md")], below].concat();
     let mut broken = Vec::new();
     for page in pages {
         let text = std::fs::read_to_string(&page).unwrap();
@@ -168,7 +186,137 @@ fn every_link_between_pages_leads_to_a_file() {
             }
         }
     }
-    assert_none(broken, "there is no such file");
+    assert_none(broken, "the link leads to no file: correct the path, or restore the file");
+}
+
+/// A printed topic has no links: it names files by their path in the source.
+#[test]
+fn every_file_that_a_page_names_in_backticks_is_there() {
+    let mut named = 0;
+    let mut missing = Vec::new();
+    for (page, text) in pages() {
+        let text: String = text.split("```").step_by(2).collect();
+        for path in in_backticks(&text).filter(|span| ["src/", "tests/"].iter().any(|folder| span.starts_with(folder)))
+        {
+            named += 1;
+            let path = path.split(['<', ' ', '*']).next().unwrap_or_default();
+            if !root().join(path).exists() {
+                missing.push(format!("{page}: {path}"));
+            }
+        }
+    }
+    assert!(named > 10, "the search finds {named} files only");
+    assert_none(missing, "the page names a file that does not exist: correct the path, or restore the file");
+}
+
+/// Names in shown outputs, and words of JSON and shells, that no code has. A narrow column cuts `funds`.
+const NAMES: [&str; 12] =
+    ["books", "fund", "games", "garden", "insurance", "music", "root", "shoes", "tools", "travel", "watches", "wrong"];
+
+/// The words of names and strings of the program, of the sandbox and of the benches: comments and tests left out.
+fn words_of_the_code(words: impl Fn(&str) -> Vec<String>) -> BTreeSet<String> {
+    let has_outputs = |file: &str| ["tests/sandbox/src/", "tests/bench/"].iter().any(|folder| file.starts_with(folder));
+    let sources = program().chain(everything().iter().filter(|source| has_outputs(&source.file)));
+    let mut known = BTreeSet::new();
+    for source in sources {
+        // A comment for rustdoc is an attribute by now.
+        let is_comment =
+            |at: usize| at >= 2 && source.tokens[at - 2].text == "doc" && source.tokens[at - 1].text == "=";
+        let tokens = source.tokens.iter().enumerate().filter(|(at, _)| !is_comment(*at));
+        known.extend(tokens.flat_map(|(_, token)| words(&token.text)));
+    }
+    known
+}
+
+/// An output that shows a word that the program no longer has is an old one.
+#[test]
+fn every_word_of_a_shown_output_is_one_that_the_code_has() {
+    let words = |text: &str| -> Vec<String> {
+        let words = text.split(|letter: char| !letter.is_alphabetic()).filter(|word| word.chars().count() > 3);
+        words.map(str::to_lowercase).collect()
+    };
+    let known = words_of_the_code(words);
+    let mut count = 0;
+    let mut unknown = BTreeSet::new();
+    for (page, text) in pages() {
+        for block in text.split("```").filter_map(|block| block.strip_prefix("text\n")) {
+            let mut command = String::new();
+            for line in block.lines().map(str::trim_start) {
+                if line.starts_with("$ ") {
+                    command = line.to_owned();
+                    continue;
+                }
+                count += 1;
+                let strange = words(line).into_iter().filter(|word| {
+                    // A word that is cut, or that was typed, or a path's.
+                    let is_cut = line.to_lowercase().contains(&format!("{word}…"));
+                    !known.contains(word)
+                        && !NAMES.contains(&word.as_str())
+                        && !is_cut
+                        && !command.contains(word.as_str())
+                });
+                unknown.extend(strange.map(|word| format!("{page}: {word}: {line}")));
+            }
+        }
+    }
+    assert!(count > 100, "the search finds {count} lines only");
+    assert_none(
+        unknown,
+        "no code has this word: run the command again and copy its present output; if the word is a name in an example, \
+         add it to NAMES",
+    );
+}
+
+/// The rows of a table below a heading, without its head.
+fn rows_below(page: &str, heading: &str) -> Vec<Vec<String>> {
+    let text = read(page);
+    let (_, section) = text.split_once(&format!("\n## {heading}\n")).expect("the heading");
+    let lines = section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    let cells = |line: &str| line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect();
+    lines.skip(2).map(cells).collect()
+}
+
+/// Words of README.md's column "at TrafficStars", and those of RULES.md's column "remote" with the same meaning.
+const SAME_MEANING: [(&str, &str); 5] = [
+    ("it may run", "may run"),
+    ("blocked or unknown but it may run though we stopped it", "blocked or unknown may run in paused-guarded"),
+    ("running though we stopped it", "running in paused-guarded"),
+    ("stopped though we promised that it runs", "stopped in active-guarded"),
+    // Without a promise nothing differs from it.
+    ("as promised", "as promised or idle"),
+];
+
+/// README.md says some things in other words than RULES.md: `unknown, or below 10.00`, and those of `SAME_MEANING`.
+#[test]
+fn the_decision_table_of_the_readme_is_that_of_the_rules() {
+    let plain = |text: &str| text.replace([',', '`'], "");
+    let action = |text: &str| text.split([':', ';', ' ']).next().unwrap_or_default().replace("adopted", "adopt");
+    let row = |cells: &Vec<String>| {
+        let [spend, clicks, remote, action_, next] = cells.as_slice() else { panic!("{cells:?} are not five cells") };
+        let remote = plain(remote);
+        let same = SAME_MEANING.iter().find(|(readme, _)| *readme == remote);
+        let remote = same.map_or(remote, |(_, rules)| (*rules).to_owned());
+        [plain(spend), plain(clicks), remote, action(action_), plain(next)]
+    };
+    let readme: Vec<_> = rows_below("README.md", "The rules").iter().map(row).collect();
+    let rules: Vec<_> = rows_below("src/domain/RULES.md", "Decisions").iter().map(row).collect();
+    assert!(readme.len() > 10, "the search finds {readme:?} only");
+    assert_eq!(
+        readme, rules,
+        "README.md on the left, RULES.md on the right: make the tables say the same; if README.md says it in other words, \
+         add them to SAME_MEANING"
+    );
+}
+
+/// A state diagram that stands twice is changed once.
+#[test]
+fn the_state_diagram_is_in_one_page_to_which_the_readme_links() {
+    let below = ["src", "tests"].map(|folder| files_below(&root().join(folder), "md")).concat();
+    let all = [vec![root().join("README.md")], below].concat();
+    let drawn = |page: &&std::path::PathBuf| std::fs::read_to_string(page).unwrap().contains("│ active-guarded │");
+    let drawn: Vec<_> = all.iter().filter(drawn).map(|page| page.strip_prefix(root()).unwrap()).collect();
+    assert_eq!(drawn, [Path::new("src/domain/LIFECYCLE.md")]);
+    assert!(read("README.md").contains("](src/domain/LIFECYCLE.md)"));
 }
 
 /// A citation such as RULES.md, "States" names a page by the end of its path, and a heading of it.
@@ -202,8 +350,12 @@ fn every_page_and_heading_that_is_cited_is_there() {
             }
         }
     }
-    assert!(cited > 10, "the search finds nothing any more");
-    assert_none(wrong, "no page below src and tests, no heading of it, or more than one page of that name");
+    assert!(cited > 10, "the search no longer finds any citations");
+    assert_none(
+        wrong,
+        "no page below src and tests, no heading of it, or more than one page of that name: correct the citation, or \
+         write more of the page's path",
+    );
 }
 
 /// `cargo run -p sandbox`, `cargo test --test it`, `cargo bench --bench requests`.
@@ -215,7 +367,7 @@ fn every_target_that_the_pages_run_with_cargo_is_there() {
         targets.map(|target| target["name"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
     };
     let comments = everything().iter().map(|source| source.text.as_str());
-    let pages = [read("README.md"), comments.collect::<Vec<_>>().join("\n")].concat();
+    let pages = [text_of_pages(), comments.collect::<Vec<_>>().join("\n")].concat();
     for (option, targets) in [
         ("--test ", named("test")),
         ("--bench ", named("bench")),
@@ -226,6 +378,9 @@ fn every_target_that_the_pages_run_with_cargo_is_there() {
             rest.split(|letter: char| !letter.is_alphanumeric() && letter != '_').next().unwrap_or_default().to_owned()
         });
         let unknown = words.filter(|word| !word.is_empty() && !targets.contains(word));
-        assert_none(unknown, &format!("nothing that `{option}` could mean"));
+        assert_none(
+            unknown,
+            &format!("`{option}` has no such target: correct the name, or add the target to Cargo.toml"),
+        );
     }
 }

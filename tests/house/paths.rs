@@ -1,13 +1,13 @@
-//! Which names a file uses: every path in its code, its macros and its imports, from the crate's root on.
+//! The names that a file uses: every path in its code, its macros and its imports, from the crate's root on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::source::{Source, Token};
 
-/// A path as it is written, an import's braces undone.
+/// A path as the code writes it; an import with braces becomes one path for each item.
 type Path = Named<Vec<String>>;
 
-/// What a path leads to.
+/// What a path refers to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Target {
     /// An item of the program, by its modules and its name.
@@ -19,30 +19,33 @@ pub(crate) enum Target {
 /// A name that a file uses.
 pub(crate) type Used = Named<Target>;
 
-/// A path, or what it leads to.
+/// A path, or what it refers to.
 #[derive(Debug, Clone)]
 pub(crate) struct Named<T> {
+    /// The line of its first word.
     pub(crate) line: usize,
+    /// The path, or what it refers to.
     pub(crate) target: T,
-    /// What an import calls it; nothing for a path in the code.
+    /// The name that an import gives it; `None` for a path in the code.
     pub(crate) name: Option<String>,
-    /// Whether `pub use` hands it on to others.
+    /// Whether `pub use` re-exports it.
     pub(crate) passed_on: bool,
 }
 
 impl Used {
-    /// The path of an item of the program.
+    /// Returns the path of an item of the program.
     pub(crate) fn here(&self) -> Option<&[String]> {
         if let Target::Here(path) = &self.target { Some(path) } else { None }
     }
 
-    /// The path of an item of a library.
+    /// Returns the path of an item of a library.
     pub(crate) fn in_library(&self) -> Option<&[String]> {
         if let Target::Library(path) = &self.target { Some(path) } else { None }
     }
 }
 
-/// Every name from elsewhere that the file uses, in full: after `use tokio::time`, `time::sleep` is `tokio::time::sleep`.
+/// Returns every name from other files that the file uses, in full: after `use tokio::time`, `time::sleep` is
+/// `tokio::time::sleep`.
 pub(crate) fn used(source: &Source) -> Vec<Used> {
     let (imports, others): (Vec<Path>, Vec<Path>) =
         paths(&source.tokens).into_iter().partition(|path| path.name.is_some());
@@ -56,13 +59,13 @@ pub(crate) fn used(source: &Source) -> Vec<Used> {
     found
 }
 
-/// The modules that a file declares.
+/// Returns the modules that a file declares.
 pub(crate) fn children(source: &Source) -> BTreeSet<&str> {
     let declared = source.tokens.windows(3).filter(|window| window[0].text == "mod" && window[2].text == ";");
     declared.map(|window| window[1].text.as_str()).collect()
 }
 
-/// What the first word of a path can mean in a file.
+/// The meanings of a path's first word in one file.
 struct Scope<'s> {
     module: Vec<&'s str>,
     children: BTreeSet<&'s str>,
@@ -70,7 +73,7 @@ struct Scope<'s> {
 }
 
 impl Scope<'_> {
-    /// Nothing for the file's own items, and for what it has from a glob.
+    /// Returns what a path refers to; `None` for the file's own items, and for items from an import with `*`.
     fn resolve(&self, words: &[String]) -> Option<Target> {
         let (first, rest) = words.split_first()?;
         let below = |module: &[&str], rest: &[String]| {
@@ -114,7 +117,7 @@ fn paths(tokens: &[Token]) -> Vec<Path> {
             continue;
         }
         if token.is_word() && text(at + 1) == "::" {
-            // `Vec::<T>::new`, `text.parse::<T>()`: neither `new` nor `parse` is a path of its own.
+            // `Vec::<T>::new`, `text.parse::<T>()`: neither `new` nor `parse` begins a path.
             let before = [at.checked_sub(2), at.checked_sub(1)].map(|at| at.map_or("", text));
             let goes_on = before == [">", "::"] || before[1] == ".";
             let mut words = vec![token.text.clone()];
@@ -131,7 +134,7 @@ fn paths(tokens: &[Token]) -> Vec<Path> {
     found
 }
 
-/// Reads one tree of an import; returns where what follows it begins.
+/// Reads one tree of an import. Returns the position after it.
 fn import(tokens: &[Token], mut at: usize, above: &[String], passed_on: bool, found: &mut Vec<Path>) -> usize {
     let text = |at: usize| tokens.get(at).map_or("", |token| token.text.as_str());
     let mut words = above.to_vec();

@@ -1,60 +1,60 @@
-//! Who reads the time, waits, reads the environment, or ends the process: these files and no others.
+//! The files that read the time, sleep, read the environment or end the process: those in these tables and no others.
 
 use std::collections::BTreeSet;
 
 use crate::source::{Source, is_below, program, room};
 
-/// What one file does that others must not, and why.
+/// The files that may do something, each with the reason.
 type Allowed = &'static [(&'static str, &'static str)];
 
-/// The wall clock. Whoever decides is handed the time; these date what they see or print.
+/// The wall clock. Code that decides gets the time as an argument; these files date what they see or print.
 const WALL_CLOCK: Allowed = &[
-    ("src/clock.rs", "hands the time to everybody else"),
-    ("src/telemetry.rs", "a log line's time is the machine's"),
-    ("src/trafficstar/http.rs", "answers are dated by the wall clock, whatever the actors' clock says"),
+    ("src/clock.rs", "passes the time to all other files"),
+    ("src/telemetry.rs", "log lines have the machine's time"),
+    ("src/trafficstar/http.rs", "answers are dated by the wall clock, also where the actors' clock differs"),
 ];
 
-/// A clock that only measures spans.
+/// Clocks that only measure how long something takes.
 const STOPWATCH: Allowed = &[
-    ("src/actors/trafficstar.rs", "the budget counts on a clock that nobody sets, and how long a request took"),
+    ("src/actors/trafficstar.rs", "the request budget needs a clock that is never set back; measures each request"),
     ("src/control/server/connections.rs", "for how long a client is silent"),
-    ("src/leadership.rs", "when to look at the lease again"),
-    ("src/store/write_turns.rs", "for how long the failure of one write says something of the others"),
+    ("src/leadership.rs", "when to read the lease again"),
+    ("src/store/write_turns.rs", "how long the failure of one write counts for the others"),
 ];
 
 /// Waiting for a time instead of a condition.
 const SLEEPS: Allowed = &[
-    ("src/cli/progress.rs", "looks again how far an order has come"),
+    ("src/cli/progress.rs", "asks again whether an order is done"),
     ("src/cli/top/connection.rs", "tries again"),
     ("src/cli/wait.rs", "asks again"),
-    ("src/cli/watch.rs", "asks again for a supervisor that is away"),
+    ("src/cli/watch.rs", "asks again while the supervisor does not answer"),
     ("src/control/client/campaigns.rs", "asks again"),
-    ("src/control/client/admin.rs", "asks again whether it has stopped"),
-    ("src/control/server/connections.rs", "lets silent clients go; accepts again after an error"),
-    ("src/control/server/socket.rs", "looks whether its file is still there"),
-    ("src/daemon.rs", "watches whether the actors live"),
-    ("src/daemon/announce.rs", "looks whether there is something to tell"),
-    ("src/daemon/check/visit.rs", "bounds its look at the account"),
-    ("src/daemon/direct.rs", "waits for the lease of a dead leader, and for no database that takes nothing"),
+    ("src/control/client/admin.rs", "asks again whether the daemon has stopped"),
+    ("src/control/server/connections.rs", "closes silent connections; accepts again after an error"),
+    ("src/control/server/socket.rs", "looks whether the socket's file still exists"),
+    ("src/daemon.rs", "looks whether the actors are alive"),
+    ("src/daemon/announce.rs", "looks whether there is something to report"),
+    ("src/daemon/check/visit.rs", "limits the time of its look at the account"),
+    ("src/daemon/direct.rs", "waits for the lease of a dead leader; gives up on a database that does not answer"),
     ("src/daemon/election.rs", "renews the lease"),
-    ("src/daemon/retention.rs", "makes room between deletions"),
-    ("src/daemon/roles.rs", "waits for its turn to lead"),
-    ("src/leadership.rs", "looks whether it still leads"),
-    ("src/store/postgres.rs", "bounds an operation of the database"),
+    ("src/daemon/retention.rs", "pauses between deletions"),
+    ("src/daemon/roles.rs", "tries again to take the lease"),
+    ("src/leadership.rs", "looks whether this process still leads"),
+    ("src/store/postgres.rs", "limits the time of a database operation"),
 ];
 
 const ENVIRONMENT: Allowed = &[
-    ("src/cli/failure.rs", "whether arguments that cannot be parsed ask for JSON"),
+    ("src/cli/failure.rs", "whether arguments that cannot be parsed request JSON"),
     ("src/config/mod.rs", "the keys' variables, read once"),
     ("src/telemetry.rs", "NO_COLOR, TERM"),
 ];
 
 const ENDS_THE_PROCESS: Allowed = &[
-    ("src/cli/mod.rs", "nobody reads stderr, where an error's text could not be written"),
+    ("src/cli/mod.rs", "stderr is closed, so that the error's text could not be written"),
     ("src/daemon/signals.rs", "a second signal ends the program at once"),
 ];
 
-/// Each rule with how what it is about may be named.
+/// Each rule: what it is about, the files that may do it, and the items that do it.
 const RULES: [(&str, Allowed, &[&str]); 5] = [
     (
         "reads the wall clock",
@@ -71,25 +71,42 @@ const RULES: [(&str, Allowed, &[&str]); 5] = [
     ("ends the process", ENDS_THE_PROCESS, &["std::process::exit", "std::process::abort"]),
 ];
 
-/// Every name of a library that the file uses, such as `tokio::time::sleep`.
+/// Returns what to write instead where a rule of `RULES` fails.
+fn instead(what: &str) -> &'static str {
+    match what {
+        "reads the wall clock" => "Take `now` as an argument, or call src/clock.rs",
+        "measures time" => "Take `now` as an argument; the actors measure requests",
+        "sleeps" => "Wait for the event itself, or for the actor's next tick",
+        "reads the environment" => "Add a key to src/config, and pass its value in",
+        _ => "Return an error: src/cli/mod.rs and src/daemon/signals.rs end the process",
+    }
+}
+
+/// Returns every name of a library that the file uses, such as `tokio::time::sleep`.
 fn names(source: &Source) -> BTreeSet<String> {
     source.used().iter().filter_map(|used| Some(used.in_library()?.join("::"))).collect()
 }
 
 #[test]
-fn each_of_these_is_done_where_the_table_says_so_and_nowhere_else() {
+fn only_the_files_of_the_tables_read_clocks_sleep_read_the_environment_or_exit() {
     for (what, allowed, items) in RULES {
         let does =
             program().filter(|source| names(source).iter().any(|name| items.iter().any(|item| is_below(name, item))));
         let found: BTreeSet<&str> = does.map(|source| source.file.as_str()).collect();
         let listed = allowed.iter().map(|(file, _)| *file);
-        assert_eq!(found, BTreeSet::from_iter(listed), "{what}: the code on the left, the table on the right");
+        assert_eq!(
+            found,
+            BTreeSet::from_iter(listed),
+            "files of which each {what}: left, the code; right, the table in tests/house/purity.rs. {}; a new line in \
+             the table needs a reason",
+            instead(what)
+        );
     }
 }
 
-/// A room that decides, or says in words, and does nothing: the libraries that it may use.
+/// The rooms that compute and have no effects, with the libraries that each may use.
 const PURE: [(&str, &[&str]); 7] = [
-    // utoipa as serde: what its derive adds describes a type, and decides nothing.
+    // utoipa, like serde: its derive describes a type, and decides nothing.
     ("domain", &["chrono", "serde", "std", "thiserror", "utoipa"]),
     ("trafficstar::batch", &["chrono", "std"]),
     ("trafficstar::budget", &["chrono", "std"]),
@@ -99,7 +116,7 @@ const PURE: [(&str, &[&str]); 7] = [
     ("error_chain", &["std"]),
 ];
 
-/// What of the standard library is no pure computation.
+/// The parts of the standard library that have effects.
 const EFFECTS: [&str; 12] = [
     "std::env",
     "std::fs",
@@ -116,19 +133,36 @@ const EFFECTS: [&str; 12] = [
 ];
 
 #[test]
-fn pure_rooms_use_few_libraries_and_touch_nothing() {
+fn pure_rooms_use_only_their_libraries_and_have_no_effects() {
     for (room_name, libraries) in PURE {
         let mut needed = BTreeSet::new();
         for source in room(room_name) {
             for name in names(source) {
                 let library = name.split("::").next().unwrap_or_default().to_owned();
                 let effect = EFFECTS.iter().find(|effect| is_below(&name, effect));
-                assert!(effect.is_none(), "{} uses {name}: {room_name} decides and never acts", source.file);
-                assert!(libraries.contains(&library.as_str()), "{} uses {name}: not in {room_name}", source.file);
+                assert!(
+                    effect.is_none(),
+                    "{} uses {name}: {room_name} computes and has no effects: read the clock, files and the \
+                     environment in the room that calls it, and pass the value in",
+                    source.file
+                );
+                assert!(
+                    libraries.contains(&library.as_str()),
+                    "{} uses {name}: {room_name} may use {libraries:?} alone: move the code to the room that calls it",
+                    source.file
+                );
                 needed.insert(library);
             }
-            assert!(!source.tokens.iter().any(|token| token.text == "async"), "{} waits", source.file);
+            assert!(
+                !source.tokens.iter().any(|token| token.text == "async"),
+                "{} has `async`: {room_name} waits for nothing: move the waiting to the room that calls it",
+                source.file
+            );
         }
-        assert_eq!(needed, libraries.iter().map(ToString::to_string).collect(), "{room_name}: a library too many");
+        assert_eq!(
+            needed,
+            libraries.iter().map(ToString::to_string).collect(),
+            "left, the libraries of {room_name}; right, PURE in tests/house/purity.rs: delete what it does not use"
+        );
     }
 }

@@ -1,6 +1,7 @@
-//! The project's own Rust files as tokens, so that no comment, string or way of writing hides anything from a rule.
+//! The project's own Rust files as tokens. So comments, strings and layout can neither hide anything from a rule nor
+//! set one off.
 //!
-//! Deliberately absent: types. What a rule can only know by them, clippy's lints know (see `Cargo.toml` and `.clippy.toml`).
+//! Deliberately absent: types. Rules that need types are clippy's lints (see `Cargo.toml` and `.clippy.toml`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,30 +14,34 @@ use crate::paths::{Used, used};
 /// A token as text: a word, a literal with its quotes, a sign, one of `(){}[]`, or `::`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Token {
+    /// The line in the file, from 1.
     pub(crate) line: usize,
+    /// The text, as the file has it.
     pub(crate) text: String,
 }
 
 impl Token {
+    /// Whether it is a keyword or a name.
     pub(crate) fn is_word(&self) -> bool {
         self.text.starts_with(|letter: char| letter.is_alphabetic() || letter == '_') && !self.text.contains('"')
     }
 
-    /// The inside of a string, escapes and all.
+    /// Returns what is inside a string's quotes, escapes included; `None` for other tokens.
     pub(crate) fn string(&self) -> Option<&str> {
         self.text.split_once('"').and_then(|(_, rest)| rest.rsplit_once('"')).map(|(inside, _)| inside)
     }
 }
 
-/// A file.
+/// A Rust file of the workspace.
 #[derive(Debug)]
 pub(crate) struct Source {
-    /// Below the workspace, such as `src/cli/mod.rs`.
+    /// The path below the workspace, such as `src/cli/mod.rs`.
     pub(crate) file: String,
+    /// The whole text.
     pub(crate) text: String,
-    /// All but the comments.
+    /// All tokens, tests included. Comments are no tokens.
     pub(crate) with_tests: Vec<Token>,
-    /// What is compiled into the program: the same without what `#[cfg(test)]` stands before.
+    /// The tokens of the program: without the items behind `#[cfg(test)]`.
     pub(crate) tokens: Vec<Token>,
     /// The first word of each item behind a `#[cfg(test)]`, with its line.
     pub(crate) for_tests: Vec<Token>,
@@ -47,7 +52,7 @@ pub(crate) struct Source {
 static ALL: LazyLock<Vec<Source>> = LazyLock::new(|| {
     let mut files = ["src", "tests"].map(|folder| files_below(&root().join(folder), "rs")).concat();
     files.push(root().join("build.rs"));
-    // In one thread this would take most of the time of all rules together.
+    // In one thread, reading the files would take longer than all rules together.
     let half = files.len() / 2;
     std::thread::scope(|scope| {
         let parts = [&files[..half], &files[half..]];
@@ -64,7 +69,8 @@ pub(crate) fn read(file: &str) -> String {
     fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// The files whose name ends so, in order, so that the same mistake is told first each time.
+/// Returns the files with this ending below a folder, sorted, so that a failing test names the same file first each
+/// time.
 pub(crate) fn files_below(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut entries: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     entries.sort();
@@ -72,29 +78,29 @@ pub(crate) fn files_below(folder: &Path, ending: &str) -> Vec<PathBuf> {
     entries.into_iter().flat_map(below).filter(|file| file.extension().is_some_and(|end| end == ending)).collect()
 }
 
-/// Every file of the workspace, tests included.
+/// Returns every file of the workspace, tests included.
 pub(crate) fn everything() -> &'static [Source] {
     &ALL
 }
 
-/// The files that become the program.
+/// Returns the files that become the program.
 pub(crate) fn program() -> impl Iterator<Item = &'static Source> {
     ALL.iter().filter(|source| source.file.starts_with("src/") && !source.is_test())
 }
 
-/// The files of the program in a room, given as a path such as `trafficstar::batch`.
+/// Returns the program's files in a room, given as a path such as `trafficstar::batch`.
 pub(crate) fn room(path: &'static str) -> impl Iterator<Item = &'static Source> {
     let found = move |source: &&Source| is_below(&source.module().join("::"), path);
-    assert!(program().any(|source| found(&source)), "there is no room {path}");
+    assert!(program().any(|source| found(&source)), "there is no room {path}: the table in tests/house names it");
     program().filter(found)
 }
 
-/// Whether `name` is `item`, or something below it.
+/// Whether `name` is `item`, or an item inside it.
 pub(crate) fn is_below(name: &str, item: &str) -> bool {
     name.strip_prefix(item).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// What stands in backticks in a text.
+/// Returns the parts of a text that are in backticks.
 pub(crate) fn in_backticks(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
@@ -110,12 +116,12 @@ impl Source {
         Self { file: name, text, with_tests, tokens, for_tests, used: OnceLock::new() }
     }
 
-    /// Whether only tests are in it. `each_test_file_is_left_out_of_the_program` holds the names to it.
+    /// Whether the file is part of tests alone. The rule `each_test_file_is_left_out_of_the_program` checks the names.
     pub(crate) fn is_test(&self) -> bool {
         self.file.starts_with("tests/") || self.file.contains("/tests/") || self.file.ends_with("tests.rs")
     }
 
-    /// Where its items are: `["cli", "top"]` for `src/cli/top/mod.rs`, nothing for `src/lib.rs`.
+    /// Returns its module: `["cli", "top"]` for `src/cli/top/mod.rs`, empty for `src/lib.rs`.
     pub(crate) fn module(&self) -> Vec<&str> {
         let path = self.file.trim_start_matches("src/").trim_end_matches(".rs");
         let mut module: Vec<&str> = path.split('/').collect();
@@ -125,18 +131,18 @@ impl Source {
         module
     }
 
-    /// Every name from elsewhere that the program's part of it uses.
+    /// Returns every name from other files that the program's part of the file uses.
     pub(crate) fn used(&self) -> &[Used] {
         self.used.get_or_init(|| used(self))
     }
 
-    /// The strings in what is compiled into the program.
+    /// Returns the strings in the program's part of the file, with their lines.
     pub(crate) fn strings(&self) -> impl Iterator<Item = (usize, &str)> {
         self.tokens.iter().filter_map(|token| Some((token.line, token.string()?)))
     }
 }
 
-/// The lines where these texts stand one after the other; a wildcard is `…`.
+/// Returns the lines where these texts follow each other; `…` matches any token.
 pub(crate) fn lines_with(tokens: &[Token], texts: &[&str]) -> Vec<usize> {
     let fits = |window: &&[Token]| window.iter().zip(texts).all(|(token, text)| *text == "…" || token.text == *text);
     tokens.windows(texts.len()).filter(fits).map(|found| found[0].line).collect()
@@ -175,7 +181,7 @@ fn flatten(stream: TokenStream, tokens: &mut Vec<Token>) {
     }
 }
 
-/// The tokens without the items that tests alone have, and how those begin.
+/// Splits the tokens: those of the program, and the first token of each item behind `#[cfg(test)]`.
 fn without_tests(all: &[Token]) -> (Vec<Token>, Vec<Token>) {
     let (mut kept, mut left_out) = (Vec::new(), Vec::new());
     let mut at = 0;
@@ -203,7 +209,7 @@ fn texts(tokens: &[Token], at: usize, count: usize) -> Vec<&str> {
     tokens.iter().skip(at).take(count).map(|token| token.text.as_str()).collect()
 }
 
-/// Behind what closes the group that opens at `at`.
+/// Returns the position after the group that opens at `at`.
 pub(crate) fn end_of_group(tokens: &[Token], at: usize) -> usize {
     let mut depth = 0_usize;
     for (position, token) in tokens.iter().enumerate().skip(at) {
@@ -219,7 +225,7 @@ pub(crate) fn end_of_group(tokens: &[Token], at: usize) -> usize {
     tokens.len()
 }
 
-/// Behind the `;` or the block that ends the item at `at`.
+/// Returns the position after the `;` or the block that ends the item at `at`.
 fn end_of_item(tokens: &[Token], mut at: usize) -> usize {
     let is_use = tokens[at].text == "use";
     while let Some(token) = tokens.get(at) {

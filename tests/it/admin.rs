@@ -1,5 +1,5 @@
-//! Operating the supervisor itself: a control socket that no client spoils for another, its own orders, and the commands
-//! that look.
+//! Operating the supervisor itself: the control socket and its many clients, the audit log, `reload`, `log-filter`,
+//! `shutdown`, `status`, `dump`, `man`, `completions`, and exit statuses.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::helper::{Config, Done, World, ask, assert_says, say};
 
-/// So many clients that none of the server's places is left.
+/// The number of clients: more than the server has places for.
 const MANY: usize = 100;
 
 #[test]
@@ -37,22 +37,22 @@ fn one_client_delays_no_other() {
     drop((never_reads, half_a_head, silent, kept_alive));
 }
 
-/// The supervisor may read the rows at any moment of it.
+/// The supervisor reads the rows again and again, so such a read may come at any moment of this.
 #[test]
-fn a_campaign_that_was_just_added_can_be_disabled_at_any_moment() {
+fn a_campaign_can_be_disabled_at_any_moment_after_it_was_added() {
     let mut world = World::new();
     let socket = world.guard.socket();
     for remote in 501..621 {
         world.add(CampaignSpec::running(remote), 20_000);
         let path = format!("/v1/campaigns/{}", world.database.row_id(remote));
         let answer = ask(&socket, "PATCH", &path, r#"{"generator_enabled": false, "leave_running": true}"#);
-        // It is being enabled just then, if so.
+        // 409: the supervisor is enabling the campaign at that moment.
         assert!(matches!(answer.status, 200 | 409), "{answer:?}");
     }
 }
 
 #[test]
-fn each_command_leaves_a_line_in_the_audit_log_and_reading_leaves_none() {
+fn each_command_is_in_the_audit_log_and_reads_are_not() {
     let mut world = World::new();
     world.add(CampaignSpec::running(501), 20_000);
     let id = world.database.row_id(501);
@@ -80,11 +80,11 @@ fn each_command_leaves_a_line_in_the_audit_log_and_reading_leaves_none() {
     for (line, expected) in lines.iter().zip(&expected) {
         assert!(line.contains(expected.as_str()), "{line} does not have {expected}");
     }
-    assert!(!lines[2].contains(&format!("pid={pid} ")), "it is the command's process: {}", lines[2]);
+    assert!(!lines[2].contains(&format!("pid={pid} ")), "the line names the command's process: {}", lines[2]);
 }
 
 #[test]
-fn a_client_that_leaves_before_the_answer_is_in_the_audit_log_too() {
+fn a_client_that_disconnects_before_the_answer_is_in_the_audit_log_too() {
     let mut world = World::new();
     let body = "{\"generator_enabled\"";
     let request = format!("PATCH /v1/campaigns/5 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n{body}");
@@ -111,7 +111,7 @@ fn a_live_socket_is_never_taken_over_and_a_stale_one_is_replaced() {
     world.start();
     world.done(&["status"]);
     world.guard.stop();
-    assert!(!socket.exists(), "a supervisor that is stopped takes its socket with it");
+    assert!(!socket.exists(), "a supervisor that is stopped removes its socket");
     std::fs::write(&socket, "not a socket").unwrap();
     let refused = world.run(&["run"]);
     assert!(refused.stderr.contains("is not a socket"), "{refused:?}");
@@ -134,7 +134,7 @@ fn a_request_that_is_too_large_is_refused_with_413() {
 }
 
 #[test]
-fn a_reload_puts_in_force_what_it_can_and_names_what_needs_a_restart() {
+fn a_reload_applies_what_it_can_and_names_the_keys_that_need_a_restart() {
     let config = Config::default().generator("activate_clicks", 50_000).generator("top_up_interval", "12m");
     let mut world = World::configured(config);
     world.add(CampaignSpec::paused(601), 20_000);
@@ -145,10 +145,10 @@ fn a_reload_puts_in_force_what_it_can_and_names_what_needs_a_restart() {
     world.configure("trafficstar", "timeout", "11s");
     assert_eq!(
         world.done(&["reload"]),
-        "In force from the next tick on: generator.activate_clicks.\nIn force after a restart only: trafficstar.timeout.\n"
+        "In force from each campaign's next tick on: generator.activate_clicks.\nIn force only after a restart: trafficstar.timeout.\n"
     );
     world.wait_for_state(601, "active-guarded");
-    // What needs a restart is named until there is one.
+    // Every reload names the keys that need a restart, until the restart.
     let again = world.json(&["reload"]);
     assert_eq!((&again["applied"], &again["needs_restart"]), (&json!([]), &json!(["trafficstar.timeout"])), "{again}");
     let warning = again["warnings"][0].as_str().unwrap();
@@ -156,7 +156,7 @@ fn a_reload_puts_in_force_what_it_can_and_names_what_needs_a_restart() {
 }
 
 #[test]
-fn sighup_is_a_reload_and_no_end() {
+fn sighup_reloads_the_config_and_does_not_end_the_program() {
     let mut world = World::new();
     world.add_guarded(602);
     world.configure("generator", "mode", "observe");
@@ -169,9 +169,9 @@ fn sighup_is_a_reload_and_no_end() {
     assert_eq!(world.campaign(602).text("/ordered/mode"), "observe");
 }
 
-/// A disk that is full, or an editor that writes in place, leaves the beginning of a file.
+/// A full disk, or an editor that writes in place, may leave only the beginning of a file.
 #[test]
-fn a_config_that_was_cut_off_loosens_nothing_until_that_is_accepted() {
+fn a_config_file_that_was_cut_off_loosens_no_rule_until_an_operator_accepts_it() {
     let config = Config::default().generator("mode", "observe");
     let mut world = World::configured(config.clone());
     world.add(CampaignSpec::paused(604), 50_000);
@@ -183,7 +183,7 @@ fn a_config_that_was_cut_off_loosens_nothing_until_that_is_accepted() {
     };
     std::fs::write(world.guard.config_file(), "").unwrap();
     world.guard.signal(Signal::HUP);
-    world.wait_for_log("it gives no key");
+    world.wait_for_log("the file gives no key");
     observes(&mut world);
 
     world.guard.write_config();
@@ -200,7 +200,7 @@ fn a_config_that_was_cut_off_loosens_nothing_until_that_is_accepted() {
 }
 
 #[test]
-fn a_broken_config_changes_nothing_and_every_problem_is_told() {
+fn a_broken_config_changes_nothing_and_every_problem_is_reported() {
     let mut world = World::new();
     world.add_guarded(603);
     let broken = "[generator]\nmode = \"observe\"\ntick = \"soon\"\n[log]\nfliter = \"info\"\n";
@@ -220,27 +220,27 @@ fn a_broken_config_changes_nothing_and_every_problem_is_told() {
 }
 
 #[test]
-fn the_log_filter_changes_at_once_and_a_reload_brings_the_configs_back() {
+fn the_log_filter_changes_at_once_and_a_reload_restores_the_configs() {
     let mut world = World::new();
     world.add(CampaignSpec::paused(604), 9_000);
-    // A line of each tick, at debug.
+    // Each tick logs this line, at debug.
     let lines = |world: &World| world.guard.log().matches("reads are planned").count();
-    let more = |world: &mut World| {
+    let expect_lines = |world: &mut World| {
         let before = lines(world);
         world.wait_for("a line of a tick", |world| if lines(world) > before { Ok(()) } else { Err(String::new()) });
     };
-    let none = |world: &mut World| {
+    let expect_no_line = |world: &mut World| {
         world.let_ticks_pass(1);
         let before = lines(world);
         world.let_ticks_pass(2);
         assert_eq!(lines(world), before, "{}", world.guard.log());
     };
-    more(&mut world);
+    expect_lines(&mut world);
     let said = world.done(&["log-filter", "error"]);
-    assert_eq!(said, "Log lines are filtered by error until a reload or the end.\n");
-    none(&mut world);
+    assert_eq!(said, "The log filter is error until a reload or a restart.\n");
+    expect_no_line(&mut world);
     assert_eq!(world.json(&["log-filter", "debug"]), json!({"filter": "debug"}));
-    more(&mut world);
+    expect_lines(&mut world);
 
     for bad in ["debgu", "", "a=b=c", "audit=off", "info, audit[{uid}]=off"] {
         let refused = ask(&world.guard.socket(), "PUT", "/v1/log-filter", &json!({"filter": bad}).to_string());
@@ -249,10 +249,10 @@ fn the_log_filter_changes_at_once_and_a_reload_brings_the_configs_back() {
     world.refused(&["log-filter", "debgu"], 1, &["for the level write \"debug\""]);
 
     world.done(&["log-filter", "off"]);
-    none(&mut world);
+    expect_no_line(&mut world);
     let reloaded = world.json(&["reload"]);
     assert_eq!(reloaded["applied"], json!(["log.filter"]));
-    more(&mut world);
+    expect_lines(&mut world);
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn shutdown_returns_when_the_supervisor_has_stopped_and_another_can_start() {
     world.add_guarded(604);
     let pid = world.guard.state()["pid"].clone();
     let stopped = world.done(&["shutdown"]);
-    let left = "1 campaign runs, and nobody guards it until a supervisor is started again (";
+    let left = "1 campaign runs, and no supervisor guards it until one is started (";
     assert_says(&stopped, &[&format!("The supervisor (process {pid}) has stopped.\n"), left]);
     assert!(!world.guard.socket().exists());
     world.refused(&["shutdown"], 3, &[]);
@@ -274,7 +274,7 @@ fn shutdown_returns_when_the_supervisor_has_stopped_and_another_can_start() {
 }
 
 #[test]
-fn completions_and_manual_pages_come_from_the_commands_themselves() {
+fn completions_and_manual_pages_are_made_from_the_commands() {
     let world = World::new();
     for shell in ["elvish", "powershell"] {
         assert_says(&world.done(&["completions", shell]), &["traffic-generator", "log-filter", "disable"]);
@@ -285,10 +285,10 @@ fn completions_and_manual_pages_come_from_the_commands_themselves() {
     world.refused(&["man", "dance"], 2, &[]);
 
     let folder = tempfile::tempdir().unwrap();
-    let told = world.done(&["man", "--all", folder.path().to_str().unwrap()]);
+    let printed = world.done(&["man", "--all", folder.path().to_str().unwrap()]);
     let pages: BTreeSet<String> =
         folder.path().read_dir().unwrap().map(|page| page.unwrap().file_name().into_string().unwrap()).collect();
-    assert!(told.starts_with(&format!("{} pages were written", pages.len())), "{told}");
+    assert!(printed.starts_with(&format!("{} pages were written", pages.len())), "{printed}");
     for page in ["traffic-generator.1", "traffic-generator-run.1", "traffic-generator-campaign-add.1"] {
         assert!(pages.contains(page), "{page} is not among {pages:?}");
     }
@@ -309,7 +309,7 @@ fn a_misspelt_command_is_a_usage_error_with_a_suggestion() {
 }
 
 #[test]
-fn readers_of_events_lock_nobody_out() {
+fn many_readers_of_events_do_not_block_orders() {
     let mut world = World::new();
     world.add_guarded(605);
     let begun = "GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -321,13 +321,13 @@ fn readers_of_events_lock_nobody_out() {
 }
 
 #[test]
-fn the_panic_button_waits_for_no_directory_of_users() {
+fn pause_all_does_not_wait_for_the_directory_of_users() {
     let mut world = World::new();
     world.add_guarded(606);
     world.guard.stop();
     world.guard.has_hung_directory = true;
     world.start();
-    // More of them than questions to the directory may be out.
+    // These are more commands than requests to the directory may wait at once.
     for _ in 0..6 {
         world.done(&["hold", "1", "--reason", "x"]);
     }
@@ -343,8 +343,14 @@ fn the_panic_button_waits_for_no_directory_of_users() {
 fn status_and_dump_show_what_the_supervisor_knows() {
     let mut world = World::new();
     world.add_guarded(995_701);
-    let said =
-        ["● guarding 1 campaign · 1 running", "runs", "/ 10.00", "20,000", "pauses at 5,000", "none needs attention"];
+    let said = [
+        "● guarding 1 campaign · 1 running",
+        "runs",
+        "/ 10.00",
+        "20,000",
+        "pauses at 5,000",
+        "no campaign needs attention",
+    ];
     assert_says(&world.done(&["status"]), &said);
     assert_says(&world.done(&["status", "--wide"]), &["PROMISE", "active-guarded for"]);
     assert_says(&world.done(&["status", "--attention"]), &["No campaign needs attention."]);
@@ -387,11 +393,11 @@ fn with_json_a_failure_is_an_object_on_stdout_and_its_message_is_on_stderr() {
     std::fs::write(world.guard.config_file(), "tikc = 1").unwrap();
     let checked = world.run(&["check", "--offline", "--json"]);
     let result: serde_json::Value = serde_json::from_str(&checked.stdout).unwrap();
-    assert!(checked.code == 1 && result["problems"].is_array(), "its own result says why: {checked:?}");
+    assert!(checked.code == 1 && result["problems"].is_array(), "the result of `check` says why: {checked:?}");
 }
 
 #[test]
-fn each_answer_has_its_exit_status() {
+fn each_kind_of_failure_has_its_exit_status() {
     let mut world = World::new();
     for (arguments, code) in [
         (&["status", "99"][..], 1),
@@ -413,7 +419,7 @@ fn each_answer_has_its_exit_status() {
         format!("error: the supervisor is not running (nothing listens on {socket}). NOTHING IS GUARDED. Start it: ");
     let gone = world.run(&["status", "--socket", &socket]);
     assert!(gone.code == 3 && gone.stderr.starts_with(&absent) && !gone.stderr.contains("localhost"), "{gone:?}");
-    let direct = "so nothing was paused. Pause without one: give the same command with --direct";
+    let direct = "so nothing was paused. To pause without a supervisor, give the same command with --direct";
     world.refused(&["pause-all", "--reason", "wrong page"], 3, &[direct]);
     let long = format!("/{}", "s".repeat(120));
     let said = "has 121 bytes: the path of a socket can have 107 at most";
@@ -421,7 +427,7 @@ fn each_answer_has_its_exit_status() {
 }
 
 #[test]
-fn a_check_says_all_that_is_wrong_or_that_all_is_well_beside_a_running_supervisor() {
+fn check_names_all_problems_and_works_while_a_supervisor_runs() {
     let mut world = World::new();
     assert!(world.done(&["check", "--offline"]).ends_with("\nAll is well.\n"));
     assert_eq!(world.done(&["migrate"]), "The database's schema is up to date.\n");

@@ -1,4 +1,4 @@
-//! What the log says of a supervisor's start and of its health, so that nobody has to ask.
+//! The log's lines about a supervisor's start and its health, which an operator reads without a command.
 
 use sandbox::{CampaignSpec, Fault, FaultKind, Operation, Options};
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::helper::{Config, World};
 const ID: i64 = 995_001;
 
 #[test]
-fn a_start_says_how_many_campaigns_are_guarded_and_what_that_costs() {
+fn a_start_logs_how_many_campaigns_are_guarded_and_how_many_requests_that_takes() {
     let mut world = World::new();
     world.wait_for_log("INFO there are no campaigns yet: `traffic-generator campaign add` adds one");
     world.add_many_guarded(ID..ID + 3);
@@ -17,7 +17,7 @@ fn a_start_says_how_many_campaigns_are_guarded_and_what_that_costs() {
     world.guard.stop();
     world.start();
     world.wait_for_log(
-        "INFO guarding 3 campaigns (1 in observe mode, 1 on hold): reading them takes 1 request a tick of the 100000 a minute",
+        "INFO guarding 3 campaigns (1 in observe mode, 1 on hold): reading them takes 1 request a tick, and the limit is 100000 a minute",
     );
     world.done(&["disable", "1", "--leave-running"]);
     world.database.execute("UPDATE campaigns SET generator_enabled = 0");
@@ -27,7 +27,7 @@ fn a_start_says_how_many_campaigns_are_guarded_and_what_that_costs() {
 }
 
 #[test]
-fn a_key_that_is_refused_is_told_at_once_though_there_is_no_campaign_yet() {
+fn a_refused_api_key_is_logged_at_once_even_without_a_campaign() {
     let refuse = |sandbox: &sandbox::Sandbox| {
         let body = json!({"error": "invalid_grant"}).to_string();
         sandbox.inject(Fault::always(FaultKind::Status { code: 400, body }).on(Operation::Token));

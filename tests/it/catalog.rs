@@ -1,4 +1,5 @@
-//! Campaigns and URLs managed by commands and over the socket.
+//! The rows of campaigns and URLs: adding, listing, changing, disabling and removing them, by commands and over the
+//! socket.
 
 use sandbox::CampaignSpec;
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use crate::helper::{Campaign, Done, PAUSE, World, Write};
 const CAMPAIGN: i64 = 1001;
 const OTHER: i64 = 1002;
 
-/// Runs a command that is to succeed and warns of nothing, and answers what it printed.
+/// Runs a command that has to succeed without a warning, and returns what it printed.
 #[track_caller]
 fn done(world: &World, arguments: &[&str]) -> String {
     let Done { code, stdout, stderr } = world.run(arguments);
@@ -16,12 +17,12 @@ fn done(world: &World, arguments: &[&str]) -> String {
     stdout.trim_end().to_owned()
 }
 
-/// The words of each line of a table.
+/// Returns the words of each line of a table.
 fn words(table: &str) -> Vec<Vec<&str>> {
     table.lines().map(|line| line.split_whitespace().collect()).collect()
 }
 
-/// A world with one guarded campaign, whose clicks suffice: running, or stopped by hand in observe mode.
+/// Starts a world with one guarded campaign, and waits for its first tick.
 fn with_campaign(spec: CampaignSpec, remaining_clicks: i64) -> World {
     let mut world = World::new();
     world.sandbox.add_campaign(CampaignSpec::paused(OTHER));
@@ -43,7 +44,8 @@ fn campaigns_are_added_listed_changed_and_removed_by_commands() {
     let added = done(&world, &["campaign", "add", "--name", "shoes", "--trafficstar-id", "1001"]);
     assert_eq!(
         added,
-        "Campaign 1 (shoes), 1001 at TrafficStars, was added without a URL (`traffic-generator url add 1 …` adds one) and is \
+        "Campaign 1 (shoes), 1001 at TrafficStars, was added without a URL (`traffic-generator url add 1 …` adds one) \
+         and is \
          not guarded: `traffic-generator enable 1` guards it."
     );
     let fresh = json!({
@@ -81,7 +83,7 @@ fn campaigns_are_added_listed_changed_and_removed_by_commands() {
 }
 
 #[test]
-fn a_campaign_is_guarded_when_the_command_that_adds_it_answers() {
+fn a_campaign_is_guarded_when_the_command_that_adds_it_ends() {
     let world = World::new();
     world.sandbox.add_campaign(CampaignSpec::paused(CAMPAIGN));
     let add =
@@ -93,7 +95,7 @@ fn a_campaign_is_guarded_when_the_command_that_adds_it_answers() {
 }
 
 #[test]
-fn a_running_campaign_is_added_with_its_first_url_in_one_order_and_runs_on() {
+fn a_running_campaign_can_be_added_with_its_first_url_in_one_order_and_keeps_running() {
     let mut world = World::new();
     world.sandbox.add_campaign(CampaignSpec::running(CAMPAIGN));
     let add = ["campaign", "add", "--name", "shoes", "--trafficstar-id", "1001", "--enable"];
@@ -101,7 +103,11 @@ fn a_running_campaign_is_added_with_its_first_url_in_one_order_and_runs_on() {
     let added = "Campaign 1 (shoes), 1001 at TrafficStars, was added with a URL for 20,000 clicks and is guarded.";
     assert_eq!(done(&world, &[&add[..], &url].concat()), added);
     let kept = &world.json(&["url", "list", "1"])[0];
-    assert_eq!((&kept["name"], &kept["click_limit"]), (&json!("shoes"), &json!(20_000)), "it has the campaign's name");
+    assert_eq!(
+        (&kept["name"], &kept["click_limit"]),
+        (&json!("shoes"), &json!(20_000)),
+        "the URL gets the campaign's name"
+    );
     world.wait_for_state(CAMPAIGN, "active-guarded");
     assert_eq!(world.writes(CAMPAIGN), []);
     for half in [["--url", "https://example.com/"], ["--click-limit", "5"]] {
@@ -114,13 +120,13 @@ fn a_running_campaign_is_added_with_its_first_url_in_one_order_and_runs_on() {
 }
 
 #[test]
-fn a_campaign_without_an_active_url_is_guarded_only_if_that_is_said() {
+fn a_campaign_without_an_active_url_is_enabled_only_with_anyway() {
     let mut world = World::new();
     world.sandbox.add_campaign(CampaignSpec::running(CAMPAIGN));
     let add = ["campaign", "add", "--name", "shoes", "--trafficstar-id", "1001"];
     let without = "it has no active URLs and would be paused at once";
     world.refused(&[&add[..], &["--enable"]].concat(), 1, &[without, "--url", "--anyway"]);
-    assert_eq!(world.json(&["campaign", "list"]), json!([]), "nothing is added");
+    assert_eq!(world.json(&["campaign", "list"]), json!([]), "the campaign is not added");
     done(&world, &add);
     world.refused(&["enable", "1"], 1, &[without, "traffic-generator url add 1", "--anyway"]);
     done(&world, &["url", "add", "1", "--name", "u", "--target-url", "https://example.com/", "--click-limit", "9"]);
@@ -137,11 +143,11 @@ fn a_campaign_without_an_active_url_is_guarded_only_if_that_is_said() {
     let explained = world.done(&["explain", "1"]);
     assert!(explained.contains("0 left: it has no active URLs"), "{explained}");
     let enabled = done(&world, &["enable", "1"]);
-    assert!(enabled.ends_with("It has 0 clicks left, and 5,000 or fewer pause it where it runs."), "{enabled}");
+    assert!(enabled.ends_with("It has 0 clicks left; at 5,000 or fewer it is paused if it runs."), "{enabled}");
 }
 
 #[test]
-fn a_tick_heeds_what_a_command_has_changed() {
+fn a_tick_uses_the_values_that_a_command_has_changed() {
     let mut world = with_campaign(CampaignSpec::paused(CAMPAIGN), 10_000);
     done(&world, &["campaign", "set", "1", "--activate-clicks", "10000", "--name", "renamed"]);
     let campaign = world.wait_for_state(CAMPAIGN, "active-guarded");
@@ -167,7 +173,7 @@ fn a_running_campaign_is_removed_only_with_a_pause() {
 }
 
 #[test]
-fn a_running_campaign_is_disabled_only_with_a_pause_or_where_it_may_run_on() {
+fn a_running_campaign_is_disabled_only_with_pause_or_leave_running() {
     let mut world = with_campaign(CampaignSpec::running(CAMPAIGN), 20_000);
     world.wait_for_state(CAMPAIGN, "active-guarded");
     let said = ["(1) stays guarded: it runs at TrafficStars", "add --pause", "or --leave-running"];
@@ -180,15 +186,15 @@ fn a_running_campaign_is_disabled_only_with_a_pause_or_where_it_may_run_on() {
     world.let_ticks_pass(1);
     assert_eq!((world.campaign(CAMPAIGN).state(), world.writes(CAMPAIGN)), ("active-guarded".to_owned(), vec![]));
     let left = done(&world, &["disable", "1", "--leave-running"]);
-    let runs_on = "Campaign 1 (campaign 1001) is not guarded any more. It RUNS at TrafficStars";
-    assert!(left.starts_with(runs_on) && left.contains("nothing will stop it"), "{left}");
+    let runs_on = "Campaign 1 (campaign 1001) is no longer guarded. It RUNS at TrafficStars";
+    assert!(left.starts_with(runs_on) && left.contains("the guard will not stop it"), "{left}");
     assert_eq!(world.writes(CAMPAIGN), []);
     let again = done(&world, &["disable", "1"]);
-    assert!(again.starts_with(runs_on), "it is so already: {again}");
+    assert!(again.starts_with(runs_on), "it is already disabled: {again}");
 }
 
 #[test]
-fn a_campaign_that_cannot_be_read_is_not_removed_and_is_disabled_only_where_it_may_run_on() {
+fn a_campaign_that_cannot_be_read_is_not_removed_and_is_disabled_only_with_leave_running() {
     let mut world = with_campaign(CampaignSpec::running(CAMPAIGN), 20_000);
     world.wait_for_state(CAMPAIGN, "active-guarded");
     world.let_reads_fail();
@@ -206,7 +212,7 @@ fn a_disabled_campaign_that_runs_with_its_clicks_used_up_is_unguarded_and_degrad
     world.database.set_remaining_clicks(CAMPAIGN, 10);
     world.wait_until(CAMPAIGN, "unguarded", |campaign| campaign.text("/unguarded") == "true");
     let left = done(&world, &["disable", "1", "--leave-running"]);
-    assert!(left.contains("nothing will stop it") && left.contains("unguarded: 10 clicks left!"), "{left}");
+    assert!(left.contains("the guard will not stop it") && left.contains("unguarded: 10 clicks left!"), "{left}");
     world.let_ticks_pass(1);
     assert_eq!(world.degradations(), ["unguarded"]);
     assert_eq!(world.campaign(CAMPAIGN).text("/verdict"), "unguarded");
@@ -220,11 +226,11 @@ fn a_disabled_campaign_that_runs_with_its_clicks_used_up_is_unguarded_and_degrad
 }
 
 #[test]
-fn what_was_seen_last_of_a_disabled_campaign_is_shown_with_its_age() {
+fn the_last_reading_of_a_disabled_campaign_is_shown_with_its_age() {
     let mut world = with_campaign(CampaignSpec::running(CAMPAIGN), 20_000);
     world.wait_for_state(CAMPAIGN, "active-guarded");
     let paused = done(&world, &["disable", "1", "--pause"]);
-    assert!(paused.ends_with("is paused, and is not guarded any more. It is stopped at TrafficStars."), "{paused}");
+    assert!(paused.ends_with("is paused, and is no longer guarded. It is stopped at TrafficStars."), "{paused}");
     world.let_ticks_pass(2);
     let campaign = world.campaign(CAMPAIGN);
     assert_eq!(
@@ -237,14 +243,14 @@ fn what_was_seen_last_of_a_disabled_campaign_is_shown_with_its_age() {
     done(&world, &["pause-all", "--reason", "wrong page"]);
     world.wait_until(CAMPAIGN, "the end of its one_shot", |campaign| campaign.0["actor"].is_null());
     let explained = done(&world, &["explain", "1", "--verbose"]);
-    let all = ["It was stopped, as last seen ", "none: its generator is disabled", "20,000 left"];
+    let all = ["It was stopped, as last seen ", "nothing: its generator is disabled", "20,000 left"];
     assert!(all.iter().all(|said| explained.contains(said)), "{explained}");
-    assert!(explained.contains("wrong page): nobody keeps it so, since its generator is disabled."), "{explained}");
-    assert!(!explained.contains("the cool-down ends"), "nobody keeps it: {explained}");
+    assert!(explained.contains("wrong page): it has no effect while its generator is disabled."), "{explained}");
+    assert!(!explained.contains("the cool-down ends"), "no cool-down is kept: {explained}");
 }
 
 #[test]
-fn a_stopped_campaign_and_one_that_is_not_guarded_are_removed_as_they_are() {
+fn stopped_and_unguarded_campaigns_are_removed_without_a_request() {
     let mut world = with_campaign(CampaignSpec::paused(CAMPAIGN), 10_000);
     done(&world, &["url", "set", "1", "--clicks", "5000"]);
     let removed = "Campaign 1 (campaign 1001) was removed, with its 1 URL and 5,000 clicks counted.";
@@ -269,21 +275,21 @@ fn linking_a_row_to_another_campaign_is_a_removal_and_an_addition() {
     assert!(!is_in_dump(&world, CAMPAIGN), "{}", world.guard.state());
     assert_ne!(world.campaign(OTHER).text("/actor/status"), "", "it is guarded under its new link");
     world.wait_for_state(OTHER, "active-guarded");
-    assert_eq!(world.writes(CAMPAIGN), PAUSE, "the old campaign is nobody's any more");
+    assert_eq!(world.writes(CAMPAIGN), PAUSE, "the old campaign is no longer guarded");
 }
 
 #[test]
-fn a_link_that_is_refused_changes_nothing() {
+fn a_refused_link_changes_nothing() {
     let mut world = with_campaign(CampaignSpec::paused(CAMPAIGN), 10_000);
     done(&world, &["campaign", "add", "--name", "other", "--trafficstar-id", "1002"]);
-    let taken = "trafficstar_id 1002 belongs to campaign 2 (other) already";
+    let taken = "trafficstar_id 1002 already belongs to campaign 2 (other)";
     world.refused(&["campaign", "set", "1", "--trafficstar-id", "1002"], 1, &[taken]);
     world.let_ticks_pass(1);
     assert_eq!(world.campaign(CAMPAIGN).text("/actor/incarnation"), "1");
 }
 
 #[test]
-fn a_change_may_disable_too_and_pauses_first_if_told_to() {
+fn a_change_may_also_disable_a_campaign_with_a_pause_first() {
     let mut world = with_campaign(CampaignSpec::running(CAMPAIGN), 20_000);
     world.wait_for_state(CAMPAIGN, "active-guarded");
     let body = json!({"name": "off", "generator_enabled": false, "pause": true}).to_string();
@@ -306,7 +312,8 @@ fn urls_are_added_listed_changed_and_removed_by_commands() {
     };
     remaining(&mut world, "8000");
     let fresh = json!({
-        "id": 2, "campaign_id": 1, "name": "landing", "target_url": target, "click_limit": 8000, "clicks": 0, "status": "active",
+        "id": 2, "campaign_id": 1, "name": "landing", "target_url": target, "click_limit": 8000, "clicks": 0,
+        "status": "active",
     });
     assert_eq!(world.json(&["url", "list", "1"]), json!([fresh]));
     let set = ["url", "set", "2", "--clicks", "500", "--click-limit", "9000", "--name", "page"];
@@ -322,7 +329,7 @@ fn urls_are_added_listed_changed_and_removed_by_commands() {
 }
 
 #[test]
-fn what_is_got_can_be_sent_back_and_changes_nothing() {
+fn a_row_that_was_read_can_be_sent_back_and_changes_nothing() {
     let mut world = World::new();
     let body = json!({"name": "n", "trafficstar_id": 7, "spend_limit": "12.5", "cooldown": "90s", "mode": "act"});
     let (status, added) = world.guard.request("POST", "/v1/campaigns", Some(&body.to_string()));
@@ -337,7 +344,7 @@ fn what_is_got_can_be_sent_back_and_changes_nothing() {
         assert_eq!(world.guard.request("GET", get, None), (200, list));
     }
     assert_eq!(world.guard.request("GET", "/v1/campaigns/1", None), (200, added));
-    // What a tracker has written and makes no sense is shown, and refused when it is sent back.
+    // Invalid values that a tracker has written are shown, and refused when they are sent back.
     world.database.execute("UPDATE campaigns SET mode = 'watch', spend_limit_micros = -1");
     let (status, campaign) = world.guard.request("GET", "/v1/campaigns/1", None);
     assert_eq!((status, &campaign["mode"], &campaign["spend_limit"]), (200, &json!("watch"), &json!("-1 millionths")));
@@ -346,7 +353,7 @@ fn what_is_got_can_be_sent_back_and_changes_nothing() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_with_its_field() {
+fn invalid_values_are_refused_with_their_field() {
     let mut world = with_campaign(CampaignSpec::running(CAMPAIGN), 20_000);
     world.wait_for_state(CAMPAIGN, "active-guarded");
     done(&world, &["campaign", "add", "--name", "other", "--trafficstar-id", "1002"]);
@@ -436,16 +443,16 @@ fn what_makes_no_sense_is_refused_with_its_field() {
         let named = problem["field"].as_str().unwrap_or_default();
         assert_eq!((answered, named), (*status, *field), "{method} {path} {body}: {problem}");
         assert_eq!(problem["status"], *status, "{method} {path} {body}: {problem}");
-        let is_told = problem["detail"].as_str().is_some_and(|detail| detail.len() > 10);
-        assert!(is_told, "{method} {path} {body}: {problem}");
+        let is_explained = problem["detail"].as_str().is_some_and(|detail| detail.len() > 10);
+        assert!(is_explained, "{method} {path} {body}: {problem}");
     }
     assert_eq!(world.guard.request("GET", ALL, None), before);
     assert_eq!(world.writes(CAMPAIGN), Vec::<Write>::new());
-    assert_eq!(world.campaign(CAMPAIGN).text("/actor/incarnation"), "1", "it was guarded all the while");
+    assert_eq!(world.campaign(CAMPAIGN).text("/actor/incarnation"), "1", "it was guarded all the time");
 }
 
 #[test]
-fn commands_refuse_bad_usage_with_2_a_no_with_1_and_an_absent_supervisor_with_3() {
+fn bad_usage_ends_with_2_a_refusal_with_1_and_an_absent_supervisor_with_3() {
     let mut world = World::new();
     let usage: &[&[&str]] = &[
         &["campaign"],

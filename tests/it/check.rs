@@ -1,4 +1,4 @@
-//! `check`: what it finds in the account, and that it changes nothing there.
+//! The command `check`: what it finds in config, database, account and clock. It changes nothing.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -13,10 +13,10 @@ use crate::helper::{Config, Done, World, assert_says};
 
 const ID: i64 = 995_001;
 
-/// What `check` came to.
+/// The result of `check`.
 struct Checked {
     code: i32,
-    /// Everything that was looked at, a line each.
+    /// Everything that was checked, one line each.
     checks: String,
     notes: String,
     problems: Vec<String>,
@@ -39,7 +39,7 @@ impl Checked {
         Self { code, checks: checks.join("\n"), notes: lines("notes").join("\n"), problems: lines("problems") }
     }
 
-    /// Exactly these problems, one for each part.
+    /// Asserts that there are exactly these problems: each contains one of the parts.
     #[track_caller]
     fn assert_problems(&self, parts: &[&str]) {
         let Self { code, problems, .. } = self;
@@ -48,7 +48,7 @@ impl Checked {
     }
 }
 
-/// A world whose guard does not run, so that all requests from here on are `check`'s.
+/// Starts a world whose guard does not run, so that all later requests come from `check`.
 fn world(config: Config) -> World {
     let mut world = World::configured(config);
     world.guard.stop();
@@ -56,16 +56,16 @@ fn world(config: Config) -> World {
 }
 
 #[test]
-fn a_good_key_and_a_good_account_are_well_beside_a_running_supervisor() {
+fn check_reports_that_all_is_well_while_a_supervisor_runs() {
     let mut world = World::configured(Config::default());
     for id in ID..ID + 25 {
         world.add(CampaignSpec::running(id), 20_000);
     }
     world.wait_for_state(ID + 24, "active-guarded");
-    let told = world.done(&["check"]);
-    let lines: Vec<&str> = told.lines().collect();
-    assert_eq!(lines.last(), Some(&"All is well."), "{told}");
-    assert!(lines[..lines.len() - 1].iter().all(|line| line.starts_with("✓ ")), "{told}");
+    let printed = world.done(&["check"]);
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(lines.last(), Some(&"All is well."), "{printed}");
+    assert!(lines[..lines.len() - 1].iter().all(|line| line.starts_with("✓ ")), "{printed}");
     let file = world.guard.config_file();
     let folder = file.parent().unwrap().display();
     let lines = [
@@ -78,23 +78,24 @@ fn a_good_key_and_a_good_account_are_well_beside_a_running_supervisor() {
         "✓ clock          our clock agrees with TrafficStars'".to_owned(),
         "✓ account        25 campaigns in the account; 25 of them are guarded; reading them takes 3 requests a tick"
             .to_owned(),
-        "✓ requests       their spends and a token take up to 3 more; the limit of 100000 a minute has room".to_owned(),
-        "✓ time zone      the account's time zone is UTC, in which the rules count".to_owned(),
+        "✓ requests       the spends and an access token take up to 3 more; the limit of 100000 a minute allows"
+            .to_owned(),
+        "✓ time zone      the account's time zone is UTC, and the rules count in UTC".to_owned(),
     ];
     let parts: Vec<&str> = lines.iter().map(String::as_str).collect();
-    assert_says(&told, &parts);
+    assert_says(&printed, &parts);
     let strange = |one: &RequestRecord| one.operation.is_change();
-    assert!(!world.sandbox.requests().iter().any(strange), "it changes nothing");
+    assert!(!world.sandbox.requests().iter().any(strange), "`check` changes nothing");
     assert_eq!(world.database.journal(ID).len(), 0);
 }
 
 #[test]
-fn offline_it_asks_nothing_and_otherwise_as_little_as_serves() {
+fn an_offline_check_sends_no_request_and_other_checks_send_two() {
     let mut world = world(Config::default());
     world.add(CampaignSpec::running(ID), 20_000);
     let before = world.sandbox.requests().len();
-    let told = world.done(&["check", "--offline"]);
-    assert!(told.ends_with("\nAll is well.\n") && !told.contains("TrafficStars"), "{told}");
+    let printed = world.done(&["check", "--offline"]);
+    assert!(printed.ends_with("\nAll is well.\n") && !printed.contains("TrafficStars"), "{printed}");
     assert_eq!(world.sandbox.requests().len(), before);
     Checked::of(&world, &[]).assert_problems(&[]);
     let sent: Vec<Operation> = world.sandbox.requests()[before..].iter().map(|one| one.operation).collect();
@@ -102,7 +103,7 @@ fn offline_it_asks_nothing_and_otherwise_as_little_as_serves() {
 }
 
 #[test]
-fn a_key_that_is_bad_and_a_token_that_cannot_be_had_are_told_apart() {
+fn a_bad_key_and_a_failed_token_request_are_different_problems() {
     let wrapped = |message: &str| {
         let body = json!({
             "status": 400, "error": "EXTERNAL_SERVICE_ERROR", "message": message, "requestId": "5f0e-77",
@@ -115,7 +116,7 @@ fn a_key_that_is_bad_and_a_token_that_cannot_be_had_are_told_apart() {
         ((400, json!({"error": "invalid_grant"}).to_string()), refused),
         (wrapped("503 Service Unavailable"), "(400) (request id 5f0e-77), and does not say that the API key is bad"),
         ((403, "<html>wall</html>".to_owned()), "(403), and does not say that the API key is bad"),
-        ((503, String::new()), "TrafficStars has a failure of its own (503)"),
+        ((503, String::new()), "TrafficStars has an internal error (503)"),
     ];
     let mut world = world(Config::default());
     world.add(CampaignSpec::running(ID), 20_000);
@@ -131,13 +132,13 @@ fn a_key_that_is_bad_and_a_token_that_cannot_be_had_are_told_apart() {
 }
 
 #[test]
-fn a_key_that_was_cut_off_is_told_by_check_and_at_start() {
+fn a_key_that_was_cut_off_is_reported_by_check_and_at_start() {
     let world = world(Config::default());
     let key = [("TRAFFICSTAR_API_KEY", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIx")];
-    Checked::of(&world, &key).assert_problems(&["TRAFFICSTAR_API_KEY holds a part of an API key: it was cut off"]);
+    Checked::of(&world, &key).assert_problems(&["TRAFFICSTAR_API_KEY holds only a part of an API key"]);
     let run = world.guard.run_with(&key, &["run"]);
     assert_eq!(run.code, 1, "{run:?}");
-    assert_says(&run.stderr, &["it was cut off", "copy it anew from your TrafficStars profile page"]);
+    assert_says(&run.stderr, &["holds only a part of an API key", "from your TrafficStars profile page"]);
     assert!(!run.stderr.contains("eyJhbG"), "{run:?}");
 }
 
@@ -165,7 +166,7 @@ fn rows_whose_campaign_does_not_exist_or_is_blocked_are_named() {
 }
 
 #[test]
-fn an_account_in_another_time_zone_is_told_what_that_means() {
+fn another_time_zone_of_the_account_is_a_note() {
     let mut world = world(Config::default());
     world.add(CampaignSpec::running(ID).with_field("timezone", Some(json!(2))), 20_000);
     let checked = Checked::of(&world, &[]);
@@ -177,20 +178,20 @@ fn an_account_in_another_time_zone_is_told_what_that_means() {
 }
 
 #[test]
-fn a_limit_that_does_not_reach_is_a_problem_and_is_kept_by_the_check_itself() {
+fn a_request_limit_that_is_too_low_is_a_problem_and_check_keeps_it() {
     let config = Config::default().set("trafficstar", "requests_per_minute", 3).generator("tick", "1m");
     let mut world = world(config);
     world.add_all((ID..ID + 40).map(|id| (CampaignSpec::running(id), 20_000)));
     let before = world.sandbox.requests().len();
     let checked = Checked::of(&world, &[]);
-    checked.assert_problems(&["the limit of requests is too small: to read 40 campaigns takes"]);
-    assert_says(&checked.notes, &["30 of 40 campaigns were not looked for"]);
+    checked.assert_problems(&["the request limit is too small: reading 40 campaigns takes"]);
+    assert_says(&checked.notes, &["30 of 40 campaigns were not read"]);
     let sent = world.sandbox.requests().len() - before;
     assert!(sent <= 3, "{sent} requests");
 }
 
 #[test]
-fn a_clock_that_is_wrong_is_told_by_how_much() {
+fn check_reports_by_how_much_the_clock_is_wrong() {
     let world = world(Config::default());
     let cases = [
         (TimeDelta::zero(), Ok("ok | clock | our clock agrees with TrafficStars'")),
@@ -202,9 +203,9 @@ fn a_clock_that_is_wrong_is_told_by_how_much() {
         world.sandbox.set_clock(Utc::now() + ahead);
         let checked = Checked::of(&world, &[]);
         match expected {
-            Ok(told) => {
+            Ok(printed) => {
                 checked.assert_problems(&[]);
-                assert_says(&checked.checks, &[told]);
+                assert_says(&checked.checks, &[printed]);
             }
             Err(problem) => checked.assert_problems(&[problem]),
         }
@@ -212,33 +213,33 @@ fn a_clock_that_is_wrong_is_told_by_how_much() {
 }
 
 #[test]
-fn a_machine_on_which_the_supervisor_would_end_at_once_is_not_well() {
+fn missing_ca_certificates_are_a_problem_of_check_and_run() {
     let mut world = world(Config::default());
     world.configure("trafficstar", "base_url", "https://127.0.0.1:9");
     world.guard.variables.extend([("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")]);
     for command in [&["check", "--offline"][..], &["check"], &["run"]] {
         let done = world.run(command);
         assert_eq!(done.code, 1, "{command:?}: {done:?}");
-        assert_says(&done.told(), &["are the system's CA certificates installed?"]);
+        assert_says(&done.output(), &["are the system's CA certificates installed?"]);
     }
 }
 
 #[test]
-fn a_proxy_of_the_environment_is_told_without_its_password_by_check_and_run() {
+fn check_and_run_show_the_proxy_of_the_environment_without_its_password() {
     let mut world = world(Config::default());
     world.configure("trafficstar", "base_url", "https://api.example");
     world.guard.variables.push(("HTTPS_PROXY", "http://alice:secret@127.0.0.1:9"));
-    let proxy = "requests to TrafficStars go by the proxy http://127.0.0.1:9, which the environment names";
-    let told = world.done(&["check", "--offline"]);
-    assert!(told.contains(proxy) && !told.contains("secret"), "{told}");
+    let proxy = "requests to TrafficStars use the proxy http://127.0.0.1:9, which the environment names";
+    let printed = world.done(&["check", "--offline"]);
+    assert!(printed.contains(proxy) && !printed.contains("secret"), "{printed}");
     world.guard.start();
     world.wait_for_log(proxy);
     assert!(!world.guard.log().contains("secret"), "{}", world.guard.log());
 }
 
-/// Somebody who mistypes an address is told which one, and not what a library has tried.
+/// An operator who mistypes the address sees that address, and not a library's error text.
 #[test]
-fn an_address_that_is_not_trafficstars_is_named() {
+fn a_base_url_that_is_not_trafficstars_is_named() {
     let mut world = world(Config::default());
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let closed = format!("http://{closed}");
@@ -257,11 +258,11 @@ fn an_address_that_is_not_trafficstars_is_named() {
     }
 
     world.configure("trafficstar", "base_url", format!("{sandbox}/v1"));
-    Checked::of(&world, &[]).assert_problems(&["`/v1` has no place in it"]);
+    Checked::of(&world, &[]).assert_problems(&["remove `/v1` from the URL"]);
 }
 
 #[test]
-fn where_the_database_cannot_work_is_told_before_the_supervisor_finds_out() {
+fn check_reports_a_database_that_would_not_work() {
     let mut world = world(Config::default());
     let checked = Checked::of(&world, &[]);
     assert_says(&checked.checks, &["ok | lock | free: no supervisor runs on the database"]);
@@ -273,7 +274,7 @@ fn where_the_database_cannot_work_is_told_before_the_supervisor_finds_out() {
     };
     let before = files();
     Checked::of(&world, &[]).assert_problems(&[]);
-    assert_eq!(files(), before, "it leaves nothing behind");
+    assert_eq!(files(), before, "`check` leaves no file behind");
 
     let lock = folder.join("guard.db.lock");
     std::fs::remove_file(&lock).unwrap();
@@ -283,25 +284,25 @@ fn where_the_database_cannot_work_is_told_before_the_supervisor_finds_out() {
 
     let missing = folder.join("missing");
     world.configure("database", "url", format!("sqlite://{}/guard.db", missing.display()));
-    let told = format!("the folder {} is missing: make it", missing.display());
-    Checked::of(&world, &[]).assert_problems(&[&told]);
-    world.refused(&["migrate"], 1, &[&told]);
+    let printed = format!("the folder {} does not exist: create it", missing.display());
+    Checked::of(&world, &[]).assert_problems(&[&printed]);
+    world.refused(&["migrate"], 1, &[&printed]);
 }
 
 #[test]
-fn a_database_that_somebody_else_writes_at_this_moment_is_a_note() {
+fn a_database_that_another_program_is_writing_is_a_note() {
     let mut world = world(Config::default());
     world.database.execute("BEGIN EXCLUSIVE");
     let checked = Checked::of(&world, &[]);
     world.database.execute("ROLLBACK");
     checked.assert_problems(&[]);
-    assert_says(&checked.notes, &["somebody else writes at this moment", "check again in a moment"]);
+    assert_says(&checked.notes, &["another program writes at this moment", "check again in a moment"]);
 }
 
-/// To root nothing is read-only.
+/// As root, this test runs `check` as another user, because root may write everything.
 #[test]
 fn a_file_or_a_folder_that_this_user_may_not_write_is_a_problem() {
-    const NOBODY: u32 = 65_534;
+    const OTHER_USER: u32 = 65_534;
     let world = world(Config::default());
     let file = world.guard.config_file().with_file_name("guard.db");
     let folder = file.parent().unwrap();
@@ -309,19 +310,26 @@ fn a_file_or_a_folder_that_this_user_may_not_write_is_a_problem() {
     let check = || {
         let mut command = world.guard.program(&["check", "--offline", "--json"]);
         if rustix::process::geteuid().is_root() {
-            command.uid(NOBODY).gid(NOBODY);
+            command.uid(OTHER_USER).gid(OTHER_USER);
         }
-        Done::of(&mut command).told()
+        Done::of(&mut command).output()
     };
     std::fs::remove_file(folder.join("guard.db.lock")).unwrap();
     set_mode(folder, 0o555);
     set_mode(&file, 0o444);
     set_mode(&world.guard.config_file(), 0o444);
-    let told = check();
+    let printed = check();
     set_mode(folder, 0o777);
-    assert_says(&told, &["may not be written: SQLite's log and the lock are made in it", "is read-only for this user"]);
-    assert!(!told.contains("writable"), "{told}");
-    let told = check();
-    assert!(!told.contains("may not be written"), "{told}");
-    assert_says(&told, &["is read-only for this user: give this user the right to write it"]);
+    assert_says(
+        &printed,
+        &[
+            "this user cannot write in the folder",
+            "where SQLite's log and the lock are created",
+            "is read-only for this user",
+        ],
+    );
+    assert!(!printed.contains("writable"), "{printed}");
+    let printed = check();
+    assert!(!printed.contains("cannot write in the folder"), "{printed}");
+    assert_says(&printed, &["is read-only for this user: give this user the right to write it"]);
 }

@@ -1,4 +1,4 @@
-//! The guard's clock is not TrafficStars', whose answers have a `Date`.
+//! The guard's clock differs from TrafficStars' clock, which the guard knows from the `Date` of each answer.
 
 use chrono::{DateTime, Duration, Utc};
 use sandbox::{CampaignSpec, Options};
@@ -11,26 +11,26 @@ fn noon() -> DateTime<Utc> {
     "2026-12-05T12:00:00Z".parse().unwrap()
 }
 
-/// A guard that begins at a moment which is that far away from noon, for it and for TrafficStars.
+/// Starts a world whose clocks, the guard's and TrafficStars', are both ahead of noon by this time.
 fn world_ahead_by(ahead_by: Duration) -> World {
     World::at(noon() + ahead_by, Config::default(), Options::default(), |_, _| {})
 }
 
 #[test]
-fn by_a_clock_that_is_five_minutes_away_nothing_is_activated_and_a_pause_is_sent() {
+fn with_clocks_five_minutes_apart_nothing_is_activated_and_pauses_are_sent() {
     for minutes in [-6, 6] {
         let mut world = world_ahead_by(Duration::zero());
         world.set_own_clock(noon() + Duration::minutes(minutes));
         world.add(CampaignSpec::paused(ID), 20_000);
-        world.wait_for_log("our clock is five minutes or more away");
+        world.wait_for_log("our clock differs from TrafficStars' by five minutes or more");
         assert_eq!(world.writes(ID), []);
-        assert_says(&world.health().1["reasons"].to_string(), &["clock", "nothing is activated"]);
+        assert_says(&world.health().1["reasons"].to_string(), &["clock", "no campaign is activated"]);
 
         world.set_own_clock(noon());
         world.wait_for_state(ID, "active-guarded");
         world.wait_for("health to be right", |world| {
-            let told = world.health().1["reasons"].to_string();
-            if told.contains("clock") { Err(told) } else { Ok(()) }
+            let reasons = world.health().1["reasons"].to_string();
+            if reasons.contains("clock") { Err(reasons) } else { Ok(()) }
         });
         world.set_own_clock(noon() + Duration::minutes(minutes));
         world.database.execute("UPDATE urls SET click_limit = clicks");
@@ -39,18 +39,18 @@ fn by_a_clock_that_is_five_minutes_away_nothing_is_activated_and_a_pause_is_sent
 }
 
 #[test]
-fn a_cool_down_that_began_a_year_ahead_ends_when_the_clock_is_right_again() {
+fn a_cool_down_that_began_with_a_clock_a_year_ahead_ends_when_the_clock_is_right_again() {
     let config = Config::default().generator("cooldown", "6s");
     let mut world = World::at(noon() + Duration::days(365), config, Options::default(), |_, _| {});
     world.add(CampaignSpec::running(ID), 1_000);
-    // The cool-down begins anew when the pause is accepted.
+    // The cool-down starts again when the pause is accepted, so the clock is set only after that.
     world.wait_for_step(ID, "confirmed");
     world.set_clock(noon());
     world.wait_for_state(ID, "paused-guarded");
 }
 
 #[test]
-fn a_clock_a_day_ahead_takes_no_campaign_for_stopped_whose_end_time_is_still_to_come() {
+fn with_a_clock_a_day_ahead_a_running_campaign_is_not_taken_for_stopped() {
     let mut world = world_ahead_by(Duration::zero());
     world.add(CampaignSpec::paused(ID), 20_000);
     world.wait_for_step(ID, "confirmed");
@@ -64,7 +64,7 @@ fn a_clock_a_day_ahead_takes_no_campaign_for_stopped_whose_end_time_is_still_to_
 }
 
 #[test]
-fn an_end_time_that_was_set_a_day_ahead_is_set_anew_even_after_a_restart() {
+fn an_end_time_that_was_set_with_a_clock_a_day_ahead_is_corrected_after_a_restart() {
     let mut world = world_ahead_by(Duration::days(1));
     world.add(CampaignSpec::paused(ID), 20_000);
     world.wait_for_step(ID, "confirmed");

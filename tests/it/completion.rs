@@ -1,11 +1,11 @@
-//! Completion in the shells themselves: what a person types, and what the shell makes of it.
+//! Completion in real shells: a test types the beginning of a command and a tab, and reads the completed line.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::helper::{Done, Terminal, World};
 
-/// What is typed before the tab, and what stands there after it.
+/// The text that is typed before the tab, and a part of the line after it.
 const TYPED: [(&str, &str); 7] = [
     ("campai", "traffic-generator campaign"),
     ("campaign set 1 --mode obs", "--mode observe"),
@@ -20,12 +20,12 @@ fn installed(shell: &str) -> Option<PathBuf> {
     let found =
         std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(shell)).find(|path| path.is_file());
     if found.is_none() {
-        eprintln!("{shell} is not installed: what it makes of its script is not seen here");
+        eprintln!("{shell} is not installed: its completion is not tested here");
     }
     found
 }
 
-/// Types each beginning into the shell, and waits for the rest.
+/// Types each beginning into the shell, and waits for the completed line.
 fn assert_completes(shell: &str, arguments: &[&str], source: &str) {
     let Some(shell) = installed(shell) else { return };
     let mut world = World::new();
@@ -42,7 +42,7 @@ fn assert_completes(shell: &str, arguments: &[&str], source: &str) {
     terminal.type_in(&format!("{source}; echo sour''ced\n"));
     world.wait_for("the script to be read", |_| terminal.shows("sourced"));
     for (begun, whole) in TYPED {
-        // What was there before goes.
+        // Ctrl-U removes the line before it.
         terminal.type_in(&format!("\u{15}traffic-generator {begun}\t"));
         world.wait_for(&format!("{whole} behind {begun}"), |_| terminal.shows(whole));
     }
@@ -50,6 +50,7 @@ fn assert_completes(shell: &str, arguments: &[&str], source: &str) {
 
 #[test]
 fn bash_completes_commands_words_names_and_ids() {
+    assert!(installed("bash").is_some(), "this test needs bash");
     assert_completes("bash", &["--norc", "--noprofile", "-i"], "source <(traffic-generator completions bash)");
 }
 
@@ -66,12 +67,12 @@ fn fish_completes_commands_words_names_and_ids() {
 }
 
 #[test]
-fn without_a_supervisor_a_line_is_completed_in_silence() {
+fn without_a_supervisor_completion_prints_no_error() {
     let mut world = World::new();
     world.guard.stop();
     for typed in ["explain ", "hold x", "url list "] {
         let done = world.guard.run(&["complete", "--line", &format!("traffic-generator {typed}")]);
-        assert_eq!(done.told(), "", "{typed}");
+        assert_eq!(done.output(), "", "{typed}");
         assert_eq!(done.code, 0);
     }
     let words = Done::of(&mut world.guard.program_without_config(&["complete", "--", "log-f"])).succeeded();

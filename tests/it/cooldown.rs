@@ -1,4 +1,5 @@
-//! The cool-down: kept stopped, nothing decided, and what comes after it.
+//! The cool-down: the campaign is kept stopped, clicks and spend decide nothing, and the decision table applies
+//! afterwards.
 
 use chrono::{DateTime, Duration, Utc};
 use sandbox::{Amount, CampaignSpec, Interference};
@@ -21,11 +22,11 @@ fn cooling_down(cooldown: &str) -> World {
 }
 
 #[test]
-fn while_it_cools_down_neither_clicks_nor_spend_decide_anything() {
+fn during_the_cool_down_neither_clicks_nor_spend_decide_anything() {
     let mut world = cooling_down("10m");
     let campaign = world.wait_for_step(ID, "confirmed");
     let length = time(&campaign, "/cooling_down_until") - time(&campaign, "/action/accepted_at");
-    assert_eq!(length, Duration::minutes(10), "it lasts from the acceptance of the pause");
+    assert_eq!(length, Duration::minutes(10), "it counts from the acceptance of the pause");
     world.database.set_remaining_clicks(ID, 50_000);
     world.expect(ID, &Outcome::new("cooling-down", &PAUSE, &[PAUSED]));
     world.sandbox.set_spend(ID, Amount::cents(1_000)).unwrap();
@@ -35,11 +36,11 @@ fn while_it_cools_down_neither_clicks_nor_spend_decide_anything() {
 }
 
 #[test]
-fn started_while_it_cools_down_it_is_paused_again_and_the_time_begins_anew() {
+fn a_campaign_that_is_started_during_its_cool_down_is_paused_again_and_the_cool_down_starts_anew() {
     let mut world = cooling_down("10m");
     world.expect(ID, &Outcome::new("cooling-down", &PAUSE, &[PAUSED]));
     let first = time(&world.campaign(ID), "/cooling_down_until");
-    // More clicks would let it run, if anything were decided by them.
+    // With this number of clicks the campaign would run, if clicks decided anything during the cool-down.
     world.database.set_remaining_clicks(ID, 50_000);
     world.sandbox.interfere(ID, Interference::SetEndTime(None)).unwrap();
     world.sandbox.interfere(ID, Interference::Start).unwrap();
@@ -51,7 +52,7 @@ fn started_while_it_cools_down_it_is_paused_again_and_the_time_begins_anew() {
 }
 
 #[test]
-fn after_the_cool_down_it_is_kept_stopped_and_topped_up_it_runs_again() {
+fn after_the_cool_down_a_campaign_is_kept_stopped_until_it_is_topped_up() {
     let mut world = cooling_down("2s");
     let until = time(&world.wait_for_state(ID, "cooling-down"), "/cooling_down_until");
     world.expect(ID, &Outcome::new("paused-guarded", &PAUSE, &[PAUSED]));

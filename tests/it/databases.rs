@@ -1,4 +1,5 @@
-//! The guard is the same on SQLite and on PostgreSQL; and what is so of both: upgrades, old history, a server that goes away.
+//! The guard behaves the same on SQLite and on PostgreSQL. Also upgrades, the deletion of old history, a server that
+//! stops, TLS and passwords, and the lock file.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -77,10 +78,10 @@ fn a_hold_and_the_pause_of_all_survive_a_power_cut() {
         for id in [ID, OTHER] {
             world.wait_for_stop(id);
         }
-        // It may have to wait until nobody else can be guarding any more.
+        // The release may have to wait until it is certain that no other supervisor guards.
         world.wait_for("the release of all", |world| {
             let released = world.run(&["release-all"]);
-            if released.code == 0 { Ok(()) } else { Err(released.told()) }
+            if released.code == 0 { Ok(()) } else { Err(released.output()) }
         });
         assert_eq!(world.json(&["dump", "1"])["ordered"]["hold"]["reason"], "new creatives");
         world.done(&["release", "1"]);
@@ -97,7 +98,7 @@ fn an_earlier_versions_promises_are_kept_after_an_upgrade() {
     ];
     for release in ["000001", LATEST] {
         on_both_databases(|config| {
-            // Between the thresholds only a promise makes a difference.
+            // The clicks are between the thresholds, so that only the promise decides.
             let mut world = World::prepared(config, Options::default(), |sandbox, database| {
                 database.restore(release);
                 sandbox.add_campaign(CampaignSpec::paused(ID));
@@ -105,14 +106,14 @@ fn an_earlier_versions_promises_are_kept_after_an_upgrade() {
             });
             world.expect_all(&[
                 (ID, "promised to run", Outcome::new("active-guarded", &ACTIVATION, &[old[0], new[0]])),
-                (OTHER, "promised to stand", Outcome::new("paused-guarded", &PAUSE, &[old[1], new[1]])),
+                (OTHER, "promised to be stopped", Outcome::new("paused-guarded", &PAUSE, &[old[1], new[1]])),
             ]);
         });
     }
 }
 
 #[test]
-fn run_makes_no_database_and_says_what_does() {
+fn run_makes_no_database_and_names_the_command_that_does() {
     let mut world = World::new();
     world.guard.stop();
     world.guard.move_file("guard.db", "guard.elsewhere");
@@ -139,7 +140,7 @@ fn a_newer_versions_database_is_refused_and_not_touched() {
         for command in ["run", "migrate", "check"] {
             let refused = world.run(&[command]);
             assert_eq!(refused.code, 1, "{command}: {refused:?}");
-            assert_says(&refused.told(), &["newer version of this program", "99991231235959"]);
+            assert_says(&refused.output(), &["newer version of this program", "99991231235959"]);
         }
         let versions = world.database.number("SELECT COUNT(*) AS number FROM __diesel_schema_migrations");
         world.database.execute("DELETE FROM __diesel_schema_migrations WHERE version = '99991231235959'");
@@ -149,7 +150,7 @@ fn a_newer_versions_database_is_refused_and_not_touched() {
 }
 
 #[test]
-fn history_is_kept_as_long_as_configured_and_forgotten_then() {
+fn history_is_deleted_after_the_configured_time() {
     on_both_databases(|config| {
         let config = config.set("database", "keep_history", "1d");
         let mut world = World::prepared(config, Options::default(), |sandbox, database| {
@@ -165,13 +166,13 @@ fn history_is_kept_as_long_as_configured_and_forgotten_then() {
                 left => Err(format!("entries and spends left: {left:?}")),
             }
         });
-        let last_words = "SELECT COUNT(*) AS number FROM journal WHERE id IN (1, 3)";
-        assert_eq!(world.database.number(last_words), 2, "what was done last, however long ago, stays");
+        let last_actions = "SELECT COUNT(*) AS number FROM journal WHERE id IN (1, 3)";
+        assert_eq!(world.database.number(last_actions), 2, "each campaign's last action stays, however old it is");
     });
 }
 
 #[test]
-fn a_server_that_stops_is_waited_for_and_the_guard_goes_on() {
+fn the_guard_waits_for_a_stopped_server_and_continues() {
     let Some(mut server) = Server::start(None) else { return };
     let config = Config::default().set("database", "url", server.url("postgres")).generator("cooldown", "10m");
     let mut world = World::configured(config.clone());
@@ -179,10 +180,10 @@ fn a_server_that_stops_is_waited_for_and_the_guard_goes_on() {
     world.wait_for_writes(ID, &ACTIVATION);
     world.wait_for_state(ID, "active-guarded");
     server.stop();
-    let error = world.wait_for("word that the database is away", |world| {
+    let error = world.wait_for("the dump to report the database's error", |world| {
         world.guard.state()["database"]["last_error"].as_str().map(str::to_owned).ok_or_else(|| "none yet".to_owned())
     });
-    assert!(error.contains("tried again all the time"), "{error}");
+    assert!(error.contains("the program keeps trying"), "{error}");
     server.start_again();
     world.reconnect();
     world.database.set_remaining_clicks(ID, 1_000);
@@ -196,7 +197,7 @@ fn a_server_that_stops_is_waited_for_and_the_guard_goes_on() {
 }
 
 #[test]
-fn a_server_across_the_network_is_reached_with_the_certificate_and_the_password_that_are_configured() {
+fn a_server_across_the_network_needs_the_configured_certificate_and_password() {
     let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let tls = Tls { certificate: own.cert.pem(), key: own.signing_key.serialize_pem() };
     let Some(server) = Server::start(Some(&tls)) else { return };
@@ -219,36 +220,36 @@ fn a_server_across_the_network_is_reached_with_the_certificate_and_the_password_
         (&[(name, url.as_str()), in_file][..], "migrate", 1, "sslrootcert"),
         (&[trusted], "migrate", 1, "PGPASSWORD"),
         (&[trusted, in_file, wrong], "migrate", 1, "password authentication failed"),
-        (&[trusted, right], "check", 1, "`traffic-generator migrate` makes its tables"),
+        (&[trusted, right], "check", 1, "`traffic-generator migrate` creates its tables"),
         (&[trusted, in_file], "migrate", 0, "was brought up to date"),
         (&[trusted, in_file], "check", 0, "All is well."),
     ];
     for (variables, command, code, text) in cases {
         let done = world.guard.run_with(variables, &[command]);
-        let told = done.told();
-        assert!(done.code == code && told.contains(text), "{command}: expected {text}, found {told}");
-        assert!(!told.contains("correct horse") && !told.contains("wrong battery"), "{told}");
+        let printed = done.output();
+        assert!(done.code == code && printed.contains(text), "{command}: expected {text}, found {printed}");
+        assert!(!printed.contains("correct horse") && !printed.contains("wrong battery"), "{printed}");
     }
 }
 
-/// The refusal of a second supervisor makes people look for what is left over.
+/// A person may remove the lock file when the program refuses to start a second supervisor.
 #[test]
-fn a_supervisor_whose_lock_file_is_removed_sends_nothing_more_and_ends() {
+fn a_supervisor_whose_lock_file_is_removed_sends_nothing_and_ends() {
     let mut world = World::new();
     world.add_guarded(ID);
     std::fs::remove_file(world.guard.config_file().with_file_name("guard.db.lock")).unwrap();
     let refused = world.run(&["process", "1", "--force", "pause"]);
     assert_ne!(refused.code, 0, "{refused:?}");
     assert_eq!(world.guard.end().code(), Some(1), "{}", world.guard.log());
-    assert_eq!(world.writes(ID), [], "it has sent something");
+    assert_eq!(world.writes(ID), [], "it sent nothing");
     assert!(world.guard.log().contains("the lock file beside the database was removed"), "{}", world.guard.log());
     world.start();
     world.done(&["process", "1", "--force", "pause"]);
 }
 
-/// The tracker can write the database's folder.
+/// The tracker can write to the database's folder, so it could put a link in the place of the lock file.
 #[test]
-fn the_lock_is_a_file_of_its_own_for_its_owner_alone() {
+fn the_lock_file_is_private_and_is_never_a_link() {
     let mut world = World::new();
     let folder = world.guard.config_file().parent().unwrap().to_owned();
     let (lock, victim) = (folder.join("guard.db.lock"), folder.join("victim"));
@@ -262,7 +263,7 @@ fn the_lock_is_a_file_of_its_own_for_its_owner_alone() {
             "guard.db.lock is a link"
         } else {
             std::fs::hard_link(&victim, &lock).unwrap();
-            "guard.db.lock has another name"
+            "guard.db.lock has a second name"
         };
         world.refused(&["run"], 1, &[said]);
         assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");

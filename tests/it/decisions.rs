@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World};
 
-/// Today's spend as TrafficStars tells it.
+/// Today's spend, as TrafficStars shows it.
 #[derive(Debug, Clone, Copy)]
 enum Spend {
     Cents(i64),
@@ -13,7 +13,7 @@ enum Spend {
     Unreadable,
 }
 
-/// What TrafficStars says of a campaign.
+/// The remote status of a campaign.
 #[derive(Debug, Clone, Copy)]
 enum Remote {
     Running,
@@ -21,8 +21,8 @@ enum Remote {
     EndTimePassed,
     Blocked,
     BudgetReached,
-    /// A word that nobody taught us, and whether the campaign is switched on.
-    Untaught {
+    /// A status that the program does not know. `active` is whether the campaign is switched on.
+    Unknown {
         active: bool,
     },
 }
@@ -30,22 +30,22 @@ enum Remote {
 #[derive(Debug, Clone, Copy)]
 enum Clicks {
     Remaining(i64),
-    /// So many, and a row that makes no sense.
+    /// The remaining clicks, and an invalid row beside them.
     InDoubt(i64),
 }
 
 use Clicks::{InDoubt, Remaining};
-use Remote::{Blocked, BudgetReached, EndTimePassed, Running, Stopped, Untaught};
+use Remote::{Blocked, BudgetReached, EndTimePassed, Running, Stopped, Unknown};
 use Spend::{Cents, Micros, Unreadable};
 
-/// What is to come of a row.
+/// The expected result of a case.
 #[derive(Debug, Clone, Copy)]
 enum Then {
-    /// No request, this state.
+    /// No request is sent, and this is the state.
     Stay(&'static str),
-    /// A pause, by tick or by guard.
+    /// A pause with this trigger, `tick` or `guard`.
     Pause(&'static str),
-    /// An activation, by tick or by guard.
+    /// An activation with this trigger, `tick` or `guard`.
     Activate(&'static str),
 }
 
@@ -53,7 +53,7 @@ const IDLE: &str = "idle";
 const ACTIVE: &str = "active-guarded";
 const PAUSED: &str = "paused-guarded";
 
-/// What it is about, the state before, the facts, and what comes of them.
+/// A case: its name, the state before, the facts, and the expected result.
 type Case = (&'static str, &'static str, Spend, Clicks, Remote, Then);
 
 fn spec(id: i64, spend: Spend, remote: Remote) -> CampaignSpec {
@@ -66,7 +66,7 @@ fn spec(id: i64, spend: Spend, remote: Remote) -> CampaignSpec {
         }
         Blocked => CampaignSpec::blocked(id),
         BudgetReached => CampaignSpec { status: "total_budget_is_reached".to_owned(), ..CampaignSpec::running(id) },
-        Untaught { active } => {
+        Unknown { active } => {
             let spec = if active { CampaignSpec::running(id) } else { CampaignSpec::paused(id) };
             spec.with_field("status", Some(json!("warming_up")))
         }
@@ -92,25 +92,26 @@ fn outcome(before: &str, then: Then) -> Outcome {
     }
 }
 
-/// Every campaign is brought into its state before, and the facts of all change at once. Promises are made by adopting,
-/// which takes no request. The cool-down outlasts the test. Every combination is in `src/domain/tests/decisions.rs`.
+/// The test brings every campaign into the state before, and then changes the facts of all at once. The promises come
+/// from adopting, which takes no request. The cool-down is longer than the test. All combinations are tested in
+/// `src/domain/tests/decisions.rs`.
 #[test]
-fn every_row_of_the_decision_table_does_what_it_says_from_each_thresholds_very_value_on() {
+fn every_row_of_the_decision_table_applies_from_exactly_each_threshold_on() {
     use Then::{Activate, Pause, Stay};
     let (low, high) = (Cents(999), Cents(1_000));
-    let untaught = Untaught { active: true };
+    let unknown = Unknown { active: true };
     let cases: [Case; 30] = [
         ("used up, running", IDLE, low, Remaining(5_000), Running, Pause("tick")),
         ("used up, promised to be stopped", PAUSED, low, Remaining(0), Running, Pause("guard")),
         ("used up, spend unknown", ACTIVE, Unreadable, Remaining(5_000), Running, Pause("tick")),
-        ("used up, untaught word", ACTIVE, low, Remaining(0), untaught, Pause("tick")),
+        ("used up, unknown word", ACTIVE, low, Remaining(0), unknown, Pause("tick")),
         ("used up and in doubt", IDLE, low, InDoubt(5_000), Running, Pause("tick")),
         ("used up, its budget is reached, may run", IDLE, low, Remaining(0), BudgetReached, Pause("tick")),
         ("blocked, may run against the promise", PAUSED, low, Remaining(20_000), Blocked, Pause("guard")),
-        ("unknown, may run against the promise", PAUSED, low, Remaining(10_000), untaught, Pause("guard")),
+        ("unknown, may run against the promise", PAUSED, low, Remaining(10_000), unknown, Pause("guard")),
         ("blocked, promised to run", ACTIVE, low, Remaining(20_000), Blocked, Stay(ACTIVE)),
         ("blocked comes before high spend", ACTIVE, high, Remaining(20_000), Blocked, Stay(ACTIVE)),
-        ("unknown", ACTIVE, low, Remaining(20_000), Untaught { active: false }, Stay(ACTIVE)),
+        ("unknown", ACTIVE, low, Remaining(20_000), Unknown { active: false }, Stay(ACTIVE)),
         ("high spend, used up", ACTIVE, high, Remaining(0), Running, Stay(IDLE)),
         ("high spend, enough clicks", IDLE, high, Remaining(15_000), Stopped, Stay(IDLE)),
         ("high spend, clicks in doubt", PAUSED, high, InDoubt(20_000), Running, Stay(IDLE)),
@@ -149,7 +150,7 @@ fn every_row_of_the_decision_table_does_what_it_says_from_each_thresholds_very_v
             let (Remaining(count) | InDoubt(count)) = clicks;
             world.database.set_remaining_clicks(id, count);
             if matches!(clicks, InDoubt(_)) {
-                world.database.add_url(id, "senseless", -1);
+                world.database.add_url(id, "invalid", -1);
             }
         }
     });
@@ -158,7 +159,7 @@ fn every_row_of_the_decision_table_does_what_it_says_from_each_thresholds_very_v
 }
 
 #[test]
-fn a_campaign_that_says_active_with_its_end_time_past_does_not_run_and_gets_a_new_end_time() {
+fn an_active_campaign_whose_end_time_has_passed_gets_a_new_end_time() {
     let id = 995_224;
     let mut world = World::new();
     world.add(CampaignSpec::running(id), 20_000);

@@ -1,6 +1,8 @@
-//! How the guard ends: at a signal in order, within a bound whatever hangs; at a second one at once.
+//! The end of the guard. The first signal ends it in order, and within a time limit if something hangs. A second signal
+//! ends it at once.
 //!
-//! Tests begin in the order of their names: this one's has to come early, since half a minute is waited for here.
+//! Tests start in the order of their names. This module's name has to come early, because a test here takes half a
+//! minute.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +13,7 @@ use crate::helper::{Config, PAUSE, World, Write, in_parallel};
 
 const ID: i64 = 995_224;
 const OTHER: i64 = 995_225;
-/// What is on its way is waited for this long, and what was read is stored within a little more.
+/// The guard waits this long for requests in flight, and then needs a little more time to store its records.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(30);
 const AND_GONE_WITHIN: Duration = Duration::from_secs(45);
 const HANGS: Duration = Duration::from_secs(300);
@@ -20,7 +22,7 @@ fn config() -> Config {
     Config::default().generator("cooldown", "10m").set("trafficstar", "timeout", "2m")
 }
 
-/// A campaign whose pause has arrived at TrafficStars, which keeps its answer back.
+/// Starts a world with a campaign whose pause has arrived at TrafficStars and is not answered for the time `hangs`.
 fn while_a_pause_hangs(hangs: Duration) -> World {
     let mut world = World::configured(config());
     world.sandbox.inject(Fault::always(FaultKind::DelayBeforeAnswer(hangs)).on(Operation::Pause));
@@ -29,37 +31,38 @@ fn while_a_pause_hangs(hangs: Duration) -> World {
     world
 }
 
-/// Sends a signal and waits for an end in order: with exit status 0, and without a socket. How long it took.
+/// Sends a signal and waits for an orderly end: with exit status 0, and without a socket. Returns the time that it
+/// took.
 #[track_caller]
 fn end(world: &mut World, signal: Signal) -> Duration {
     let begun = Instant::now();
     world.guard.signal(signal);
     world.guard.wait_for_end();
-    assert!(!world.guard.socket().exists(), "its socket is still there");
+    assert!(!world.guard.socket().exists(), "the socket is still there");
     begun.elapsed()
 }
 
 #[test]
-fn either_signal_ends_it_in_order_and_nothing_new_is_begun_while_it_finishes() {
+fn either_signal_ends_the_guard_in_order_and_it_begins_nothing_new() {
     in_parallel([Signal::TERM, Signal::INT], |signal| {
         let mut world = while_a_pause_hangs(Duration::from_secs(3));
         world.sandbox.add_campaign(CampaignSpec::running(OTHER));
         world.database.add_campaign(OTHER, 1_000);
         world.guard.signal(signal);
         world.wait_for_log("stopping: nothing new is begun");
-        // Some ticks could begin before the pause is answered.
+        // There is time for some ticks before the pause is answered.
         world.database.enable(OTHER);
         let forced = world.run(&["process", "2", "--force", "pause"]);
         assert_ne!(forced.code, 0, "{forced:?}");
         world.guard.wait_for_end();
         assert_eq!((world.writes(ID), world.writes(OTHER)), (PAUSE.to_vec(), Vec::new()));
         assert_eq!(world.database.journal(ID)[0].step, "accepted");
-        assert!(!world.guard.socket().exists(), "its socket is still there");
+        assert!(!world.guard.socket().exists(), "the socket is still there");
     });
 }
 
 #[test]
-fn what_hangs_is_given_up_after_half_a_minute_and_settled_by_the_next_start() {
+fn an_action_that_hangs_is_given_up_after_half_a_minute_and_settled_by_the_next_start() {
     type Hang = fn() -> World;
     let remote: Hang = || while_a_pause_hangs(HANGS);
     let database: Hang = || {
@@ -70,7 +73,7 @@ fn what_hangs_is_given_up_after_half_a_minute_and_settled_by_the_next_start() {
     in_parallel([("the remote", remote), ("the database", database)], |(name, hang)| {
         let mut world = hang();
         let took = end(&mut world, Signal::TERM);
-        assert!(took >= GIVEN_UP_AFTER - Duration::from_secs(1), "{name}: given up after {took:?} already");
+        assert!(took >= GIVEN_UP_AFTER - Duration::from_secs(1), "{name}: the guard gave up after only {took:?}");
         assert!(took <= AND_GONE_WITHIN, "{name}: {took:?}");
         if name == "the database" {
             world.database.unlock();
@@ -88,18 +91,18 @@ fn what_hangs_is_given_up_after_half_a_minute_and_settled_by_the_next_start() {
 }
 
 #[test]
-fn a_database_that_is_free_again_in_time_gets_everything_stored_before_the_end() {
+fn everything_is_stored_before_the_end_if_the_database_is_free_again_in_time() {
     let mut world = while_a_pause_hangs(Duration::from_secs(2));
     world.database.lock();
     world.guard.signal(Signal::TERM);
-    world.wait_for_log("the program stops, and this is not stored yet");
+    world.wait_for_log("the program stops, and this record is not stored yet");
     world.database.unlock();
     world.guard.wait_for_end();
     assert_eq!(world.database.journal(ID)[0].step, "accepted");
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once_and_the_status_says_which_it_was() {
+fn a_second_signal_ends_the_guard_at_once_with_the_exit_status_of_that_signal() {
     in_parallel([(Signal::TERM, 143), (Signal::INT, 130)], |(signal, status)| {
         let mut world = while_a_pause_hangs(HANGS);
         world.guard.signal(Signal::TERM);
@@ -109,7 +112,7 @@ fn a_second_signal_ends_it_at_once_and_the_status_says_which_it_was() {
         let ended = world.guard.end();
         assert_eq!(ended.code(), Some(status), "{ended}");
         assert!(begun.elapsed() < Duration::from_secs(5), "it took {:?}", begun.elapsed());
-        // Nothing is lost by it: the same as after a crash.
+        // Nothing is lost: the next start continues as after a crash.
         world.sandbox.clear_faults();
         world.start();
         world.wait_for_writes(ID, &PAUSE);

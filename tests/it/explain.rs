@@ -1,4 +1,4 @@
-//! `explain`, health and metrics: what an operator and a monitor are told over the socket.
+//! The command `explain`, health and metrics.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::helper::{Config, World, assert_says};
 const ID: i64 = 995_001;
 
 impl World {
-    /// What `explain` answers about a campaign.
+    /// Returns the explanation of a campaign.
     pub(crate) fn explained(&self, row: i64) -> Value {
         let reply = self.guard.get(&format!("/v1/campaigns/{row}/explain"));
         assert_eq!(reply.status, 200, "{reply:?}");
@@ -22,7 +22,7 @@ impl World {
         (reply.status, reply.json())
     }
 
-    /// What it says is wrong, in words that never change.
+    /// Returns the kinds of health's reasons.
     pub(crate) fn degradations(&self) -> Vec<String> {
         self.guard.get("/v1/health").degradations()
     }
@@ -46,29 +46,32 @@ fn a_guarded_campaign_is_explained_as_text_and_as_json() {
     }
     let conclusions: Vec<&Value> =
         explanation["decisions"].as_array().unwrap().iter().map(|decision| &decision["conclusion"]).collect();
-    assert_eq!(conclusions, ["nothing", "adopt"], "decisions to do nothing are told as well");
+    assert_eq!(conclusions, ["nothing", "adopt"], "decisions to do nothing are listed as well");
     let parts = [
         "It runs. Last decision: it runs, with 20,000 clicks left as it should",
         "active-guarded since",
         "pause       at 5,000 clicks or fewer: 15,000 to go",
-        "next tick: it is read again",
+        "the next tick reads it again",
     ];
     assert_says(&world.done(&["explain", "1", "--verbose"]), &parts);
     assert_eq!(world.json(&["explain", "1"])["promise"], explanation["promise"]);
 }
 
 #[test]
-fn high_spend_says_plainly_that_the_guard_that_stops_is_released_too() {
+fn explain_says_that_above_the_spend_limit_the_guard_no_longer_pauses() {
     let mut world = World::new();
     world.add(CampaignSpec::running(ID).spent(sandbox::Amount::cents(1_250)), 100);
     world.wait_until(ID, "unguarded", |campaign| campaign.text("/unguarded") == "true");
-    let said =
-        ["RUNS, and nothing pauses it", "The guard that stops it is released, too", "campaign set 1 --spend-limit"];
+    let said = [
+        "RUNS, and nothing pauses it",
+        "the guard leaves it alone, and does not pause it",
+        "campaign set 1 --spend-limit",
+    ];
     assert_says(&world.done(&["explain", "1"]), &said);
 }
 
 #[test]
-fn after_a_restart_the_journal_tells_who_paused_it_and_why() {
+fn after_a_restart_explain_shows_from_the_journal_who_paused_a_campaign_and_why() {
     let mut world = World::new();
     world.add(CampaignSpec::running(ID), 4_134);
     world.wait_for_state(ID, "cooling-down");
@@ -82,7 +85,7 @@ fn after_a_restart_the_journal_tells_who_paused_it_and_why() {
 }
 
 #[test]
-fn a_disabled_campaign_and_an_unknown_one_are_explained_as_such() {
+fn explain_says_that_a_campaign_is_disabled_or_unknown() {
     let mut world = World::new();
     world.add_disabled(CampaignSpec::running(ID), 20_000);
     world.wait_until(ID, "listed", |_| true);
@@ -93,7 +96,7 @@ fn a_disabled_campaign_and_an_unknown_one_are_explained_as_such() {
 }
 
 #[test]
-fn health_is_degraded_while_trafficstars_fails_and_well_again_after_it() {
+fn health_is_degraded_while_trafficstars_fails_and_ok_afterwards() {
     let mut world = World::new();
     world.add_guarded(ID);
     world.wait_for("health is ok", |world| match world.health() {
@@ -123,16 +126,16 @@ fn health_is_degraded_while_trafficstars_fails_and_well_again_after_it() {
 }
 
 #[test]
-fn health_names_a_pause_only_once_it_is_late() {
+fn health_names_a_pause_only_when_it_is_late() {
     let mut world = World::new();
-    // By each of the ways to pause.
+    // Both ways to pause fail.
     for operation in [Operation::Pause, Operation::Edit] {
         world.sandbox.inject(Fault::status(500).on(operation));
     }
     world.add(CampaignSpec::running(ID), 100);
     world.wait_for_step(ID, "failed");
     assert!(!world.degradations().contains(&"pause-unconfirmed".to_owned()), "two minutes have not passed");
-    // It is sent again at every tick.
+    // The pause is sent again at every tick.
     world.wait_for("the failed pause in words", |world| {
         let text = world.done(&["explain", "1"]);
         if text.contains("The last pause failed at") { Ok(()) } else { Err(text) }

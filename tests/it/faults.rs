@@ -1,6 +1,7 @@
-//! What goes wrong between the guard and TrafficStars, at every kind of request.
+//! Failures between the guard and TrafficStars, at every kind of request.
 //!
-//! For each failure the guard lives on, says what happened, starts nothing on doubt, and is as it should be soon after.
+//! After each failure the guard still runs, logs what happened, starts nothing in doubt, and soon reaches the right
+//! state.
 
 mod reads;
 mod refused;
@@ -16,37 +17,38 @@ use sandbox::FaultKind;
 
 use crate::helper::{Config, World, in_parallel};
 
-/// The guard's patience with one request. A huge body comes within it, on a machine with much to do, too.
+/// The guard's time-out for one request. A huge body arrives within it, even on a busy machine.
 const TIMEOUT: &str = "2500ms";
-/// Longer than that.
+/// Longer than the time-out.
 const TOO_LONG: Duration = Duration::from_secs(5);
-/// Shorter, so that only the time of all bytes together is too long.
+/// Shorter than the time-out, so that only the time of all bytes together is too long.
 const PER_BYTE: Duration = Duration::from_millis(400);
 /// More than any answer of TrafficStars has.
 const TOO_MANY_BYTES: usize = 17 * 1024 * 1024;
-/// So many worlds at once, each with some of the failures one after the other: those that take time in different ones.
+/// The number of worlds that run at once. Each tries some of the failures one after the other. The slow failures are in
+/// different worlds.
 const WORLDS: usize = 6;
 
 /// One way in which a request can go wrong.
 struct Failure {
     name: &'static str,
     kind: FaultKind,
-    /// What becomes of a request that is to change something.
+    /// The effect on a request that changes something.
     change: Change,
-    /// What the guard says of it.
+    /// The guard's words for the failure.
     words: &'static str,
 }
 
-/// What becomes of a request that is to change something, and goes wrong.
+/// The effect of a failure on a request that changes something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
-    /// The answer says that it had no effect.
+    /// The request has no effect, and the answer says so.
     Refused,
-    /// It had none, and no answer says so.
+    /// The request has no effect, and no answer says so.
     Lost,
-    /// It had none, and a run or a pause is sent once more at once.
+    /// The request has no effect. The guard sends a run or a pause once more at once.
     Repeated,
-    /// It had its effect, and no answer says so.
+    /// The request has its effect, and no answer says so.
     Made,
 }
 
@@ -57,12 +59,7 @@ fn failures(elsewhere: &Elsewhere) -> Vec<Failure> {
     let too_late = "TrafficStars did not answer in time";
     vec![
         failure("forbidden", status(403, "{}"), Change::Repeated, "TrafficStars rejects the request (403)"),
-        failure(
-            "a failure of its own",
-            status(500, "{}"),
-            Change::Repeated,
-            "TrafficStars has a failure of its own (500)",
-        ),
+        failure("an internal error", status(500, "{}"), Change::Repeated, "TrafficStars has an internal error (500)"),
         failure("too late an answer", FaultKind::DelayBeforeAnswer(TOO_LONG), Change::Made, too_late),
         failure("a lost request", FaultKind::DropRequest, Change::Lost, broke),
         failure("a lost answer", FaultKind::LoseAnswer, Change::Made, broke),
@@ -71,7 +68,7 @@ fn failures(elsewhere: &Elsewhere) -> Vec<Failure> {
         failure("a web page", FaultKind::GarbageBody, Change::Made, "answer cannot be read: it is not JSON"),
         failure("a redirect", FaultKind::Redirect(elsewhere.url()), Change::Refused, "rejects the request (302)"),
         failure("a body that trickles", FaultKind::SlowBody(PER_BYTE), Change::Made, too_late),
-        failure("a proxy's web page", status(502, "<html>"), Change::Repeated, "has a failure of its own (502)"),
+        failure("a proxy's web page", status(502, "<html>"), Change::Repeated, "has an internal error (502)"),
         failure("a huge body", FaultKind::HugeBody(TOO_MANY_BYTES), Change::Made, "it is larger than 16777216 bytes"),
     ]
 }
@@ -80,7 +77,7 @@ fn config() -> Config {
     Config::default().set("trafficstar", "timeout", TIMEOUT).generator("cooldown", "10m")
 }
 
-/// Tries every failure, some of them one after the other in a world that `set_up` has made.
+/// Tries every failure. Each world that `set_up` makes tries some of them, one after the other.
 fn try_each(set_up: impl Fn() -> World + Sync, check: impl Fn(&mut World, i64, &Failure) + Sync) {
     let elsewhere = Elsewhere::new();
     let failures: Vec<_> = (0..).zip(failures(&elsewhere)).collect();
@@ -91,10 +88,10 @@ fn try_each(set_up: impl Fn() -> World + Sync, check: impl Fn(&mut World, i64, &
         }
         assert!(!world.guard.log().contains("sandbox-api-key"));
     });
-    elsewhere.assert_that_nobody_came();
+    elsewhere.assert_no_connection();
 }
 
-/// Another host, which is not to see a token.
+/// Another host. The guard must not follow a redirect to it, because it would get the token.
 struct Elsewhere(TcpListener);
 
 impl Elsewhere {
@@ -108,8 +105,8 @@ impl Elsewhere {
         format!("http://{}/v1.1/campaigns", self.0.local_addr().unwrap())
     }
 
-    fn assert_that_nobody_came(&self) {
-        let nobody = self.0.accept().unwrap_err();
-        assert_eq!(nobody.kind(), ErrorKind::WouldBlock);
+    fn assert_no_connection(&self) {
+        let error = self.0.accept().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
     }
 }

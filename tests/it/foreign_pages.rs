@@ -1,5 +1,5 @@
-//! Web pages that reach the control socket through a browser, behind `ssh -L`: they give no orders and read nothing.
-//! Requests as curl sends them are served as before.
+//! Web pages of other sites that reach the control socket through a browser, over `ssh -L`. They can neither give
+//! orders nor read answers. The program still serves requests as curl sends them.
 
 use std::io::Read;
 use std::path::Path;
@@ -12,10 +12,10 @@ use crate::helper::{Reply, World, ask, ask_with, assert_says, say};
 
 const OURS: &str = "Host: localhost:8080";
 const JSON: &str = "Content-Type: application/json";
-/// An order that does nothing where it is let through: there is no such campaign.
+/// An order that does nothing if the server accepts it, because the campaign does not exist.
 const NOTHING: (&str, &str) = ("/v1/campaigns/999/process", r#"{"force": "activate"}"#);
 
-/// A refusal is a problem that says what was wrong.
+/// Asserts that the reply is a problem with this status and these words.
 fn assert_refused(reply: &Reply, status: u16, words: &[&str]) {
     assert_eq!((reply.status, reply.content_type.as_str()), (status, "application/problem+json"), "{reply:?}");
     let problem = reply.json();
@@ -23,8 +23,8 @@ fn assert_refused(reply: &Reply, status: u16, words: &[&str]) {
     assert_says(problem["detail"].as_str().unwrap(), words);
 }
 
-/// Whether the request was let through to where nothing is found.
-fn is_let_through(reply: &Reply) -> bool {
+/// Whether the server accepted the request, and only did not find the campaign.
+fn is_accepted(reply: &Reply) -> bool {
     reply.status == 404 && reply.json()["title"] == "unknown campaign"
 }
 
@@ -62,7 +62,7 @@ fn a_foreign_page_gives_no_orders() {
 }
 
 #[test]
-fn a_change_passes_with_a_site_of_our_own_or_from_outside_of_browsers() {
+fn a_change_is_accepted_from_the_same_site_or_from_other_programs_than_browsers() {
     let world = World::new();
     let socket = world.guard.socket();
     let passing: &[&[&str]] = &[
@@ -88,7 +88,8 @@ fn a_change_passes_with_a_site_of_our_own_or_from_outside_of_browsers() {
         &["Sec-Fetch-Site: none", "Sec-Fetch-Site: none"],
         &["Sec-Fetch-Site: säme-origin"],
         &["Origin: http://evil.example"],
-        // The same as `Host`: a browser that does not say `same-origin` knows nothing of our rules.
+        // This origin is the same as `Host`. But the browser does not send `Sec-Fetch-Site`, so the origin alone is not
+        // trusted.
         &["Origin: http://localhost:8080"],
         &["Origin: null"],
         &["ORIGIN: null"],
@@ -101,13 +102,13 @@ fn a_change_passes_with_a_site_of_our_own_or_from_outside_of_browsers() {
     };
     for said in passing {
         let reply = ask(said, "POST", NOTHING);
-        assert!(is_let_through(&reply), "{said:?}: {reply:?}");
+        assert!(is_accepted(&reply), "{said:?}: {reply:?}");
     }
     for said in refused {
         for (method, request) in [("POST", NOTHING), ("DELETE", ("/v1/hold", "")), ("BREW", ("/v1/nothing", ""))] {
             assert_refused(&ask(said, method, request), 403, &["another site", "curl"]);
         }
-        // They change nothing, and the browser keeps the answer from the page.
+        // These methods change nothing, and the browser does not show the answer to the page.
         for (method, status) in [("GET", 200), ("HEAD", 200), ("OPTIONS", 405)] {
             let reply = ask(said, method, ("/v1/state", ""));
             assert_eq!(reply.status, status, "{method}, {said:?}: {reply:?}");
@@ -116,7 +117,7 @@ fn a_change_passes_with_a_site_of_our_own_or_from_outside_of_browsers() {
 }
 
 #[test]
-fn a_request_is_for_a_name_of_this_machine() {
+fn a_request_needs_a_host_name_of_this_machine() {
     let world = World::new();
     let socket = world.guard.socket();
     let named = |names: &str| names.split(' ').map(|name| vec![format!("Host: {name}")]).collect::<Vec<_>>();
@@ -129,7 +130,7 @@ fn a_request_is_for_a_name_of_this_machine() {
     );
     foreign.push(headers(&["Host: localhost, evil.example"]));
     foreign.extend(["Host: evil.example", "host: localhost", "Host:"].map(|host| headers(&["Host: localhost", host])));
-    // An absolute target counts beside `Host`.
+    // The host of an absolute target is checked as well as `Host`.
     let targets =
         [("", true), ("http://localhost:8080", true), ("http://evil.example", false), ("http://evil@[::1]", false)];
     for (hosts, host_is_local) in [(local, true), (foreign, false)] {
@@ -143,11 +144,11 @@ fn a_request_is_for_a_name_of_this_machine() {
                 let change = ask(&[JSON], "POST", NOTHING.0, NOTHING.1);
                 let nothing = ask(&[], "OPTIONS", "/nothing", "");
                 if host_is_local && target_is_local {
-                    let statuses = (read.status, is_let_through(&change), nothing.status);
+                    let statuses = (read.status, is_accepted(&change), nothing.status);
                     assert_eq!(statuses, (200, true, 404), "{target} {host:?}: {change:?}");
                 } else {
                     for refused in [read, change, nothing] {
-                        assert_refused(&refused, 421, &["localhost, 127.0.0.0/8 and [::1] alone"]);
+                        assert_refused(&refused, 421, &["only for localhost, 127.0.0.0/8 and [::1]"]);
                     }
                 }
             }
@@ -157,13 +158,13 @@ fn a_request_is_for_a_name_of_this_machine() {
     assert_refused(&rebound, 421, &["the request is for rebound.evil.example:8080:"]);
     let proxied = ask_with(&socket, &["Host: evil.example"], "GET", "http://evil.example/v1/state", "");
     assert_refused(&proxied, 421, &["the request is for evil.example:"]);
-    // The name is looked at before the site.
+    // The host is checked before the site.
     let both = ask_with(&socket, &["Host: evil.example", "Origin: http://evil.example"], "POST", "/v1/shutdown", "");
     assert_refused(&both, 421, &[]);
 }
 
 #[test]
-fn a_client_of_http_1_0_needs_no_name() {
+fn a_client_of_http_1_0_needs_no_host_name() {
     let world = World::new();
     let mut answer = String::new();
     say(&world.guard.socket(), "GET /v1/state HTTP/1.0\r\n\r\n").read_to_string(&mut answer).unwrap();
@@ -171,7 +172,7 @@ fn a_client_of_http_1_0_needs_no_name() {
 }
 
 #[test]
-fn the_body_of_a_change_is_sent_as_json_or_as_curl_sends_it() {
+fn the_body_of_a_change_needs_the_type_json_or_the_type_that_curl_sends() {
     let world = World::new();
     let socket = world.guard.socket();
     let read: &[&[&str]] = &[
@@ -199,18 +200,18 @@ fn the_body_of_a_change_is_sent_as_json_or_as_curl_sends_it() {
     };
     for said in read {
         let reply = ask(said, "POST", path, body);
-        assert!(is_let_through(&reply), "{said:?}: {reply:?}");
+        assert!(is_accepted(&reply), "{said:?}: {reply:?}");
     }
     for (said, words) in refused {
         let what_to_do = ["Content-Type: application/json", "application/x-www-form-urlencoded"];
         assert_refused(&ask(said, "POST", path, body), 415, &[&[*words], &what_to_do[..]].concat());
-        // A path that reads no body refuses one of another type all the same.
+        // A path that reads no body also refuses a body of another type.
         assert_refused(&ask(said, "POST", "/v1/shutdown", " "), 415, &[words]);
         let without = ask(said, "POST", path, "");
-        assert!(is_let_through(&without), "there is no body, {said:?}: {without:?}");
+        assert!(is_accepted(&without), "there is no body, {said:?}: {without:?}");
         assert_eq!(ask(said, "GET", "/v1/state", body).status, 200, "it changes nothing, {said:?}");
     }
-    // Whether there is a body is known when it has come.
+    // With chunks, the server knows whether there is a body only after it has arrived.
     let head = format!("POST {path} HTTP/1.1\r\n{OURS}\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n");
     for (chunks, expected) in [("0\r\n\r\n", 404), ("2\r\n{}\r\n0\r\n\r\n", 415)] {
         let mut answer = String::new();
@@ -219,16 +220,16 @@ fn the_body_of_a_change_is_sent_as_json_or_as_curl_sends_it() {
     }
 }
 
-/// It has sent more than the socket's buffers hold before anybody reads it.
+/// The client sends more than the socket's buffers hold, before the server reads any of it.
 #[test]
-fn who_sends_a_large_body_reads_why_it_is_refused() {
+fn a_client_that_sends_a_large_body_gets_the_reason_of_the_refusal() {
     let world = World::new();
     let large = " ".repeat(2 * 1024 * 1024);
     let reply = ask_with(&world.guard.socket(), &["Host: evil.example"], "POST", "/v1/process", &large);
     assert_refused(&reply, 421, &["evil.example"]);
 }
 
-/// Without the headers that allow it, a browser keeps every answer from pages of other sites.
+/// A browser shows an answer to a page of another site only if the answer's headers allow that.
 #[test]
 fn no_answer_allows_a_page_of_another_site_to_read_it() {
     let world = World::new();
@@ -247,13 +248,13 @@ fn no_answer_allows_a_page_of_another_site_to_read_it() {
 }
 
 #[test]
-fn curl_and_the_programs_own_commands_are_untouched() {
+fn curl_and_the_programs_own_commands_still_work() {
     let mut world = World::new();
     world.add_guarded(902);
     let id = world.database.row_id(902).to_string();
     let socket = world.guard.socket();
 
-    // To the letter what curl 7.88 sends for: curl --unix-socket S -X PUT -d '{"reason": "curl"}' http://localhost/v1/…
+    // Exactly what curl 7.88 sends for: curl --unix-socket S -X PUT -d '{"reason": "curl"}' http://localhost/v1/…
     let body = r#"{"reason": "curl"}"#;
     let sent = format!(
         "PUT /v1/campaigns/{id}/hold HTTP/1.1\r\nHost: localhost\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n\
@@ -289,7 +290,7 @@ fn curl_and_the_programs_own_commands_are_untouched() {
     world.guard.wait_for_end();
 }
 
-/// What the real one gets, where this machine has it.
+/// Runs the real curl, and returns the JSON that it gets. `None` if curl is not installed.
 fn curl(socket: &Path, arguments: &[&str]) -> Option<Value> {
     let mut curl = Command::new("curl");
     let curl = curl.args(["--silent", "--show-error", "--fail-with-body", "--unix-socket"]).arg(socket);

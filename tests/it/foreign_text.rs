@@ -1,20 +1,20 @@
-//! Texts that other people and programs write: whatever is in them, they are shown as text, on one line, and no longer than
-//! a line of a log should be.
+//! Texts that other people and programs write. The program shows them as plain text on one line, with any content, and
+//! cuts long ones.
 
 use sandbox::{CampaignSpec, Fault, FaultKind, Interference, Operation};
 use serde_json::{Value, json};
 
 use crate::helper::{Background, Config, World, assert_says};
 
-/// Colours a terminal, moves its cursor, begins new lines, turns what follows around.
+/// A text that would colour a terminal, move its cursor, begin new lines, and reverse the text after it.
 const HOSTILE: &str = "a\u{1b}[31m\r\n\u{202e}\u{85}\u{2028}\u{7f}\u{9b}z";
-/// How it is shown.
+/// The form in which the program shows `HOSTILE`.
 const SHOWN: &str = "a\u{fffd}[31m\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}z";
 
-/// A person's, in an answer. What else is in that answer makes it broken JSON.
+/// A person's address in an answer of TrafficStars. The rest of that answer makes it broken JSON.
 const ADDRESS: &str = "ann@media.example";
 
-const UNTAUGHT: i64 = 701;
+const UNKNOWN_WORD: i64 = 701;
 const MODERATED: i64 = 702;
 const REFUSED: i64 = 703;
 const LONG: i64 = 704;
@@ -33,15 +33,16 @@ fn assert_plain(place: &str, text: &str) {
     assert!(!text.contains('$'), "{place} has a currency that is not known: {text:?}");
 }
 
-/// What a command prints, on both of its streams.
+/// Runs a command, and returns what it prints, on both of its streams. Asserts that all of it is plain text.
 #[track_caller]
 fn printed(world: &World, arguments: &[&str]) -> String {
-    let told = world.run(arguments).told();
-    assert_plain(&arguments.join(" "), &told);
-    told
+    let output = world.run(arguments).output();
+    assert_plain(&arguments.join(" "), &output);
+    output
 }
 
-/// Rows with such names; words, moderation and a refusal of TrafficStars'; a hold with such a reason.
+/// Starts a world with hostile texts: the names of rows, a status, a moderation result and a refusal of TrafficStars,
+/// and the reason of a hold.
 fn world(log_format: &str) -> (World, [Background; 2]) {
     let config = Config::default().set("log", "format", log_format);
     let mut world = World::configured(config);
@@ -50,9 +51,9 @@ fn world(log_format: &str) -> (World, [Background; 2]) {
         FaultKind::Status { code: 422, body: format!(r#"{{"error": "{HOSTILE}", "user": {{"email": "{ADDRESS}"}}}}"#) };
     world.sandbox.inject(Fault::always(refusal).on(Operation::Edit).campaign(REFUSED));
     let named = |spec: CampaignSpec| CampaignSpec { name: HOSTILE.to_owned(), ..spec };
-    let untaught = CampaignSpec::running(UNTAUGHT).with_field("status", Some(json!(HOSTILE)));
+    let unknown_word = CampaignSpec::running(UNKNOWN_WORD).with_field("status", Some(json!(HOSTILE)));
     let moderated = CampaignSpec { approved: HOSTILE.to_owned(), ..CampaignSpec::running(MODERATED) };
-    for spec in [untaught, moderated, CampaignSpec::paused(REFUSED)].map(named) {
+    for spec in [unknown_word, moderated, CampaignSpec::paused(REFUSED)].map(named) {
         let id = spec.id;
         world.sandbox.add_campaign(spec);
         world.database.add_row(HOSTILE, id, true);
@@ -60,7 +61,7 @@ fn world(log_format: &str) -> (World, [Background; 2]) {
     }
     world.wait_until(MODERATED, "blocked", |campaign| !campaign.text("/blocked").is_empty());
     world.wait_until(REFUSED, "a failed action", |campaign| campaign.text("/action/error").contains("422"));
-    world.wait_until(UNTAUGHT, "a word", |campaign| !campaign.text("/observed/remote_status").is_empty());
+    world.wait_until(UNKNOWN_WORD, "a word", |campaign| !campaign.text("/observed/remote_status").is_empty());
     let hold = json!({"reason": HOSTILE}).to_string();
     let (status, held) = world.guard.request("PUT", "/v1/campaigns/1/hold", Some(&hold));
     assert_eq!((status, &held["reason"]), (200, &json!(SHOWN)), "{held}");
@@ -68,7 +69,7 @@ fn world(log_format: &str) -> (World, [Background; 2]) {
 }
 
 #[test]
-fn commands_show_it_as_text_and_keep_their_lines() {
+fn commands_show_foreign_text_as_plain_text_on_one_line() {
     let (world, _watching) = world("text");
     for (row, said) in [
         ("1", vec![format!("status {SHOWN}"), format!("({SHOWN})")]),
@@ -116,7 +117,7 @@ fn commands_show_it_as_text_and_keep_their_lines() {
     ] {
         assert_says(&printed(&world, arguments), &[SHOWN]);
     }
-    // Control characters are refused in a name that is typed, and what turns text around is not.
+    // A typed name may not have control characters, but it may have characters that reverse text.
     let [typed, shown] = ["b\u{202e}z", "b\u{fffd}z"];
     let url = ["url", "add", "1", "--target-url", "https://example.com/", "--click-limit", "1", "--name", typed];
     for arguments in [
@@ -129,7 +130,7 @@ fn commands_show_it_as_text_and_keep_their_lines() {
 }
 
 #[test]
-fn json_means_what_the_row_says_and_has_escapes_where_a_terminal_would_act() {
+fn json_keeps_the_rows_text_and_escapes_what_a_terminal_would_act_on() {
     let (world, _watching) = world("text");
     let names = |json: &str, name: &str| -> Vec<Value> {
         let rows: Vec<Value> = serde_json::from_str(json).unwrap();
@@ -149,19 +150,19 @@ fn json_means_what_the_row_says_and_has_escapes_where_a_terminal_would_act() {
 }
 
 #[test]
-fn events_and_log_lines_keep_to_their_line() {
+fn events_and_log_lines_stay_on_one_line() {
     for format in ["text", "json"] {
         let (mut world, [as_text, as_json]) = world(format);
         world.sandbox.interfere(MODERATED, Interference::SetArchived(true)).unwrap();
         for (watch, shown) in [(&as_text, SHOWN), (&as_json, "\\u202e")] {
             world.wait_for("the hold among the events", |_| {
-                let told = watch.stdout();
-                if told.contains("on hold") && told.contains(shown) { Ok(()) } else { Err(told) }
+                let printed = watch.stdout();
+                if printed.contains("on hold") && printed.contains(shown) { Ok(()) } else { Err(printed) }
             });
             assert_plain("watch", &watch.stdout());
         }
-        let told = as_text.stdout();
-        assert!(told.lines().all(|line| line.starts_with("20")), "{told}");
+        let printed = as_text.stdout();
+        assert!(printed.lines().all(|line| line.starts_with("20")), "{printed}");
         assert!(as_json.json_lines().iter().all(|event| event["name"].is_null() || event["name"] == HOSTILE));
 
         let log = world.guard.log();
@@ -189,26 +190,26 @@ fn events_and_log_lines_keep_to_their_line() {
 }
 
 #[test]
-fn the_full_screen_view_shows_it_as_text() {
+fn top_shows_foreign_text_as_plain_text() {
     let (mut world, _watching) = world("text");
     let mut view = world.in_terminal(&["top"]);
     let name = "a\u{fffd}[31m";
     world.wait_for(name, |_| if view.written().contains(name) { Ok(()) } else { Err(view.written()) });
     view.type_in("\r");
-    // The details on the whole screen have what went wrong.
+    // The full-screen details show the error.
     world.wait_for("the list to be gone", |_| match view.shows("OF LIMIT") {
         Ok(()) => Err("it is there".to_owned()),
         Err(_) => view.shows("(422)"),
     });
     let written = view.written();
-    // A cursor is moved and colours are set by the view itself, by what begins with an escape.
+    // The view itself moves the cursor and sets colours, with sequences that begin with an escape.
     assert!(!written.contains("\u{1b}[31m\r"), "{written:?}");
     assert_plain("top", &written.replace(['\u{1b}', '\r'], ""));
     view.type_in("q");
 }
 
 #[test]
-fn a_name_of_200_characters_is_taken_and_a_longer_one_is_refused() {
+fn a_name_of_200_characters_is_accepted_and_a_longer_one_is_refused() {
     let world = World::new();
     let (longest, too_long) = ("ü".repeat(200), "ü".repeat(201));
     let add = |name: &str, id: i64| {
@@ -223,11 +224,11 @@ fn a_name_of_200_characters_is_taken_and_a_longer_one_is_refused() {
         world.guard.request("POST", "/v1/campaigns/1/urls", Some(&body)).0
     };
     assert_eq!((url(&longest), url(&too_long)), (201, 422));
-    world.refused(&["campaign", "set", "1", "--name", &too_long], 2, &["200 characters at most"]);
+    world.refused(&["campaign", "set", "1", "--name", &too_long], 2, &["1 to 200 characters"]);
 }
 
 #[test]
-fn a_long_reason_is_cut_and_keeps_no_pause_back() {
+fn a_long_reason_is_cut_and_delays_no_pause() {
     let mut world = World::new();
     world.add_guarded(LONG);
     let reason = "x".repeat(50_000);
@@ -238,7 +239,7 @@ fn a_long_reason_is_cut_and_keeps_no_pause_back() {
 }
 
 #[test]
-fn a_long_name_that_a_tracker_wrote_makes_no_long_lines() {
+fn a_long_name_from_a_tracker_is_cut_in_log_lines() {
     let mut world = World::new();
     world.add(CampaignSpec::running(LONG), 20_000);
     world.database.execute("UPDATE campaigns SET name = hex(zeroblob(30000))");

@@ -1,4 +1,5 @@
-//! Accounts without funds: a run of one succeeds, and money flows as soon as funds come.
+//! Campaigns out of funds. TrafficStars accepts a run of such a campaign, and the campaign spends money as soon as the
+//! account has funds.
 
 use chrono::{DateTime, Duration, Utc};
 use sandbox::{CampaignSpec, Interference, Operation};
@@ -13,9 +14,9 @@ fn unfunded(spec: CampaignSpec) -> CampaignSpec {
 }
 
 #[test]
-fn a_run_without_funds_has_failed_at_the_first_read_and_nothing_is_sent_until_funds_are_back() {
+fn a_run_without_funds_fails_at_the_first_read_and_nothing_is_sent_until_there_are_funds() {
     let mut world = World::configured(Config::default().set("trafficstar", "confirm_within", "30s"));
-    // It says that it is paused, and not that it has no funds: nobody can know before the run.
+    // The campaign shows that it is paused, but not that it is out of funds. The guard cannot know that before the run.
     let spec = unfunded(CampaignSpec::paused(ID)).with_field("status", Some(json!("paused")));
     world.add(spec.with_field("no_funds", Some(json!(false))), 20_000);
     world.wait_for("a run", |world| if world.sandbox.count(Operation::Run) > 0 { Ok(()) } else { Err(String::new()) });
@@ -26,12 +27,12 @@ fn a_run_without_funds_has_failed_at_the_first_read_and_nothing_is_sent_until_fu
     assert!(failed.text("/action/error").contains("out of funds"), "{failed}");
     let times = ["/action/requested_at", "/observed/status_at"].map(|at| failed.text(at).parse::<DateTime<Utc>>());
     let [requested, read] = times.map(Result::unwrap);
-    assert!(read - requested < Duration::seconds(15), "half of confirm_within at the most: {failed}");
+    assert!(read - requested < Duration::seconds(15), "at most half of confirm_within: {failed}");
     assert!(failed.text("/blocked").contains("out of funds"), "{failed}");
     world.let_ticks_pass(3);
     assert_eq!(world.writes(ID), ACTIVATION, "nothing more was sent");
 
-    // It was left switched on: with the funds it runs by itself, as promised.
+    // The campaign stayed switched on, so it runs by itself when the funds come, as promised.
     world.sandbox.interfere(ID, Interference::SetNoFunds(false)).unwrap();
     world.wait_until(ID, "running", |campaign| campaign.text("/observed/status") == "running");
     let failed = "activate by tick: failed, idle → active-guarded";
@@ -40,7 +41,7 @@ fn a_run_without_funds_has_failed_at_the_first_read_and_nothing_is_sent_until_fu
 }
 
 #[test]
-fn funds_that_come_to_a_campaign_that_is_switched_off_activate_it_within_a_tick() {
+fn a_campaign_that_is_switched_off_is_activated_within_a_tick_after_funds_come() {
     let mut world = World::new();
     world.add(unfunded(CampaignSpec::paused(ID)), 20_000);
     let blocked = world.wait_until(ID, "blocked", |campaign| campaign.text("/observed/status") == "blocked");
@@ -52,7 +53,7 @@ fn funds_that_come_to_a_campaign_that_is_switched_off_activate_it_within_a_tick(
 }
 
 #[test]
-fn what_is_out_of_funds_and_switched_on_is_paused_once_when_its_clicks_are_used_up() {
+fn a_campaign_out_of_funds_that_is_switched_on_is_paused_once_when_its_clicks_are_used_up() {
     let mut world = World::configured(Config::default().generator("cooldown", "1s"));
     let (enough, used_up) = (995_001, 995_002);
     world.add(unfunded(CampaignSpec::running(enough)), 20_000);
@@ -67,20 +68,20 @@ fn what_is_out_of_funds_and_switched_on_is_paused_once_when_its_clicks_are_used_
     let entry = &world.database.journal(used_up)[0];
     assert!(entry.reason.contains("may run with 100 clicks") && entry.reason.contains("out of funds"), "{entry:?}");
 
-    // Funds change nothing about it.
+    // Funds that come later do not start it.
     world.sandbox.interfere(used_up, Interference::SetNoFunds(false)).unwrap();
     world.expect(used_up, &Outcome::new("paused-guarded", &PAUSE, &[paused]));
 }
 
 #[test]
-fn what_is_blocked_or_unknown_and_switched_on_is_paused_when_its_clicks_are_used_up() {
+fn a_blocked_or_unknown_campaign_that_is_switched_on_is_paused_when_its_clicks_are_used_up() {
     let mut world = World::configured(Config::default().generator("cooldown", "10m"));
     let blocks = [
         ("a used-up total budget", "status", json!("total_budget_is_reached")),
         ("a clone in moderation", "status", json!("pending")),
         ("moderation", "approved", json!("pending")),
         ("another time zone", "schedule_timezone", json!(3)),
-        ("a word nobody taught us", "status", json!("frozen")),
+        ("an unknown word", "status", json!("frozen")),
     ];
     let numbered: Vec<_> = (995_001..).zip(blocks).collect();
     for (id, (_, field, value)) in &numbered {
@@ -91,7 +92,7 @@ fn what_is_blocked_or_unknown_and_switched_on_is_paused_when_its_clicks_are_used
 }
 
 #[test]
-fn the_reason_for_which_trafficstars_stopped_it_is_shown() {
+fn the_reason_why_trafficstars_stopped_a_campaign_is_shown() {
     let mut world = World::new();
     world.add(CampaignSpec::paused(ID).with_field("stopped", Some(json!("daily_budget"))), 10_000);
     world.wait_until(ID, "the reason", |campaign| campaign.text("/observed/remote_stopped") == "daily_budget");

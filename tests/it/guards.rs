@@ -1,4 +1,5 @@
-//! Both guards: what somebody else does against a promise is undone at the next tick. And when that is a contest.
+//! Guarding a promise: the guard undoes another program's start or stop at the next tick. Many of these make a campaign
+//! contested.
 
 use chrono::{Duration, Utc};
 use sandbox::{CampaignSpec, Fault, FaultKind, Interference, Operation};
@@ -7,7 +8,8 @@ use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World};
 
 const ID: i64 = 995_224;
 
-/// How many reads of the one campaign came in between this request and the next one that changes it.
+/// Returns the number of reads of the campaign between the request `after` and the next request that changes the
+/// campaign.
 fn reads_before_the_next_write(world: &World, after: u64) -> usize {
     let later = world.sandbox.requests_after(after);
     let before = later.iter().take_while(|request| !request.operation.is_change());
@@ -18,9 +20,9 @@ fn last_request(world: &World) -> u64 {
     world.sandbox.requests().last().map_or(0, |request| request.sequence)
 }
 
-/// Attempts that were too late to leave, each of which cost a tick.
+/// Returns the number of ticks that were lost because a request was too late to be sent.
 fn lost_ticks(world: &mut World) -> usize {
-    world.database.journal_in_full(ID).len() - world.database.journal(ID).len()
+    world.database.unmerged_journal(ID).len() - world.database.journal(ID).len()
 }
 
 #[test]
@@ -61,7 +63,7 @@ fn a_foreign_start_is_undone_by_the_first_read_that_shows_it() {
 }
 
 #[test]
-fn more_than_six_foreign_changes_are_a_contest_in_which_the_guard_goes_on() {
+fn after_more_than_six_foreign_changes_a_campaign_is_contested_and_still_guarded() {
     let mut world = World::new();
     world.add_guarded(ID);
     for round in 1..=7 {
@@ -77,11 +79,11 @@ fn more_than_six_foreign_changes_are_a_contest_in_which_the_guard_goes_on() {
 }
 
 #[test]
-fn what_our_own_end_time_does_is_nobodys_interference() {
-    // A tick that leaves the run time to follow its end time, on a busy machine, too.
+fn the_effect_of_the_guards_own_end_time_is_not_taken_for_interference() {
+    // The tick is long enough for the run to follow its end time, even on a busy machine.
     let mut world = World::configured(Config::default().generator("contested_after", 0).generator("tick", "1s"));
-    // It still says that it is active once its end time has passed, so that a later end time alone starts it. Then the
-    // run fails, although it runs.
+    // The campaign still shows `active: true` after its end time, so that a later end time alone starts it. Then the
+    // run fails, although the campaign runs.
     world.sandbox.inject(Fault::always(FaultKind::FailedInside200).on(Operation::Run));
     let soon = (Utc::now() + Duration::seconds(4)).format("%Y-%m-%d %H:%M:%S").to_string();
     world.add(CampaignSpec { schedule_end_time: Some(soon), ..CampaignSpec::running(ID) }, 20_000);
@@ -89,6 +91,6 @@ fn what_our_own_end_time_does_is_nobodys_interference() {
     world.wait_for_writes(ID, &ACTIVATION);
     world.let_ticks_pass(2);
     assert!(world.sandbox.is_running(ID));
-    assert!(!world.guard.log().contains("somebody else"), "nobody else did anything");
+    assert!(!world.guard.log().contains("somebody else"), "no other program did anything");
     assert_eq!(world.campaign(ID).text("/contested"), "false");
 }

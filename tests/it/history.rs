@@ -5,7 +5,8 @@ use serde_json::json;
 
 use crate::helper::{World, assert_says};
 
-/// A world with the journal: campaign 1 activated, campaign 2 paused, campaign 1 activated again after a foreign stop.
+/// Starts a world whose journal has three actions: campaign 1 activated, campaign 2 paused, campaign 1 activated again
+/// after a foreign stop.
 fn world() -> World {
     let mut world = World::new();
     world.add(CampaignSpec::paused(501), 20_000);
@@ -17,7 +18,7 @@ fn world() -> World {
     world
 }
 
-/// Waits until a campaign's newest entry begins so.
+/// Waits until a campaign's newest entry begins with this text.
 fn wait_for_entry(world: &mut World, id: i64, beginning: &str) {
     world.wait_for(beginning, |world| {
         let last = world.database.journal(id).last().map(ToString::to_string).unwrap_or_default();
@@ -25,7 +26,7 @@ fn wait_for_entry(world: &mut World, id: i64, beginning: &str) {
     });
 }
 
-/// What `history --json` answers: for each entry its campaign, what, by what, how far.
+/// Returns the entries of `history --json` as texts: campaign, kind, trigger and step.
 fn entries(world: &World, arguments: &[&str]) -> Vec<String> {
     let entries = world.json(&[&["history"], arguments].concat());
     let own = entries.as_array().unwrap().iter().filter(|entry| entry["kind"] != "set-end-time");
@@ -37,7 +38,7 @@ fn entries(world: &World, arguments: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn the_journal_is_told_newest_first_of_all_campaigns_or_of_one_and_no_more_of_it_than_asked_for() {
+fn history_shows_the_newest_entries_first_of_all_campaigns_or_one_within_the_given_bounds() {
     let world = world();
     let (first, pause, again) =
         ("1 activate by tick: confirmed", "2 pause by tick: confirmed", "1 activate by guard: confirmed");
@@ -56,18 +57,18 @@ fn the_journal_is_told_newest_first_of_all_campaigns_or_of_one_and_no_more_of_it
 }
 
 #[test]
-fn the_journal_of_a_campaign_that_was_removed_is_told_and_of_one_that_never_was_there_is_none() {
+fn history_shows_the_journal_of_a_removed_campaign_and_refuses_an_unknown_one() {
     let mut world = world();
     world.refused(&["history", "3"], 1, &["there is no campaign 3"]);
     world.done(&["campaign", "remove", "2"]);
-    let told = world.done(&["history", "2"]);
-    assert!(told.contains("pause"), "{told}");
+    let shown = world.done(&["history", "2"]);
+    assert!(shown.contains("pause"), "{shown}");
     world.database.add_row("new", 503, false);
     assert_eq!(world.done(&["history", "new"]), "No entries.\n");
 }
 
 #[test]
-fn an_entry_has_the_fields_of_the_contract_and_people_get_a_table() {
+fn an_entry_has_the_documented_fields_and_people_get_a_table() {
     let world = world();
     let mut entry = world.json(&["history", "2", "--limit", "1"]);
     let fields = entry[0].as_object_mut().unwrap();
@@ -94,7 +95,7 @@ fn an_entry_has_the_fields_of_the_contract_and_people_get_a_table() {
 }
 
 #[test]
-fn the_api_takes_a_campaign_a_time_and_a_limit_and_names_the_parameter_that_is_wrong() {
+fn the_api_takes_a_campaign_a_time_and_a_limit_and_names_an_invalid_parameter() {
     let world = world();
     let good = [
         ("", 3),
@@ -130,7 +131,7 @@ fn the_api_takes_a_campaign_a_time_and_a_limit_and_names_the_parameter_that_is_w
 }
 
 #[test]
-fn a_history_that_makes_no_sense_is_a_usage_error() {
+fn invalid_arguments_of_history_are_usage_errors() {
     let mut world = World::new();
     let cases: [&[&str]; 4] = [&["--limit", "0"], &["--limit", "10001"], &["--since", "soon"], &["-1"]];
     for arguments in cases {

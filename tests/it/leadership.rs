@@ -1,4 +1,5 @@
-//! Several supervisors on one PostgreSQL database: one leads, the others stand by, and at no time do two act.
+//! Several supervisors on one PostgreSQL database: one is the leader, the others are standbys, and two never act at the
+//! same time.
 
 use std::time::Duration;
 
@@ -8,15 +9,15 @@ use serde_json::Value;
 
 use crate::helper::{Fleet, Line, PATIENCE, assert_says, in_parallel};
 
-/// From the death of a leader to the next one's first dump.
+/// The longest time from the death of a leader to the next leader's first dump.
 const TAKE_OVER_WITHIN: Duration = Duration::from_secs(10);
-/// From an orderly end.
+/// The longest time from the orderly end of a leader to the next leader's first dump.
 const HAND_OVER_WITHIN: Duration = Duration::from_secs(4);
 
 #[test]
-fn a_leader_that_is_killed_is_replaced_within_ten_seconds_and_one_that_ends_at_once() {
+fn a_killed_leader_is_replaced_within_ten_seconds_and_a_stopped_one_at_once() {
     let Some(mut fleet) = Fleet::of(3) else { return };
-    assert_eq!(fleet.wait_for_leader(&[0, 1, 2], PATIENCE), 0, "the first to come");
+    assert_eq!(fleet.wait_for_leader(&[0, 1, 2], PATIENCE), 0, "the first guard that started");
     fleet.wait_for_writes_of(0, 5);
     fleet.members[0].guard.kill();
     let second = fleet.wait_for_leader(&[1, 2], TAKE_OVER_WITHIN);
@@ -27,33 +28,33 @@ fn a_leader_that_is_killed_is_replaced_within_ten_seconds_and_one_that_ends_at_o
     fleet.wait_for_writes_of(third, 5);
 
     fleet.start(0);
-    assert_eq!(fleet.role(0).as_deref(), Some("standby"), "who comes back waits for its turn");
+    assert_eq!(fleet.role(0).as_deref(), Some("standby"), "a guard that comes back is a standby");
     fleet.members[third].guard.stop();
     fleet.wait_for_role(0, "leader", HAND_OVER_WITHIN);
     fleet.wait_for_writes_of(0, 5);
-    fleet.assert_one_at_a_time();
+    fleet.assert_only_leaders_act();
 }
 
 #[test]
-fn a_leader_that_was_frozen_past_the_take_over_sends_nothing_when_it_goes_on_and_stands_by() {
+fn a_leader_that_was_frozen_until_another_took_over_sends_nothing_and_becomes_a_standby() {
     let Some(mut fleet) = Fleet::of(2) else { return };
     fleet.wait_for_writes_of(0, 5);
-    fleet.freeze_before_a_pause_leaves(0);
+    fleet.freeze_before_a_pause_is_sent(0);
     fleet.wait_for_role(1, "leader", TAKE_OVER_WITHIN);
     fleet.wait_for_writes_of(1, 5);
     let sent = fleet.writes_of(0).len();
     fleet.members[0].guard.signal(Signal::CONT);
     fleet.wait_for_role(0, "standby", PATIENCE);
     fleet.wait_for_writes_of(1, 5);
-    assert_eq!(fleet.writes_of(0).len(), sent, "the frozen one has sent something");
+    assert_eq!(fleet.writes_of(0).len(), sent, "the frozen guard has sent something");
     fleet.members[1].guard.stop();
     fleet.wait_for_role(0, "leader", HAND_OVER_WITHIN);
     fleet.wait_for_writes_of(0, 5);
-    fleet.assert_one_at_a_time();
+    fleet.assert_only_leaders_act();
 }
 
 #[test]
-fn a_leader_that_is_frozen_for_a_moment_only_goes_on() {
+fn a_leader_that_is_frozen_for_a_moment_stays_the_leader() {
     let Some(mut fleet) = Fleet::of(2) else { return };
     for _ in 0..2 {
         fleet.wait_for_writes_of(0, 5);
@@ -67,7 +68,7 @@ fn a_leader_that_is_frozen_for_a_moment_only_goes_on() {
 }
 
 #[test]
-fn a_leader_that_is_cut_off_from_the_database_sends_nothing_past_its_lease_and_stands_by_when_it_is_back() {
+fn a_leader_that_is_cut_off_from_the_database_sends_nothing_after_its_lease_and_becomes_a_standby() {
     in_parallel([Line::cut, Line::fall_silent], |cut_off: fn(&Line)| {
         let Some(mut fleet) = Fleet::of(2) else { return };
         fleet.wait_for_writes_of(0, 5);
@@ -81,15 +82,15 @@ fn a_leader_that_is_cut_off_from_the_database_sends_nothing_past_its_lease_and_s
         assert_eq!((status, &problem["title"]), (409, &Value::from("not the leader")), "{problem}");
         fleet.wait_for_role(1, "leader", TAKE_OVER_WITHIN);
         fleet.wait_for_writes_of(1, 10);
-        assert_eq!(fleet.writes_of(0).len(), sent, "the one cut off has sent something");
+        assert_eq!(fleet.writes_of(0).len(), sent, "the guard that was cut off has sent something");
         fleet.members[0].line.mend();
         fleet.wait_for_role(0, "standby", PATIENCE);
-        fleet.assert_one_at_a_time();
+        fleet.assert_only_leaders_act();
     });
 }
 
 #[test]
-fn a_leader_whose_database_is_away_for_longer_than_its_lease_leads_on_where_nobody_else_could() {
+fn a_leader_without_standby_keeps_its_leadership_after_a_database_outage_longer_than_its_lease() {
     let Some(mut fleet) = Fleet::of(1) else { return };
     fleet.wait_for_writes_of(0, 5);
     fleet.members[0].line.cut();
@@ -101,7 +102,7 @@ fn a_leader_whose_database_is_away_for_longer_than_its_lease_leads_on_where_nobo
 }
 
 #[test]
-fn a_standby_answers_what_only_reads_says_that_it_stands_by_and_names_the_leader() {
+fn a_standby_answers_reads_refuses_orders_and_names_the_leader() {
     let Some(mut fleet) = Fleet::of(2) else { return };
     fleet.wait_for_writes_of(0, 1);
     fleet.wait_for_role(1, "standby", PATIENCE);
@@ -112,12 +113,15 @@ fn a_standby_answers_what_only_reads_says_that_it_stands_by_and_names_the_leader
     let leadership = &state["leadership"];
     assert_eq!((&leadership["role"], &leadership["epoch"]), (&Value::from("standby"), &Value::from(1)), "{leadership}");
     let named = &leader.state()["leadership"]["leader"];
-    assert_eq!(&leadership["leader"], named, "both name the same");
+    assert_eq!(&leadership["leader"], named, "both name the same leader");
     assert_eq!(named["pid"], leader.state()["pid"]);
     assert!(named["host"].as_str().is_some_and(|host| !host.is_empty()) && named["since"].is_string(), "{named}");
     let campaigns = state["campaigns"].as_array().unwrap();
     assert_eq!(campaigns.len(), 3);
-    assert!(campaigns.iter().all(|campaign| campaign["actor"].is_null()), "it guards none: {campaigns:#?}");
+    assert!(
+        campaigns.iter().all(|campaign| campaign["actor"].is_null()),
+        "a standby guards no campaign: {campaigns:#?}"
+    );
     let health = standby.get("/v1/health");
     assert_eq!((health.status, &health.json()["status"]), (200, &Value::from("ok")));
     assert_eq!(health.json()["leadership"]["role"], "standby");
@@ -130,7 +134,7 @@ fn a_standby_answers_what_only_reads_says_that_it_stands_by_and_names_the_leader
     assert_eq!(standby.get("/v1/campaigns/99").status, 404);
 
     let explanation = standby.get("/v1/campaigns/1/explain").json();
-    assert!(explanation["summary"].as_str().unwrap().starts_with("This supervisor stands by"), "{explanation}");
+    assert!(explanation["summary"].as_str().unwrap().starts_with("This supervisor is on standby"), "{explanation}");
 
     let commands = [
         ("POST", "/v1/campaigns/1/process", None),
@@ -151,57 +155,61 @@ fn a_standby_answers_what_only_reads_says_that_it_stands_by_and_names_the_leader
         let (status, problem) = standby.request(method, path, body);
         assert_eq!((status, &problem["leader"]), (409, named), "{method} {path}: {problem}");
     }
-    assert_eq!(standby.request("PUT", "/v1/log-filter", Some(r#"{"filter": "warn"}"#)).0, 200, "its own affair");
-    assert_eq!(standby.request("POST", "/v1/reload", None).0, 200, "its own affair");
+    assert_eq!(
+        standby.request("PUT", "/v1/log-filter", Some(r#"{"filter": "warn"}"#)).0,
+        200,
+        "each guard has its own"
+    );
+    assert_eq!(standby.request("POST", "/v1/reload", None).0, 200, "each guard has its own");
 
     let said = standby.run(&["release", "1"]);
     assert_eq!(said.code, 1);
-    assert_says(&said.stderr, &[&format!("(pid {}) leads since", named["pid"])]);
+    assert_says(&said.stderr, &[&format!("(pid {}) since", named["pid"])]);
     let shown = standby.run(&["status"]).stdout;
     assert!(shown.contains("\nStanding by: ") && !shown.contains("not guarded"), "{shown}");
 }
 
 #[test]
-fn where_the_row_of_leadership_is_lost_nobody_leads_and_all_say_so_until_migrate_makes_it_again() {
+fn without_the_row_of_leadership_there_is_no_leader_and_all_report_that_until_migrate_restores_it() {
     let Some(mut fleet) = Fleet::of(2) else { return };
     fleet.wait_for_writes_of(0, 10);
     fleet.execute("DELETE FROM leadership");
     for member in [0, 1] {
-        let health = fleet.wait_for_nobody_leads(member);
-        assert!(health.contains("`traffic-generator migrate` makes it again"), "{health}");
+        let health = fleet.wait_until_no_leader(member);
+        assert!(health.contains("`traffic-generator migrate` to restore it"), "{health}");
         assert_eq!(fleet.state(member)["leadership"]["leader"], Value::Null);
     }
     let guard = &fleet.members[1].guard;
     let status = guard.run(&["status"]).stdout;
-    assert!(status.contains("\nStanding by: nobody leads, and no campaign is guarded"), "{status}");
+    assert!(status.contains("\nStanding by: no supervisor leads, and no campaign is guarded"), "{status}");
     let checked = guard.run(&["check", "--offline"]);
     assert_eq!(checked.code, 1, "{checked:?}");
-    assert_says(&checked.stdout, &["nobody can lead"]);
-    assert_says(&guard.run(&["migrate"]).stdout, &["the lost row of `leadership`"]);
+    assert_says(&checked.stdout, &["no supervisor can lead"]);
+    assert_says(&guard.run(&["migrate"]).stdout, &["the missing row of `leadership`"]);
     let leader = fleet.wait_for_leader(&[0, 1], PATIENCE);
     fleet.wait_for_writes_of(leader, 5);
     assert_eq!(fleet.members[1 - leader].guard.get("/v1/health").status, 200);
-    fleet.assert_one_at_a_time_by_hand();
+    fleet.assert_only_leaders_act_when_deposed_by_hand();
 }
 
 #[test]
-fn a_dead_leaders_lease_that_ends_far_ahead_is_waited_for_and_every_standby_says_so() {
+fn a_standby_waits_for_a_dead_leaders_lease_that_ends_far_ahead_and_reports_that() {
     let Some(mut fleet) = Fleet::of(2) else { return };
     fleet.wait_for_writes_of(0, 10);
     fleet.members[0].guard.kill();
-    // As if the server's clock had been set back.
+    // The same happens when the database server's clock is set back.
     fleet.execute("UPDATE leadership SET ends_at = ends_at + INTERVAL '1 hour'");
-    let health = fleet.wait_for_nobody_leads(1);
+    let health = fleet.wait_until_no_leader(1);
     assert!(health.contains("has sent no heartbeat for 7s") && health.contains("SET ends_at = NULL"), "{health}");
-    assert_eq!(fleet.state(1)["leadership"]["leader"], Value::Null, "a dead one");
+    assert_eq!(fleet.state(1)["leadership"]["leader"], Value::Null, "a dead leader is not named");
     fleet.execute("UPDATE leadership SET ends_at = NULL");
     fleet.wait_for_role(1, "leader", TAKE_OVER_WITHIN);
     fleet.wait_for_writes_of(1, 5);
-    fleet.assert_one_at_a_time();
+    fleet.assert_only_leaders_act();
 }
 
 #[test]
-fn a_holder_that_is_taken_out_by_hand_acts_no_more_when_the_next_one_does() {
+fn a_leader_that_is_deposed_by_hand_no_longer_acts_when_the_next_one_does() {
     let Some(mut fleet) = Fleet::of(2) else { return };
     let mut leader = 0;
     for _ in 0..3 {
@@ -211,13 +219,13 @@ fn a_holder_that_is_taken_out_by_hand_acts_no_more_when_the_next_one_does() {
         leader = fleet.wait_for_leader(&[0, 1], TAKE_OVER_WITHIN);
     }
     fleet.wait_for_writes_of(leader, 5);
-    fleet.assert_one_at_a_time_by_hand();
+    fleet.assert_only_leaders_act_when_deposed_by_hand();
 }
 
 impl Fleet {
-    /// Waits until a member says that nobody leads, and answers why.
-    fn wait_for_nobody_leads(&mut self, member: usize) -> String {
-        self.wait_for(&format!("member {member} to say that nobody leads"), TAKE_OVER_WITHIN, |fleet| {
+    /// Waits until a member reports that there is no leader, and returns its health with the reason.
+    fn wait_until_no_leader(&mut self, member: usize) -> String {
+        self.wait_for(&format!("member {member} to report that there is no leader"), TAKE_OVER_WITHIN, |fleet| {
             let health = fleet.members[member].guard.get("/v1/health");
             let says = health.status == 503 && health.degradations().contains(&"nobody-leads".to_owned());
             says.then_some(health.text)
@@ -226,16 +234,16 @@ impl Fleet {
 }
 
 #[test]
-fn a_pause_of_everything_without_a_supervisor_leads_itself_or_leaves_the_order_to_whoever_leads() {
+fn a_direct_pause_of_everything_takes_the_leadership_or_leaves_the_order_to_the_leader() {
     let Some(mut fleet) = Fleet::of(2) else { return };
     let pause_all = ["pause-all", "--reason", "wrong landing page", "--direct", "--json"];
-    let press = |fleet: &Fleet, paused: u64| {
+    let pause_everything = |fleet: &Fleet, paused: u64| {
         let held: Value = serde_json::from_str(&fleet.members[1].guard.run(&pause_all).stdout).unwrap();
         assert_eq!((held["campaigns"].as_u64(), held["paused"].as_u64()), (Some(3), Some(paused)), "{held}");
         held
     };
-    let held = press(&fleet, 0);
-    assert!(held["warnings"][0].as_str().unwrap().starts_with("a supervisor lives"), "{held}");
+    let held = pause_everything(&fleet, 0);
+    assert!(held["warnings"][0].as_str().unwrap().starts_with("a supervisor runs"), "{held}");
     fleet.wait_for_all_stopped();
     fleet.wait_for("the leader to keep the order", PATIENCE, |fleet| {
         (fleet.state(0)["supervisor"]["hold"]["reason"] == "wrong landing page").then_some(())
@@ -243,8 +251,8 @@ fn a_pause_of_everything_without_a_supervisor_leads_itself_or_leaves_the_order_t
 
     fleet.members[1].guard.stop();
     fleet.members[0].guard.kill();
-    // Waits the dead leader's lease out.
-    press(&fleet, 3);
+    // The command waits until the dead leader's lease has ended.
+    pause_everything(&fleet, 3);
     fleet.start(1);
     fleet.wait_for_role(1, "leader", Duration::from_secs(4));
     assert_eq!(

@@ -1,5 +1,5 @@
-//! The log: how much of failures that go on is in it, who gave a command, and a reader who has stopped reading: a hung log
-//! shipper, a terminal with Ctrl-S.
+//! The log: how often a lasting failure is logged, the operator of a command, and a log whose reader has stopped
+//! reading. Such a reader is a log shipper that hangs, or a terminal after Ctrl-S.
 
 use std::io::Write as _;
 
@@ -10,16 +10,16 @@ use crate::helper::{Config, World, Write};
 const FIRST: i64 = 995_001;
 const CAMPAIGNS: i64 = 12;
 const TICKS: u64 = 5;
-/// So many bytes a pipe takes before a writer has to wait.
+/// The number of bytes that a pipe takes before a writer has to wait.
 const FULL: u64 = 65_536;
 
 fn lines(log: &str, words: &[&str]) -> Vec<String> {
     log.lines().filter(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned).collect()
 }
 
-/// Each attempt says other seconds.
+/// The error text of each attempt differs: it holds the seconds since the certificate expired.
 #[test]
-fn an_expired_certificate_is_told_for_the_account_and_not_for_each_campaign_and_tick() {
+fn an_expired_certificate_is_logged_for_the_account_and_not_for_each_campaign_and_tick() {
     let (mut world, _front) = World::behind_expired_tls(Config::default());
     for id in FIRST..FIRST + CAMPAIGNS {
         world.add(CampaignSpec::running(id), 20_000);
@@ -32,14 +32,14 @@ fn an_expired_certificate_is_told_for_the_account_and_not_for_each_campaign_and_
     let shown = world.campaign(FIRST).text("/last_error");
     assert_eq!(shown.matches("certificate expired").count(), 1, "{shown}");
     let log = world.guard.log();
-    let told = lines(&log, &["WARN", "certificate expired"]);
-    assert!((1..=11).contains(&told.len()), "{} lines: {told:#?}", told.len());
-    assert!(lines(&log, &["WARN", "certificate expired", "campaign="]).is_empty(), "{told:#?}");
-    assert!(told.iter().all(|line| line.matches("certificate expired").count() == 1), "{told:#?}");
+    let warned = lines(&log, &["WARN", "certificate expired"]);
+    assert!((1..=11).contains(&warned.len()), "{} lines: {warned:#?}", warned.len());
+    assert!(lines(&log, &["WARN", "certificate expired", "campaign="]).is_empty(), "{warned:#?}");
+    assert!(warned.iter().all(|line| line.matches("certificate expired").count() == 1), "{warned:#?}");
 }
 
 #[test]
-fn a_pause_that_fails_at_every_tick_is_told_less_and_less_often_and_each_attempt_is_journalled() {
+fn a_pause_that_fails_at_every_tick_is_logged_less_and_less_often_and_each_attempt_is_journalled() {
     let mut world = World::configured(Config::default().generator("cooldown", "10m"));
     world.sandbox.inject(Fault::always(FaultKind::FailedInside200).on(Operation::Pause));
     world.add(CampaignSpec::running(FIRST), 1_000);
@@ -48,12 +48,12 @@ fn a_pause_that_fails_at_every_tick_is_told_less_and_less_often_and_each_attempt
         attempts => Ok(attempts),
     });
     let log = world.guard.log();
-    let failed = world.database.journal_in_full(FIRST).iter().filter(|entry| entry.step == "failed").count();
+    let failed = world.database.unmerged_journal(FIRST).iter().filter(|entry| entry.step == "failed").count();
     assert!(failed + 1 >= attempts, "{attempts} attempts, {failed} failures in the journal");
     assert!(world.writes(FIRST).iter().all(|write| *write == Write::Pause));
-    for words in ["INFO pause requested: it runs, since", "WARN pause failed: "] {
-        let told = lines(&log, &[words]);
-        assert!((2..=5).contains(&told.len()), "{words}: {told:#?}");
+    for words in ["INFO pause requested: it runs, because", "WARN pause failed: "] {
+        let found = lines(&log, &[words]);
+        assert!((2..=5).contains(&found.len()), "{words}: {found:#?}");
     }
     assert_eq!(lines(&log, &["WARN pause failed", "(4 times by now)"]).len(), 1, "{log}");
     world.sandbox.clear_faults();
@@ -64,13 +64,14 @@ fn a_pause_that_fails_at_every_tick_is_told_less_and_less_often_and_each_attempt
 }
 
 #[test]
-fn a_log_that_is_not_read_stops_no_tick_no_pause_no_order_and_no_shutdown() {
+fn a_log_that_is_not_read_blocks_no_tick_no_pause_no_order_and_no_shutdown() {
     let mut world = World::configured(Config::default().set("log", "filter", "trace"));
     world.add_guarded(FIRST);
     world.guard.stop();
     let (unread, mut log) = std::io::pipe().unwrap();
     world.guard.start_unread(&log);
-    // The guard alone would need a minute to fill the pipe. The thread is blocked from then on, until the test ends.
+    // The guard alone would need a minute to fill the pipe. The thread stays blocked on the full pipe until the test
+    // ends.
     let filling = std::thread::spawn(move || log.write_all(&[b'.'; 2 * FULL as usize]));
     world.wait_for("a full pipe", |_| match rustix::io::ioctl_fionread(&unread).unwrap() {
         FULL.. => Ok(()),
@@ -80,14 +81,14 @@ fn a_log_that_is_not_read_stops_no_tick_no_pause_no_order_and_no_shutdown() {
     world.wait_for_stop(FIRST);
     world.done(&["pause-all", "--reason", "a test"]);
     assert_eq!(world.health().0, 200);
-    assert_eq!(rustix::io::ioctl_fionread(&unread).unwrap(), FULL, "nobody has read it");
+    assert_eq!(rustix::io::ioctl_fionread(&unread).unwrap(), FULL, "the pipe is still full");
     world.guard.stop();
     drop(unread);
     filling.join().unwrap().unwrap_err();
 }
 
 #[test]
-fn who_gives_a_command_is_in_the_log_whatever_its_filter() {
+fn every_log_filter_keeps_the_audit_lines_of_commands() {
     let mut world = World::configured(Config::default().set("log", "filter", "off"));
     world.done(&["log-filter", "off"]);
     world.done(&["pause-all", "--reason", "a test"]);

@@ -1,8 +1,74 @@
-//! The guard from outside: the built binary, with the sandbox for TrafficStars and SQLite or PostgreSQL for a database.
+//! Tests of the built program, which runs as a child process. The sandbox takes the place of TrafficStars, and the
+//! database is SQLite or PostgreSQL.
 //!
-//! `helper` holds the harness, [`helper::World`]; each other module is a chapter of rules. A test says what is so, what
-//! happens, and what is to come of it: requests in the sandbox's log, the state in the dump, entries in the journal.
-//! Deliberately absent: the program's own types. What it misnames, it must not misname here too.
+//! A test sets up a [`helper::World`], makes something happen, and checks the result: the requests in the sandbox's
+//! log, the state in the dump, and the entries of the journal. The tests use none of the program's own types: they read
+//! JSON, text and SQL as other programs do, so that a renamed field makes a test fail.
+//!
+//! # Rules
+//!
+//! | file | subject |
+//! | --- | --- |
+//! | `decisions` | the decision table, row by row, at each threshold |
+//! | `guards` | a foreign start or stop is undone; contested campaigns |
+//! | `cooldown` | the cool-down after a pause |
+//! | `modes` | the day end, observe mode, settings of one campaign |
+//! | `spend` | the sources of today's spend, high spend, unchanged spend, implausible clicks |
+//! | `midnight` | the spend counter after midnight |
+//! | `clocks` | the guard's clock and TrafficStars' clock differ |
+//! | `funds` | campaigns out of funds, or blocked and switched on |
+//! | `remote_words` | the meaning of TrafficStars' answers: blocked campaigns, odd fields, other shapes |
+//! | `missing` | 404 for a campaign; a campaign that is gone |
+//! | `rows` | rows that a tracker adds, changes, disables or removes |
+//! | `sending` | requests, their answers, the read-back, the steps in the journal |
+//! | `restart` | a stop or a power cut loses no promise, cool-down or action |
+//! | `crash` | the guard is killed at random moments; `crash/rules` checks every rule afterwards |
+//!
+//! # Commands and the control socket
+//!
+//! | file | subject |
+//! | --- | --- |
+//! | `orders` | `process`, `hold`, `release`, `pause-all`, `release-all` |
+//! | `panic_button` | `pause-all --direct` without a supervisor |
+//! | `catalog` | `campaign add`, `list`, `set` and `remove`, `url …`, `enable`, `disable` |
+//! | `holdings` | `account`, and `campaign add` by an id |
+//! | `check` | `check` |
+//! | `explain` | `explain`, health and metrics |
+//! | `history` | `history` and `GET /v1/journal` |
+//! | `watch` | `watch` and `GET /v1/events` |
+//! | `wait` | `wait` |
+//! | `top` | `top` |
+//! | `screens` | `status`, `health`, `explain` and `history` on a terminal |
+//! | `admin` | `reload`, `log-filter`, `shutdown`, `status`, `dump`, `man`, exit statuses, `--json`, the audit log |
+//! | `completion` | completion in bash, zsh and fish |
+//! | `targets` | how a command names its campaign |
+//! | `numbers` | the forms of numbers on the command line |
+//! | `openapi` | every documented answer of the API |
+//! | `socket` | the control socket's file |
+//! | `foreign_pages` | web pages that reach the control socket through a browser |
+//! | `foreign_text` | hostile names and texts in commands, log and events |
+//! | `private` | protection from other users of the machine |
+//! | `readme` | the commands and outputs that README.md shows |
+//!
+//! # Failures and limits
+//!
+//! | file | subject |
+//! | --- | --- |
+//! | `faults` | failures of requests to TrafficStars: `reads`, `writes`, `token`, `waiting` (429), `refused` (one bad
+//! id) |
+//! | `late` | answers that are late, and connections that hang |
+//! | `limit` | the request limit, circuits, the order of waiting requests |
+//! | `endpoints` | endpoints that do not exist or change |
+//! | `account` | tokens, 429, many campaigns, another guard on the same account |
+//! | `away` | the database fails while the guard runs |
+//! | `databases` | SQLite and PostgreSQL, upgrades, old history, TLS, the lock file |
+//! | `leadership` | several guards on one PostgreSQL database |
+//! | `ending` | signals, and an end while something hangs |
+//! | `plenty` | many clients, and few open files |
+//! | `log` | repeated failures in the log, and a log that is not read |
+//! | `announced` | what the log says at the start and about health |
+//!
+//! [`helper`] is the harness. `postgres` starts the PostgreSQL servers.
 
 // Helpers are not recognised as tests by these lints.
 #![allow(
@@ -51,6 +117,7 @@ mod plenty;
 #[allow(dead_code, reason = "the store's own tests stop the server, let it hang, and let it encrypt")]
 mod postgres;
 mod private;
+mod readme;
 mod remote_words;
 mod restart;
 mod rows;

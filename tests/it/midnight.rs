@@ -1,4 +1,5 @@
-//! Midnight (UTC): a counter may still be yesterday's, and a little higher than it was last seen.
+//! Midnight (UTC). A campaign's spend counter may still show yesterday's spend, and a little more because of late
+//! clicks.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ fn config() -> Config {
     Config::default().generator("midnight_doubt", "3h")
 }
 
-/// The evening of a day on which no other test plays.
+/// Returns a time in the evening of a day that no other test uses.
 fn evening() -> DateTime<Utc> {
     "2026-12-05T23:50:00Z".parse().unwrap()
 }
@@ -27,7 +28,7 @@ fn tomorrow() -> NaiveDate {
     today().checked_add_days(Days::new(1)).unwrap()
 }
 
-/// For ten minutes after midnight the counters go on with yesterday's, and late clicks have raised them.
+/// Returns options by which the counters show yesterday's spend for ten minutes after midnight, raised by late clicks.
 fn late_counters() -> Options {
     Options { counter_falls_after: Duration::from_secs(600), late_clicks: Amount::cents(20), ..Options::default() }
 }
@@ -40,7 +41,7 @@ fn night(hour: u32, minute: u32, second: u32) -> DateTime<Utc> {
     tomorrow().and_hms_opt(hour, minute, second).unwrap().and_utc()
 }
 
-/// In the evening one campaign has reached its limit, another one has not.
+/// Starts a world in the evening. One campaign has reached its spend limit, and the other has not.
 fn world_in_the_evening(options: Options) -> World {
     let mut world = World::at(evening(), config(), options, |_, _| {});
     world.add(spent(RICH, 5_490), 20_000);
@@ -57,21 +58,22 @@ fn world_in_the_evening(options: Options) -> World {
     world
 }
 
-/// What the database believes of tomorrow, in cents.
+/// Returns the spend of tomorrow that the database has stored, in cents.
 fn stored_of_tomorrow(world: &mut World) -> i64 {
     let sum = "SELECT CAST(COALESCE(SUM(amount_micros), 0) / 10000 AS BIGINT) AS number FROM spends WHERE day =";
     world.database.number(&format!("{sum} '{}'", tomorrow()))
 }
 
-/// The new day has come for the campaign, and a report without a row says that nothing was spent.
+/// Waits until the campaign's spend is that of the new day. It is 0, because the day's report has no row for the
+/// campaign.
 fn expect_nothing_spent_tomorrow(world: &mut World, id: i64) {
     let tomorrow = tomorrow().to_string();
-    let told = world.wait_until(id, "the new day", |campaign| campaign.text("/observed/spend_day") == tomorrow);
-    let spend = ["/observed/spend", "/observed/spend_source", "/high_spend"].map(|field| told.text(field));
-    assert_eq!(spend, ["0.00", "none", "false"], "{told}");
+    let campaign = world.wait_until(id, "the new day", |campaign| campaign.text("/observed/spend_day") == tomorrow);
+    let spend = ["/observed/spend", "/observed/spend_source", "/high_spend"].map(|field| campaign.text(field));
+    assert_eq!(spend, ["0.00", "none", "false"], "{campaign}");
 }
 
-/// The moment at which the counters have fallen.
+/// Returns a moment after the counters have fallen to the new day's spend.
 fn the_counters_have_fallen() -> DateTime<Utc> {
     night(0, 10, 1)
 }
@@ -84,15 +86,16 @@ fn a_late_counter_is_neither_believed_nor_stored_and_the_days_report_decides() {
     for id in [RICH, POOR] {
         expect_nothing_spent_tomorrow(&mut world, id);
     }
-    // The day begins as it should: with enough clicks and nothing spent it runs.
+    // The new day begins as usual: with enough clicks and no spend the campaign runs.
     world.wait_for_step(RICH, "confirmed");
     assert!(world.sandbox.is_running(RICH));
     assert_eq!(stored_of_tomorrow(&mut world), 0);
-    // The counter falls, and is the new day's from then on.
+    // The counter falls, and shows the new day's spend from then on.
     world.set_clock(the_counters_have_fallen());
     world.sandbox.set_spend(POOR, Amount::cents(40)).unwrap();
-    let told = world.wait_until(POOR, "its counter", |campaign| campaign.text("/observed/spend_source") == "campaign");
-    assert_eq!(told.text("/observed/spend"), "0.40", "{told}");
+    let campaign_now =
+        world.wait_until(POOR, "its counter", |campaign| campaign.text("/observed/spend_source") == "campaign");
+    assert_eq!(campaign_now.text("/observed/spend"), "0.40", "{campaign_now}");
 }
 
 #[test]
@@ -115,7 +118,7 @@ fn without_a_report_the_spend_is_unknown_until_the_counter_falls_and_nothing_is_
 }
 
 #[test]
-fn on_the_first_day_nothing_is_known_of_yesterday_and_a_counter_at_the_limit_is_in_doubt() {
+fn without_a_known_spend_of_yesterday_a_counter_at_the_limit_is_in_doubt() {
     let night = night(0, 0, 2);
     let mut world = World::at(night, config(), late_counters(), |sandbox, _| {
         for (id, cents) in [(RICH, 5_490), (POOR, 750)] {
@@ -123,26 +126,32 @@ fn on_the_first_day_nothing_is_known_of_yesterday_and_a_counter_at_the_limit_is_
             sandbox.set_spend_on(id, today(), Some(Amount::cents(cents))).unwrap();
         }
     });
-    // The world's clock is set once more, after the days with spend were.
+    // The clock is set once more here, because the spend above was set for the day before.
     world.set_clock(night);
     for (id, clicks) in [(RICH, 20_000), (POOR, 9_000)] {
         world.database.add_campaign(id, clicks);
         world.database.enable(id);
     }
-    let told = world.wait_until(RICH, "its first spend", |campaign| !campaign.text("/observed/spend_day").is_empty());
-    assert_eq!([told.text("/observed/spend"), told.text("/high_spend")], ["0.00", "false"], "{told}");
+    let campaign_now =
+        world.wait_until(RICH, "its first spend", |campaign| !campaign.text("/observed/spend_day").is_empty());
+    assert_eq!(
+        [campaign_now.text("/observed/spend"), campaign_now.text("/high_spend")],
+        ["0.00", "false"],
+        "{campaign_now}"
+    );
     world.wait_for_state(RICH, "active-guarded");
-    let told = world.wait_until(POOR, "its first spend", |campaign| !campaign.text("/observed/spend_day").is_empty());
-    let spend = ["/observed/spend", "/observed/spend_source"].map(|field| told.text(field));
-    assert_eq!(spend, ["7.50", "campaign"], "below the limit it is believed: {told}");
+    let campaign_now =
+        world.wait_until(POOR, "its first spend", |campaign| !campaign.text("/observed/spend_day").is_empty());
+    let spend = ["/observed/spend", "/observed/spend_source"].map(|field| campaign_now.text(field));
+    assert_eq!(spend, ["7.50", "campaign"], "a counter below the limit is believed: {campaign_now}");
 }
 
 #[test]
-fn a_guard_that_was_down_before_midnight_does_not_believe_a_counter_that_is_late_for_an_hour() {
+fn a_guard_that_was_down_at_midnight_does_not_believe_a_late_counter() {
     let late_for_hours = Options { counter_falls_after: Duration::from_secs(4 * 3_600), ..late_counters() };
     let mut world = world_in_the_evening(late_for_hours);
     world.guard.stop();
-    // What the day ended with was not read: what is stored is lower.
+    // The guard did not read the day's last spend, so the stored spend is lower.
     world.sandbox.set_spend(POOR, Amount::cents(5_490)).unwrap();
     world.set_clock(night(0, 45, 0));
     world.start();
@@ -151,7 +160,7 @@ fn a_guard_that_was_down_before_midnight_does_not_believe_a_counter_that_is_late
 }
 
 #[test]
-fn until_three_oclock_a_late_counter_is_in_doubt_and_from_then_on_it_is_believed() {
+fn a_late_counter_is_in_doubt_until_three_oclock_and_believed_afterwards() {
     let before = night(2, 50, 0);
     let all_night = Options { counter_falls_after: Duration::from_secs(4 * 3_600), ..late_counters() };
     let mut world = World::at(before, config(), all_night, |sandbox, _| {
@@ -161,9 +170,18 @@ fn until_three_oclock_a_late_counter_is_in_doubt_and_from_then_on_it_is_believed
     world.set_clock(before);
     world.database.add_campaign(RICH, 9_000);
     world.database.enable(RICH);
-    let told = world.wait_until(RICH, "a spend", |campaign| !campaign.text("/observed/spend").is_empty());
-    assert_eq!([told.text("/observed/spend_source"), told.text("/high_spend")], ["none", "false"], "{told}");
+    let campaign_now = world.wait_until(RICH, "a spend", |campaign| !campaign.text("/observed/spend").is_empty());
+    assert_eq!(
+        [campaign_now.text("/observed/spend_source"), campaign_now.text("/high_spend")],
+        ["none", "false"],
+        "{campaign_now}"
+    );
     world.set_clock(night(3, 0, 0));
-    let told = world.wait_until(RICH, "the counter", |campaign| campaign.text("/observed/spend_source") == "campaign");
-    assert_eq!([told.text("/observed/spend"), told.text("/high_spend")], ["54.90", "true"], "{told}");
+    let campaign_now =
+        world.wait_until(RICH, "the counter", |campaign| campaign.text("/observed/spend_source") == "campaign");
+    assert_eq!(
+        [campaign_now.text("/observed/spend"), campaign_now.text("/high_spend")],
+        ["54.90", "true"],
+        "{campaign_now}"
+    );
 }

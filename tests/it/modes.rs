@@ -1,4 +1,5 @@
-//! What keeps the guard from sending what it decides: the day's end, and observe mode.
+//! The two cases in which the guard does not send what it decides: after the day end, and in observe mode. Also the
+//! settings that a campaign's row overrides.
 
 use chrono::{Timelike, Utc};
 use sandbox::{CampaignSpec, Interference};
@@ -7,7 +8,7 @@ use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, Write, in_paralle
 
 const ID: i64 = 995_224;
 
-/// A day end that is past, whatever the time: the present minute. It has to be 00:01 at least.
+/// Returns a day end that is past at any time of the day: the present minute. It waits until 00:01 if necessary.
 fn past_day_end(world: &mut World) -> String {
     world.wait_for("the first minute of the day to be over", |_| {
         let now = Utc::now();
@@ -17,7 +18,7 @@ fn past_day_end(world: &mut World) -> String {
 }
 
 #[test]
-fn after_the_day_end_nothing_is_started_and_what_has_to_stop_is_stopped() {
+fn after_the_day_end_nothing_is_activated_but_campaigns_are_still_paused() {
     let mut world = World::configured(Config::default().generator("cooldown", "10m"));
     world.guard.stop();
     let day_end = past_day_end(&mut world);
@@ -33,12 +34,12 @@ fn after_the_day_end_nothing_is_started_and_what_has_to_stop_is_stopped() {
     world.expect_all(&[
         (to_run, "enough clicks", Outcome::new("idle", &[], &[])),
         (to_pause, "clicks used up", Outcome::new("cooling-down", &PAUSE, &[paused])),
-        (stopped, "stopped by somebody", Outcome::new("active-guarded", &[], &[])),
+        (stopped, "stopped by somebody else", Outcome::new("active-guarded", &[], &[])),
     ]);
-    let waits = format!("should run, and waits: for the next day, since its end time would be {day_end}:00");
-    assert_eq!(world.guard.log().matches(&waits).count(), 2, "each says so, once");
+    let waits = format!("should run, but waits: for the next day, because its end time would be {day_end}:00");
+    assert_eq!(world.guard.log().matches(&waits).count(), 2, "each campaign logs that once");
 
-    // With the day end before it again, both run.
+    // With a day end in the future, both run.
     world.guard.stop();
     world.configure("generator", "day_end", "23:59");
     world.start();
@@ -58,7 +59,7 @@ fn observe_mode_journals_each_changed_decision_once_and_sends_nothing() {
     let would_pause = "pause by tick: observed-only, idle → idle";
     world.expect(ID, &Outcome::new("idle", &[], &[would_run, would_pause]));
 
-    // Nothing to do is no entry; what comes after it is a change again.
+    // A tick with nothing to do makes no entry. The decision after it counts as changed again.
     world.sandbox.interfere(ID, Interference::Stop).unwrap();
     world.expect(ID, &Outcome::new("idle", &[], &[would_run, would_pause]));
     world.sandbox.interfere(ID, Interference::Start).unwrap();
@@ -67,7 +68,7 @@ fn observe_mode_journals_each_changed_decision_once_and_sends_nothing() {
 }
 
 #[test]
-fn observe_mode_can_be_one_campaigns_own_and_wins_over_the_config() {
+fn observe_mode_can_be_set_for_one_campaign_and_wins_over_the_config() {
     let (observed, acted) = (995_001, 995_002);
     let would_run = "activate by tick: observed-only, idle → idle";
     let table = [("act", Outcome::activated()), ("observe", Outcome::new("idle", &[], &[would_run]))];
@@ -86,7 +87,7 @@ fn observe_mode_can_be_one_campaigns_own_and_wins_over_the_config() {
 }
 
 #[test]
-fn a_row_of_its_own_overrides_the_thresholds() {
+fn a_campaigns_row_overrides_the_thresholds_and_the_spend_limit() {
     let mut world = World::configured(Config::default().generator("cooldown", "10m"));
     let (to_run, to_pause, limited) = (995_001, 995_002, 995_003);
     world.add_disabled(CampaignSpec::paused(to_run), 10_000);
@@ -104,7 +105,7 @@ fn a_row_of_its_own_overrides_the_thresholds() {
 }
 
 #[test]
-fn adopting_sets_an_end_time_only_where_that_is_configured_and_none_is_set() {
+fn adopting_sets_an_end_time_only_if_configured_and_if_the_campaign_has_none() {
     in_parallel([(false, [].as_slice()), (true, &[Write::EndAtDayEnd])], |(configured, written)| {
         let mut world = World::configured(Config::default().generator("adopt_sets_end_time", configured));
         let (unset, set) = (995_001, 995_002);

@@ -1,9 +1,9 @@
-//! Numbers on the command line: those that are taken, and those that are refused.
+//! Numbers on the command line: the accepted forms, and the refused ones.
 
 use crate::helper::World;
 
 #[test]
-fn a_number_is_taken_as_it_is_printed_and_one_below_zero_is_refused_by_its_own_words() {
+fn numbers_are_accepted_in_the_forms_that_are_printed_and_negative_ones_are_refused_with_their_kind() {
     let mut world = World::new();
     world.database.add_row("shoes", 1001, false);
     let url = ["url", "add", "shoes", "--name", "n", "--target-url", "https://example.com/", "--click-limit"];
@@ -45,7 +45,7 @@ fn a_number_is_taken_as_it_is_printed_and_one_below_zero_is_refused_by_its_own_w
         world.refused(arguments, 2, &[said]);
     }
 
-    // What programs send has one form.
+    // The API accepts only one form.
     let (status, problem) = world.guard.request("PATCH", "/v1/campaigns/1", Some(r#"{"spend_limit": "10,000.00"}"#));
     assert_eq!((status, problem["field"].as_str()), (422, Some("spend_limit")), "{problem}");
 }

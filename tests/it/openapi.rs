@@ -1,7 +1,7 @@
-//! `GET /v1/openapi.json` held against live answers: each documented answer is asked for and is as documented.
+//! Compares `GET /v1/openapi.json` with the program's real answers: the test requests each documented answer.
 //!
-//! A new path needs a sample of each of its answers in the list below; the test says which are missing. The refusals that every
-//! path shares are asked of each documented path.
+//! A new path needs a sample of each of its answers below. The test names those that are missing. The refusals that all
+//! paths share are requested of each documented path.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 
 use crate::helper::{Reply, World, ask, ask_with};
 
-/// Documented, and not worth the time that it takes to bring about.
+/// Documented answers that the test does not request, because they take too long.
 const NOT_SAMPLED: [(&str, &str, &str); 14] = [
-    // A stream without an end.
+    // The stream has no end.
     ("get", "/v1/events", "200"),
-    // The others: without effect for 25 seconds.
+    // The others are answered only when an order has had no effect for 25 seconds.
     ("get", "/v1/account", "202"),
     ("post", "/v1/campaigns", "202"),
     ("patch", "/v1/campaigns/{id}", "202"),
@@ -30,7 +30,7 @@ const NOT_SAMPLED: [(&str, &str, &str); 14] = [
     ("delete", "/v1/hold", "202"),
 ];
 
-/// What was documented, and what of it was seen.
+/// The OpenAPI document, and the documented answers that were seen.
 struct Description {
     document: Value,
     seen: BTreeSet<(String, String, String)>,
@@ -43,8 +43,8 @@ impl Description {
         assert!(version.starts_with("3.1."), "{version}");
         let as_documented = document["components"]["schemas"].clone();
         for schema in document["components"]["schemas"].as_object_mut().unwrap().values_mut() {
-            *schema = joined(schema, &as_documented);
-            // A field that nobody documented is an error here; for readers it is none.
+            *schema = merged(schema, &as_documented);
+            // A field that is not documented is an error in this test. The document itself allows further fields.
             if schema.get("properties").is_some() {
                 schema["additionalProperties"] = json!(false);
             }
@@ -70,7 +70,7 @@ impl Description {
         self.seen.insert((method.to_owned(), template.to_owned(), key));
     }
 
-    /// What is refused of every path for where it comes from, or for how its body is sent.
+    /// Samples the refusals that every path shares: of foreign hosts and origins, and of bodies with a foreign type.
     fn sample_foreign(&mut self, world: &World, id: &str) {
         let foreign: [(&str, &[&str]); 3] = [
             ("421", &["Host: evil.example"]),
@@ -104,14 +104,14 @@ impl Description {
         if !reply.content_type.ends_with("json") {
             return;
         }
-        // References within the document are references within the schema.
+        // The schema's references point into `components`, so it needs a copy of them.
         let mut schema = schema.clone();
         schema["components"] = self.document["components"].clone();
         let validator = jsonschema::validator_for(&schema).unwrap_or_else(|error| panic!("{name}: {error}: {schema}"));
         let body = reply.json();
         let errors: Vec<String> =
             validator.iter_errors(&body).map(|error| format!("{}: {error}", error.instance_path())).collect();
-        assert!(errors.is_empty(), "{name} answers otherwise than documented: {errors:#?}\n{body:#}");
+        assert!(errors.is_empty(), "{name}: the answer differs from the documentation: {errors:#?}\n{body:#}");
     }
 
     fn assert_all_seen(&self) {
@@ -125,20 +125,21 @@ impl Description {
         }
         for (method, path, status) in NOT_SAMPLED {
             let answer = (method.to_owned(), path.to_owned(), status.to_owned());
-            assert!(documented.remove(&answer), "{answer:?} is not documented any more");
+            assert!(documented.remove(&answer), "{answer:?} is no longer documented");
         }
         let missing: Vec<_> = documented.difference(&self.seen).collect();
-        assert!(missing.is_empty(), "documented, and never asked for by this test: {missing:#?}");
+        assert!(missing.is_empty(), "documented, but never requested by this test: {missing:#?}");
     }
 }
 
-/// An object that is made of others, as one: whether a field is documented can be told of the whole alone.
-fn joined(schema: &Value, schemas: &Value) -> Value {
+/// Merges the parts of an `allOf` into one object. Whether a field is undocumented can be checked only for the whole
+/// object.
+fn merged(schema: &Value, schemas: &Value) -> Value {
     let Some(parts) = schema.get("allOf").and_then(Value::as_array) else { return schema.clone() };
     let (mut properties, mut required) = (serde_json::Map::new(), Vec::new());
     for part in parts {
         let name = part.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next());
-        let part = joined(name.map_or(part, |name| &schemas[name]), schemas);
+        let part = merged(name.map_or(part, |name| &schemas[name]), schemas);
         properties.extend(part["properties"].as_object().unwrap().clone());
         required.extend(part.get("required").and_then(Value::as_array).cloned().unwrap_or_default());
     }
@@ -146,7 +147,7 @@ fn joined(schema: &Value, schemas: &Value) -> Value {
 }
 
 #[test]
-fn every_documented_answer_is_as_documented() {
+fn every_answer_is_as_documented() {
     let mut world = World::new();
     world.add_guarded(701);
     world.add_disabled(CampaignSpec::paused(702), 20_000);
@@ -204,7 +205,7 @@ fn every_documented_answer_is_as_documented() {
     world.guard.wait_for_end();
 }
 
-/// Rows, listed, added, changed and removed. The campaign `guarded` runs.
+/// Samples the paths that list, add, change and remove rows. The campaign `guarded` runs.
 fn sample_rows(api: &mut Description, world: &World, guarded: &str) {
     const ONE: &str = "/v1/campaigns/{id}";
     const URLS: &str = "/v1/campaigns/{id}/urls";
@@ -242,7 +243,7 @@ fn sample_rows(api: &mut Description, world: &World, guarded: &str) {
     }
 }
 
-/// Orders, and what is heard and read of them.
+/// Samples the orders, the journal and the events.
 fn sample_orders(api: &mut Description, world: &World, guarded: &str, unguarded: &str) {
     const PROCESS: &str = "/v1/campaigns/{id}/process";
     const HOLD: &str = "/v1/campaigns/{id}/hold";
@@ -267,7 +268,7 @@ fn sample_orders(api: &mut Description, world: &World, guarded: &str, unguarded:
     }
 
     let entries = api.sample(world, "get", "/v1/journal?since=2000-01-01T00:00:00Z&limit=9", "", "", 200).json();
-    assert_ne!(entries, json!([]), "a sample of nothing");
+    assert_ne!(entries, json!([]), "the sample has no entry");
     api.sample(world, "get", "/v1/journal?limit=0", "", "", 422);
     api.sample(world, "get", "/v1/events?campaign=999", "", "", 404);
     api.sample(world, "get", "/v1/events?campaign=one", "", "", 422);

@@ -1,4 +1,4 @@
-//! Operators' orders: process, force, hold and release, the pause of all.
+//! Operators' orders: `process`, forced actions, `hold` and `release`, `pause-all` and `release-all`.
 
 use std::io::Read;
 use std::time::Duration;
@@ -17,7 +17,7 @@ impl World {
         self.database.row_id(trafficstar_id).to_string()
     }
 
-    /// The journal's operators for a campaign, oldest first.
+    /// Returns the number of a campaign's journal entries that name this operator.
     fn operators(&mut self, id: i64) -> i64 {
         self.database.number(&format!(
             "SELECT COUNT(*) AS number FROM journal WHERE trafficstar_id = {id} AND \"by\" LIKE '{}%'",
@@ -29,26 +29,26 @@ impl World {
         self.writes(id).iter().filter(|write| **write == Write::Pause).count()
     }
 
-    /// Somebody else starts it, past the end time that a pause leaves behind.
-    fn somebody_starts(&mut self, id: i64) {
+    /// Starts the campaign as another program does, and removes the end time that a pause has left.
+    fn start_by_another_program(&mut self, id: i64) {
         self.sandbox.interfere(id, Interference::SetEndTime(None)).unwrap();
         self.sandbox.interfere(id, Interference::Start).unwrap();
     }
 
-    /// One that runs, is not guarded, and has been seen by the guard.
+    /// Adds a campaign that runs and is not guarded, and waits until the guard has seen its row.
     fn add_running_disabled(&mut self, id: i64) {
         self.add_disabled(CampaignSpec::running(id), 0);
         self.let_ticks_pass(1);
     }
 
-    /// One that stands, whose clicks are between the thresholds, and which was looked at once.
+    /// Adds a stopped campaign whose clicks are between the thresholds, and waits for its first tick.
     fn add_undecided(&mut self, id: i64) {
         self.add(CampaignSpec::paused(id), 10_000);
         self.wait_until(id, "its first tick", |campaign| campaign.ticks() > 0);
     }
 }
 
-/// A guard that decides nothing by itself while a test lasts, after its first tick.
+/// Returns the config of a guard that ticks only once during a test.
 fn rarely_ticking() -> Config {
     Config::default().generator("tick", "1h").generator("cooldown", "10m")
 }
@@ -69,7 +69,11 @@ fn process_ticks_now_and_answers_with_the_decision() {
     let answer = world.json(&["process", &id]);
     assert_eq!(answer["state"], "paused-guarded");
     assert!(answer["decision"].as_str().unwrap().contains("1,000 clicks left"), "{answer}");
-    assert_eq!(world.campaign(FIRST).text("/stored/state"), "paused-guarded", "answered once it is stored");
+    assert_eq!(
+        world.campaign(FIRST).text("/stored/state"),
+        "paused-guarded",
+        "the answer comes after the state is stored"
+    );
     assert_eq!(world.campaign(SECOND).state(), "idle");
 
     let answer = world.json(&["process", "--all"]);
@@ -82,7 +86,7 @@ fn process_ticks_now_and_answers_with_the_decision() {
 }
 
 #[test]
-fn a_forced_activation_runs_whatever_the_clicks_say_and_warns_that_the_table_pauses_it_again() {
+fn a_forced_activation_ignores_the_clicks_and_warns_that_the_next_tick_pauses_the_campaign_again() {
     let mut world = World::configured(rarely_ticking());
     world.guard.stop();
     world.add(CampaignSpec::paused(FIRST), 1_000);
@@ -96,7 +100,7 @@ fn a_forced_activation_runs_whatever_the_clicks_say_and_warns_that_the_table_pau
     assert_eq!(world.operators(FIRST), 1);
     assert_eq!(world.outcome(FIRST).journal, ["activate by force: confirmed, paused-guarded → active-guarded"]);
 
-    // The table undoes it.
+    // The next tick pauses it by the decision table.
     let answer = world.json(&["process", &id]);
     assert_eq!(answer["state"], "cooling-down");
     world.refused(
@@ -107,13 +111,13 @@ fn a_forced_activation_runs_whatever_the_clicks_say_and_warns_that_the_table_pau
 }
 
 #[test]
-fn a_forced_pause_is_always_sent_and_a_disabled_campaign_is_acted_on_once_without_a_guard() {
+fn a_forced_pause_is_always_sent_and_a_disabled_campaign_is_paused_only_once() {
     let mut world = World::configured(Config::default().generator("cooldown", "10m"));
     world.add_guarded(FIRST);
     let id = world.id(FIRST);
     let answer = world.json(&["process", &id, "--force", "pause"]);
     assert_eq!((&answer["state"], &answer["action"]["step"]), (&"cooling-down".into(), &"confirmed".into()));
-    assert!(answer["warnings"][0].as_str().unwrap().contains("run again"), "{answer}");
+    assert!(answer["warnings"][0].as_str().unwrap().contains("activated again"), "{answer}");
     let entry = "pause by force: confirmed, active-guarded → cooling-down";
     world.expect(FIRST, &Outcome::new("cooling-down", &PAUSE, &[entry]));
 
@@ -122,7 +126,7 @@ fn a_forced_pause_is_always_sent_and_a_disabled_campaign_is_acted_on_once_withou
     let answer = world.json(&["process", &id, "--force", "pause"]);
     assert!(answer["warnings"][0].as_str().unwrap().contains("generator is disabled"), "{answer}");
     assert!(!world.sandbox.is_running(DISABLED));
-    world.somebody_starts(DISABLED);
+    world.start_by_another_program(DISABLED);
     let entry = "pause by force: confirmed, idle → cooling-down";
     world.expect(DISABLED, &Outcome::new("cooling-down", &PAUSE, &[entry]));
     world.wait_until(DISABLED, "its actor is gone", |campaign| campaign.0["actor"].is_null());
@@ -130,7 +134,7 @@ fn a_forced_pause_is_always_sent_and_a_disabled_campaign_is_acted_on_once_withou
 }
 
 #[test]
-fn a_hold_keeps_the_guards_hands_off_survives_a_restart_and_ends_when_released() {
+fn a_hold_stops_all_requests_survives_a_restart_and_ends_when_it_is_released() {
     let mut world = World::new();
     world.add_undecided(FIRST);
     let id = world.id(FIRST);
@@ -159,18 +163,24 @@ fn a_hold_keeps_the_guards_hands_off_survives_a_restart_and_ends_when_released()
 }
 
 #[test]
-fn what_runs_on_past_its_threshold_on_hold_is_called_unguarded() {
+fn a_campaign_on_hold_that_runs_with_its_clicks_used_up_is_unguarded() {
     let mut world = World::new();
     world.add_guarded(FIRST);
     let id = world.id(FIRST);
     let held = world.run(&["hold", &id]);
-    assert!(held.stderr.contains("it runs, and nothing pauses it while it is on hold: add --pause"), "{}", held.stderr);
+    assert!(
+        held.stderr.contains("the campaign runs, and nothing pauses it while it is on hold: add --pause"),
+        "{}",
+        held.stderr
+    );
     world.database.set_remaining_clicks(FIRST, 0);
     world.wait_until(FIRST, "it is unguarded", |campaign| campaign.0["unguarded"] == true);
     let explained = world.run(&["explain", &id, "--verbose"]).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    for said in
-        ["Unguarded: it runs, and nothing pauses it: it is on hold; 0 clicks are left", "none while it is on hold"]
-    {
+    for said in [
+        "Unguarded: it runs, and the guard does not pause it: it is on hold; 0 clicks are left",
+        "none while it is \
+            on hold",
+    ] {
         assert!(explained.contains(said), "{explained}");
     }
     let (status, health) = world.health();
@@ -200,13 +210,13 @@ fn a_hold_ends_by_itself_when_its_time_is_up() {
 }
 
 #[test]
-fn a_hold_with_pause_pauses_first_and_keeps_it_paused() {
+fn a_hold_with_a_pause_pauses_the_campaign_and_keeps_it_paused() {
     let mut world = World::configured(Config::default().generator("cooldown", "0s"));
     world.add_guarded(FIRST);
     let id = world.id(FIRST);
     world.json(&["hold", &id, "--pause"]);
-    assert!(!world.sandbox.is_running(FIRST), "answered after its effect");
-    world.somebody_starts(FIRST);
+    assert!(!world.sandbox.is_running(FIRST), "the answer comes after the effect");
+    world.start_by_another_program(FIRST);
     let entries = [
         "pause by operator: confirmed, active-guarded → cooling-down",
         "pause by guard: confirmed, paused-guarded → cooling-down",
@@ -227,7 +237,8 @@ fn pause_all_takes_one_request_for_all() {
     for id in all {
         world.add(CampaignSpec::running(id), 20_000);
     }
-    // Those go together whose entries are stored within a moment. Now and then a busy machine takes longer.
+    // The pauses whose entries are stored at about the same time share one request. A busy machine sometimes takes
+    // longer, so the test tries several times.
     let is_one_request = |world: &mut World| {
         for id in all {
             world.wait_for_state(id, "active-guarded");
@@ -243,7 +254,7 @@ fn pause_all_takes_one_request_for_all() {
 }
 
 #[test]
-fn pause_all_pauses_everything_and_keeps_it_so_until_release_all() {
+fn pause_all_pauses_all_campaigns_and_keeps_them_paused_until_release_all() {
     let mut world = World::configured(Config::default().generator("cooldown", "0s"));
     for id in [FIRST, SECOND] {
         world.add_guarded(id);
@@ -259,11 +270,11 @@ fn pause_all_pauses_everything_and_keeps_it_so_until_release_all() {
         assert_eq!(world.operators(id), 1);
     }
 
-    // An order, not an act: it outlives the process, and covers what is started and what is enabled later.
+    // The order stays in force after a restart. It also covers campaigns that are started or enabled later.
     world.guard.kill();
     world.start();
-    world.somebody_starts(FIRST);
-    world.somebody_starts(DISABLED);
+    world.start_by_another_program(FIRST);
+    world.start_by_another_program(DISABLED);
     world.database.enable(DISABLED);
     for id in [FIRST, DISABLED] {
         world.wait_for("it is paused again", |world| {
@@ -285,7 +296,7 @@ fn pause_all_pauses_everything_and_keeps_it_so_until_release_all() {
 }
 
 #[test]
-fn pause_all_sends_nothing_to_what_is_seen_stopped_and_release_all_says_what_becomes_of_all() {
+fn pause_all_sends_nothing_for_stopped_campaigns_and_release_all_says_what_each_will_do() {
     let mut world = World::configured(Config::default().generator("cooldown", "0s"));
     world.add(CampaignSpec::running(FIRST), 20_000);
     world.wait_for_state(FIRST, "active-guarded");
@@ -294,44 +305,46 @@ fn pause_all_sends_nothing_to_what_is_seen_stopped_and_release_all_says_what_bec
     world.add_disabled(CampaignSpec::paused(DISABLED), 0);
     world.let_ticks_pass(1);
     let pressed = world.done(&["pause-all", "--reason", "wrong page"]);
-    // Nobody looks whether the disabled one runs: it is paused for sure.
+    // The guard does not read whether the disabled campaign runs, so it pauses that one in any case.
     assert_says(&pressed, &["Paused 2; 1 was stopped already.", "paused again, until `release-all`"]);
     assert_eq!((world.writes(SECOND), world.pauses_of(DISABLED)), (vec![], 1));
-    world.somebody_starts(SECOND);
+    world.start_by_another_program(SECOND);
     world.wait_for_stop(SECOND);
-    assert_eq!(world.pauses_of(SECOND), 1, "whoever starts it");
+    assert_eq!(world.pauses_of(SECOND), 1, "a campaign that others start is paused again");
     world.wait_until(SECOND, "its pause", |campaign| campaign.text("/observed/status") == "stopped");
     let released = world.done(&["release-all"]);
-    let outlook = "1 starts again. 1 stays stopped: too few clicks are left. 1 is not guarded: nobody starts it.";
+    let outlook = "1 starts again. 1 stays stopped: too few clicks are left. 1 is not guarded and not started.";
     assert_says(&released, &["All campaigns are released", outlook]);
     world.wait_for_state(FIRST, "active-guarded");
 }
 
 #[test]
-fn on_a_terminal_the_panic_button_asks_first_shows_how_far_it_has_come_and_leaves_the_order_when_interrupted() {
+fn on_a_terminal_pause_all_asks_first_shows_its_progress_and_keeps_the_order_after_ctrl_c() {
     let mut world = World::new();
     world.add_guarded(FIRST);
-    let press = ["pause-all", "--reason", "wrong page"];
+    let pause_all = ["pause-all", "--reason", "wrong page"];
     let code = |world: &mut World, view: &mut Terminal| {
         let mut ended = None;
         world.wait_for("its end", |_| view.ended().map(|status| ended = status.code()));
         ended
     };
-    let mut view = world.in_terminal(&press);
+    let mut view = world.in_terminal(&pause_all);
     world.wait_for("the question", |_| view.shows("1 of 1 run now. Go on? [y/N]"));
     view.type_in("\n");
     assert_eq!(code(&mut world, &mut view), Some(1));
-    assert!(world.sandbox.is_running(FIRST), "only a yes goes on");
-    // Its end time would stop it, too.
+    assert!(world.sandbox.is_running(FIRST), "only a yes continues");
+    // The end time is delayed as well, because it would also stop the campaign.
     let late = Duration::from_secs(4);
     world.sandbox.inject(Fault::always(FaultKind::EffectLate(late)).on(Operation::Pause));
     world.sandbox.inject(Fault::always(FaultKind::DelayBeforeEffect(late)).on(Operation::Edit));
-    let mut view = world.in_terminal(&press);
+    let mut view = world.in_terminal(&pause_all);
     world.wait_for("the question", |_| view.shows("[y/N]"));
     view.type_in("y\n");
     world.wait_for("the progress", |_| view.shows("stopped 1 of 1, confirmed 0"));
     view.type_in("\x03");
-    world.wait_for("a word about the order", |_| view.shows("The order stands; the supervisor carries it out."));
+    world.wait_for("the message about the order", |_| {
+        view.shows("The order was given: the supervisor still carries it out.")
+    });
     assert_eq!(code(&mut world, &mut view), Some(130));
     world.wait_for_stop(FIRST);
     let mut view = world.in_terminal(&["process", "--all", "--force", "pause", "--yes"]);
@@ -341,7 +354,7 @@ fn on_a_terminal_the_panic_button_asks_first_shows_how_far_it_has_come_and_leave
 }
 
 #[test]
-fn on_a_terminal_an_order_that_takes_long_says_what_it_waits_for_and_stands_when_interrupted() {
+fn on_a_terminal_a_slow_order_says_what_it_waits_for_and_stays_in_force_after_ctrl_c() {
     let mut world = World::new();
     world.add_guarded(FIRST);
     for read in [Operation::Campaign, Operation::Campaigns] {
@@ -350,14 +363,16 @@ fn on_a_terminal_an_order_that_takes_long_says_what_it_waits_for_and_stands_when
     let mut view = world.in_terminal(&["process", "1"]);
     world.wait_for("what it waits for", |_| view.shows("waiting for TrafficStars' answers…"));
     view.type_in("\x03");
-    world.wait_for("a word about the order", |_| view.shows("The order stands; the supervisor carries it out."));
+    world.wait_for("the message about the order", |_| {
+        view.shows("The order was given: the supervisor still carries it out.")
+    });
     let mut ended = None;
     world.wait_for("its end", |_| view.ended().map(|status| ended = status.code()));
     assert_eq!(ended, Some(130));
 }
 
 #[test]
-fn a_forced_action_is_told_as_ordered_and_a_tick_in_trouble_fails() {
+fn process_reports_a_forced_action_as_ordered_and_fails_if_its_tick_fails() {
     let mut world = World::new();
     world.add_running_disabled(DISABLED);
     let forced = world.done(&["process", "1", "--force", "pause"]);
@@ -366,11 +381,11 @@ fn a_forced_action_is_told_as_ordered_and_a_tick_in_trouble_fails() {
     world.let_reads_fail();
     let ticked = world.run(&["process", "2"]);
     assert_eq!(ticked.code, 1, "{ticked:?}");
-    assert_says(&ticked.stdout, &["Trouble: its status could not be read"]);
+    assert_says(&ticked.stdout, &["Error: its status could not be read"]);
 }
 
 #[test]
-fn a_hold_says_which_one_it_replaces_and_neither_lasts_no_time_nor_has_an_empty_reason() {
+fn a_hold_names_the_one_that_it_replaces_and_refuses_a_length_of_zero() {
     let mut world = World::new();
     world.add_guarded(FIRST);
     for (held, replaced) in [(&["hold", "1", "--reason", "creatives"][..], None), (&["hold", "1"], Some("creatives"))] {
@@ -383,28 +398,28 @@ fn a_hold_says_which_one_it_replaces_and_neither_lasts_no_time_nor_has_an_empty_
     world.refused(&["hold", "1", "--for", "0s"], 2, &["give more than 0s"]);
     let (status, problem) = world.guard.request("PUT", "/v1/campaigns/1/hold", Some(r#"{"for": "0s"}"#));
     assert_eq!((status, problem["field"].as_str()), (422, Some("for")), "{problem}");
-    world.refused(&["pause-all", "--reason", " "], 2, &["say why"]);
+    world.refused(&["pause-all", "--reason", " "], 2, &["give a reason"]);
     let blank = world.done(&["hold", "1", "--reason", ""]);
     assert!(!blank.contains(": ."), "{blank}");
 }
 
 #[test]
-fn observe_mode_wins_over_pause_all_which_says_so() {
+fn observe_mode_wins_over_pause_all_and_pause_all_says_so() {
     let mut world = World::configured(Config::default().generator("mode", "observe"));
     world.add(CampaignSpec::running(FIRST), 20_000);
     world.wait_until(FIRST, "its first tick", |campaign| campaign.ticks() > 0);
     let done = world.run(&["pause-all", "--reason", "wrong page"]);
     assert_eq!(done.code, 1);
-    assert_says(&done.stderr, &["was not paused: it is in observe mode", "1 of 1 campaigns was not paused (above)"]);
+    assert_says(&done.stderr, &["was not paused: it is in observe mode", "1 of 1 campaigns was not paused: see above"]);
     assert_says(&done.stdout, &["All are in observe mode: nothing is sent, and nothing is kept paused."]);
     world.expect(FIRST, &Outcome::new("idle", &[], &["pause by operator: observed-only, idle → idle"]));
     let held = world.run(&["hold", "1", "--pause"]);
     assert!(held.code == 1 && !held.stdout.contains("kept paused"), "{held:?}");
-    assert_says(&held.stderr, &["it is on hold and was not paused: it is in observe mode"]);
+    assert_says(&held.stderr, &["the campaign is on hold, but was not paused: it is in observe mode"]);
 }
 
 #[test]
-fn pause_all_direct_pauses_without_a_supervisor_and_the_next_one_keeps_to_it() {
+fn pause_all_direct_pauses_without_a_supervisor_and_the_next_supervisor_keeps_the_order() {
     let mut world = World::new();
     world.add_guarded(FIRST);
     world.add_running_disabled(DISABLED);
@@ -430,18 +445,18 @@ fn pause_all_direct_pauses_without_a_supervisor_and_the_next_one_keeps_to_it() {
 }
 
 #[test]
-fn pause_all_direct_beside_a_living_supervisor_hands_it_the_order() {
+fn pause_all_direct_gives_its_order_to_a_running_supervisor() {
     let mut world = World::new();
     world.add_guarded(FIRST);
     let done = world.run(&["pause-all", "--reason", "wrong page", "--direct"]);
-    assert_says(&done.stderr, &["a supervisor lives"]);
+    assert_says(&done.stderr, &["a supervisor runs"]);
     done.succeeded();
     world.wait_for_stop(FIRST);
     assert_eq!(world.campaign(FIRST).text("/ordered/hold/reason"), "wrong page");
 }
 
 #[test]
-fn an_order_whose_effect_is_still_to_come_is_answered_with_202_and_its_journal_entry() {
+fn an_order_without_an_effect_in_time_is_answered_with_202_and_its_journal_entry() {
     let mut world = World::new();
     world.add_undecided(FIRST);
     world.sandbox.inject(Fault::always(FaultKind::EffectLate(Duration::from_secs(2))).on(Operation::Run));

@@ -1,4 +1,4 @@
-//! What many clients and few files cost.
+//! Many clients that share one dump, and a process that may open few files.
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
@@ -10,7 +10,7 @@ use crate::helper::{Text, World, assert_says, behind, gather};
 
 const ID: i64 = 995_013;
 
-/// As many as the socket has places for, but a few.
+/// The number of clients: a few less than the socket has places for.
 const CLIENTS: usize = 60;
 
 fn resident_bytes(pid: u32) -> usize {
@@ -20,7 +20,7 @@ fn resident_bytes(pid: u32) -> usize {
 }
 
 #[test]
-fn many_clients_that_read_nothing_of_a_dump_share_one() {
+fn many_clients_that_do_not_read_their_answers_share_one_dump() {
     let mut world = World::new();
     world.database.execute(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
@@ -34,16 +34,16 @@ fn many_clients_that_read_nothing_of_a_dump_share_one() {
     let before = resident_bytes(world.guard.pid());
     let mut clients: Vec<_> = (0..CLIENTS).map(|_| world.guard.open("/v1/state")).collect();
     for client in &mut clients {
-        client.read_exact(&mut [0]).expect("its answer has begun");
+        client.read_exact(&mut [0]).expect("the answer has begun");
     }
     let grown = resident_bytes(world.guard.pid()).saturating_sub(before);
     assert!(grown < dump_bytes * CLIENTS / 3, "{grown} bytes more for {CLIENTS} clients of {dump_bytes} bytes");
     let mut whole = String::new();
     clients[0].read_to_string(&mut whole).unwrap();
-    assert!(whole.len() > dump_bytes, "the answer that was begun comes to its end");
+    assert!(whole.len() > dump_bytes, "the answer is complete");
 }
 
-/// A command of the program that runs under other limits than the test's own.
+/// Starts `run` with other limits than the test's own.
 fn limited(world: &World, limits: &str) -> Child {
     let script = format!("{limits} && exec \"$0\" \"$@\"");
     let mut shell = behind(&world.guard.program(&["run"]), "sh", &["-c", &script]);
@@ -51,7 +51,7 @@ fn limited(world: &World, limits: &str) -> Child {
 }
 
 #[test]
-fn it_takes_as_many_open_files_as_it_may_have() {
+fn the_program_raises_its_limit_of_open_files_to_the_maximum() {
     let mut world = World::new();
     world.guard.stop();
     let mut child = limited(&world, "ulimit -Sn 64 && ulimit -Hn 400");
@@ -66,7 +66,7 @@ fn it_takes_as_many_open_files_as_it_may_have() {
 }
 
 #[test]
-fn files_that_run_out_are_told_at_the_start_and_once_a_minute() {
+fn a_low_limit_of_open_files_is_logged_at_the_start_and_once_a_minute_when_it_is_reached() {
     let mut world = World::new();
     world.add(CampaignSpec::running(ID), 20_000);
     world.guard.stop();
@@ -76,19 +76,19 @@ fn files_that_run_out_are_told_at_the_start_and_once_a_minute() {
     let log = || gathered.lock().unwrap().clone();
     world.wait_for_an_answer();
     assert_says(&log(), &["this process may open 40 files at once"]);
-    let told = "no client can be let in";
+    let message = "no client can connect";
     let mut clients = Vec::new();
-    world.wait_for("the word that no client can be let in", |world| {
+    world.wait_for("the line about clients", |world| {
         clients.push(UnixStream::connect(world.guard.socket()).unwrap());
-        if log().contains(told) { Ok(()) } else { Err(log()) }
+        if log().contains(message) { Ok(()) } else { Err(log()) }
     });
-    // More than three seconds' ticks.
+    // Five ticks take more than three seconds.
     let before = world.sandbox.requests().len();
     world.wait_for("five ticks", |world| match world.sandbox.requests().len() - before {
         5.. => Ok(()),
         requests => Err(format!("{requests} requests")),
     });
-    assert_eq!(log().matches(told).count(), 1, "{}", log());
+    assert_eq!(log().matches(message).count(), 1, "{}", log());
     child.kill().unwrap();
     child.wait().unwrap();
 }

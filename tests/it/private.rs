@@ -1,4 +1,5 @@
-//! What is kept from other users of the machine: who can have written the config, who reads keys, the database, the memory.
+//! Protection from other users of the machine: a config file that they may write, and keys, database and memory that
+//! they may not read.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -14,7 +15,7 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 #[test]
-fn a_config_that_was_found_where_others_may_write_is_refused_by_every_command_and_used_where_it_is_named() {
+fn a_config_file_that_others_may_write_is_used_only_if_the_command_names_it() {
     let world = World::new();
     let file = world.guard.config_file();
     let folder = file.parent().unwrap();
@@ -39,21 +40,21 @@ fn a_config_that_was_found_where_others_may_write_is_refused_by_every_command_an
         for command in commands {
             let refused = here(command);
             assert_eq!(refused.code, 1, "{command:?}: {refused:?}");
-            assert_says(&refused.told(), &[expected, "name it: --config config.toml"]);
+            assert_says(&refused.output(), &[expected, "name it: --config config.toml"]);
         }
-        // Here it is named.
+        // This command names the config file.
         world.done(&["status"]);
         set_mode(path, before);
     }
     if rustix::process::geteuid().is_root() {
         chown(&file, Some(65_534), None).unwrap();
         let refused = here(&["pause-all", "--reason", "a test", "--direct"]);
-        assert_says(&refused.told(), &["it belongs to another user (65534)"]);
+        assert_says(&refused.output(), &["it belongs to another user (65534)"]);
     }
 }
 
 #[test]
-fn a_key_file_that_every_user_may_read_is_warned_of_by_check_and_run() {
+fn check_and_run_warn_of_a_key_file_that_every_user_may_read() {
     let world = World::new();
     let key = world.guard.config_file().with_file_name("api-key");
     fs::write(&key, "sandbox-api-key").unwrap();
@@ -63,15 +64,15 @@ fn a_key_file_that_every_user_may_read_is_warned_of_by_check_and_run() {
         for arguments in [&["check", "--offline"][..], &["run"]] {
             let mut command = world.guard.program(arguments);
             command.env_remove("TRAFFICSTAR_API_KEY").env("TRAFFIC_GENERATOR__TRAFFICSTAR__API_KEY_FILE", &key);
-            // Beside the one that runs, `run` ends soon.
-            let told = Done::of(&mut command).told();
-            assert_eq!(told.contains(warning), is_warned_of, "{mode:o} {arguments:?}: {told}");
+            // `run` ends soon, because another supervisor runs already.
+            let printed = Done::of(&mut command).output();
+            assert_eq!(printed.contains(warning), is_warned_of, "{mode:o} {arguments:?}: {printed}");
         }
     }
 }
 
 #[test]
-fn a_new_database_and_its_lock_are_not_for_other_users() {
+fn other_users_may_not_read_a_new_database_and_its_lock() {
     let world = World::new();
     let file = world.guard.config_file().with_file_name("other.db");
     world.guard.run_on_another_database(&["migrate"]).succeeded();
@@ -81,7 +82,7 @@ fn a_new_database_and_its_lock_are_not_for_other_users() {
 }
 
 #[test]
-fn it_leaves_no_core_dump_and_shows_its_environment_to_root_alone() {
+fn the_program_leaves_no_core_dump_and_only_root_may_read_its_environment() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Core);
     setrlimit(Resource::Core, Rlimit { current: maximum, maximum }).unwrap();
     let mut world = World::new();

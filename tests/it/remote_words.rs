@@ -1,5 +1,5 @@
-//! What TrafficStars' words mean: blocked campaigns, campaigns that are not there, and fields of odd types, each of which is
-//! doubt about itself alone. Reads that fail are in `faults`.
+//! The meaning of TrafficStars' answers: blocked campaigns, campaigns that the list leaves out, and fields of
+//! unexpected types. Such a field makes only its own value unknown. Reads that fail are tested in `faults`.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::helper::{Config, Outcome, World, assert_says, in_parallel};
 const ID: i64 = 995_224;
 
 #[test]
-fn a_blocked_campaign_that_is_switched_off_is_left_alone_until_its_block_is_gone() {
+fn a_blocked_campaign_that_is_switched_off_gets_no_request_until_it_is_unblocked() {
     let mut world = World::new();
     let field = |name: &str, value| {
         (format!("{name} {value}"), Interference::SetField { field: name.to_owned(), value: Some(value) })
@@ -61,11 +61,11 @@ fn a_campaign_that_the_list_leaves_out_is_read_by_itself() {
 }
 
 #[test]
-fn a_read_that_takes_longer_than_a_tick_is_waited_for_and_never_overlapped() {
+fn a_read_that_takes_longer_than_a_tick_is_never_overlapped_by_another() {
     let mut world = World::new();
     let slow = FaultKind::DelayBeforeAnswer(Duration::from_millis(900));
     world.sandbox.inject(Fault::always(slow).on(Operation::Campaign));
-    // Nothing is done with it, so that its ticks alone read it.
+    // The guard has nothing to do for this campaign, so that only its ticks read it.
     world.add_guarded(ID);
     world.let_ticks_pass(2);
     let skipped = world.campaign(ID).text("/actor/skipped_ticks");
@@ -79,7 +79,7 @@ fn a_read_that_takes_longer_than_a_tick_is_waited_for_and_never_overlapped() {
 }
 
 #[test]
-fn both_seen_shapes_of_every_answer_are_understood() {
+fn both_known_shapes_of_every_answer_are_understood() {
     let usual = Options::default;
     let shapes = [
         Options { wrapped_campaign: true, bare_list: true, amounts_as_text: true, ..usual() },
@@ -108,7 +108,7 @@ fn with_fields(spec: CampaignSpec, fields: &Value) -> CampaignSpec {
 }
 
 #[test]
-fn an_odd_field_switches_no_pause_off_and_starts_nothing() {
+fn a_field_of_an_odd_type_prevents_no_pause_and_starts_nothing() {
     let mut world = World::configured(Config::default().generator("cooldown", "10m"));
     let odd = [
         json!({"schedule_timezone": "0", "status": 1, "no_funds": 0, "approved": 1}),
@@ -131,7 +131,8 @@ fn an_odd_field_switches_no_pause_off_and_starts_nothing() {
         expected.push((*id, name.as_str(), Outcome::paused()));
         expected.push((id + 1, name.as_str(), Outcome::new("idle", &[], &[])));
     }
-    // The sandbox goes on showing the odd end time after it was set, so that this one's pause cannot be confirmed.
+    // The sandbox still shows the odd end time after a new one was set, so the pause of this campaign cannot be
+    // confirmed.
     let (odd_end, odd_end_stopped) = (995_015, 995_016);
     let last = expected.split_off(expected.len() - 2);
     assert_eq!(last.iter().map(|(id, ..)| *id).collect::<Vec<_>>(), [odd_end, odd_end_stopped]);
@@ -141,15 +142,16 @@ fn an_odd_field_switches_no_pause_off_and_starts_nothing() {
     assert_eq!(world.writes(odd_end_stopped), [], "nothing is started");
     let unknown = world.campaign(995_002);
     assert_eq!(unknown.text("/observed/status"), "unknown", "{unknown}");
-    assert_says(&world.done(&["explain", "1"]), &["a field of an odd type: `status`"]);
+    assert_says(&world.done(&["explain", "1"]), &["a field of an unexpected type: `status`"]);
 }
 
 #[test]
-fn numbers_in_texts_and_0_and_1_for_booleans_are_read() {
+fn numbers_as_texts_and_0_and_1_as_booleans_are_understood() {
     let mut world = World::new();
     let id = 995_001;
     let fields = json!({
-        "active": 1, "no_funds": 0, "is_archived": "0", "schedule_timezone": "0", "timezone": "0", "spent_today": "3.21",
+        "active": 1, "no_funds": 0, "is_archived": "0", "schedule_timezone": "0", "timezone": "0",
+        "spent_today": "3.21",
     });
     world.add(with_fields(CampaignSpec::running(id), &fields), 20_000);
     let campaign = world.wait_for_state(id, "active-guarded");

@@ -1,4 +1,4 @@
-//! A guard that ends, orderly or not, and starts again: no promise, no cool-down and no action is lost.
+//! A guard that ends, orderly or by a power cut, and starts again. No promise, no cool-down and no action is lost.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ fn every_state_survives(config: Config, end: fn(&mut World)) {
         (COOLING, "cooling down", Outcome::new("cooling-down", &PAUSE, &[PAUSED])),
     ];
     world.expect_all(&outcomes);
-    // While a promise holds, clicks between the thresholds change nothing; without it they would not bring it back.
+    // With clicks between the thresholds a promise stays as it is. A promise that was lost would not be made again.
     for id in [ADOPTED, ACTIVATED, STOPPED] {
         world.database.set_remaining_clicks(id, 10_000);
     }
@@ -45,17 +45,25 @@ fn every_state_survives(config: Config, end: fn(&mut World)) {
     end(&mut world);
     world.start();
     world.expect_all(&outcomes);
-    // The database keeps microseconds, the memory nanoseconds.
+    // The database keeps microseconds, but the memory nanoseconds.
     let cut = |times: [(String, String); 4]| times.map(|(since, until)| (micros(&since), micros(&until)));
-    assert_eq!(cut(kept(&world)), cut(before), "since when, and until when it cools down");
+    assert_eq!(
+        cut(kept(&world)),
+        cut(before),
+        "the times since which the states last, and until which the campaign cools down"
+    );
 
     world.sandbox.interfere(ACTIVATED, Interference::Stop).unwrap();
     world.sandbox.interfere(STOPPED, Interference::Start).unwrap();
     let run_again = "activate by guard: confirmed, active-guarded → active-guarded";
     let paused = "pause by guard: confirmed, paused-guarded → cooling-down";
     world.expect_all(&[
-        (ACTIVATED, "stopped by somebody", Outcome::new("active-guarded", &ACTIVATION.repeat(2), &[RUN, run_again])),
-        (STOPPED, "started by somebody", Outcome::new("cooling-down", &PAUSE, &[paused])),
+        (
+            ACTIVATED,
+            "stopped by somebody else",
+            Outcome::new("active-guarded", &ACTIVATION.repeat(2), &[RUN, run_again]),
+        ),
+        (STOPPED, "started by somebody else", Outcome::new("cooling-down", &PAUSE, &[paused])),
     ]);
 }
 
@@ -70,14 +78,14 @@ fn every_promise_and_cool_down_survives_an_orderly_end_and_a_power_cut() {
 }
 
 #[test]
-fn a_cool_down_ends_at_its_time_although_the_guard_was_down_meanwhile() {
+fn a_cool_down_ends_on_time_although_the_guard_was_down_meanwhile() {
     let mut world = World::configured(Config::default().generator("cooldown", "3s"));
     world.add(CampaignSpec::running(ID), 1_000);
     world.wait_for_writes(ID, &PAUSE);
     world.wait_for_step(ID, "confirmed");
     let until = world.campaign(ID).text("/cooling_down_until");
     world.guard.kill();
-    // Topped up while nobody looks.
+    // The clicks are topped up while no guard runs.
     world.database.set_remaining_clicks(ID, 20_000);
     world.start();
     let campaign = world.wait_for_state(ID, "active-guarded");
@@ -87,7 +95,7 @@ fn a_cool_down_ends_at_its_time_although_the_guard_was_down_meanwhile() {
 }
 
 #[test]
-fn an_action_that_was_on_its_way_at_a_power_cut_is_read_back_and_not_repeated() {
+fn an_action_in_flight_at_a_power_cut_is_read_back_and_not_repeated() {
     let config = Config::default().generator("cooldown", "10m").set("trafficstar", "confirm_within", "20s");
     let mut world = World::configured(config);
     for operation in [Operation::Run, Operation::Pause] {
@@ -113,7 +121,7 @@ fn an_action_that_was_on_its_way_at_a_power_cut_is_read_back_and_not_repeated() 
 }
 
 #[test]
-fn an_activation_that_was_cut_in_half_leaves_a_stopped_campaign_that_runs_later() {
+fn an_activation_that_was_interrupted_leaves_a_stopped_campaign_and_is_sent_again_later() {
     let mut world = World::new();
     let slow = FaultKind::DelayBeforeAnswer(Duration::from_secs(60));
     world.sandbox.inject(Fault::always(slow).on(Operation::Edit).times(1));
@@ -123,14 +131,14 @@ fn an_activation_that_was_cut_in_half_leaves_a_stopped_campaign_that_runs_later(
     world.start();
     assert_eq!(world.wait_for_step(ID, "failed").state(), "active-guarded");
     assert!(!world.sandbox.is_running(ID));
-    // It looks otherwise, so that the backoff is over.
+    // A changed status ends the backoff.
     world.sandbox.interfere(ID, Interference::SetStatus("enabled".to_owned())).unwrap();
     world.wait_for_writes(ID, &ACTIVATION);
     world.wait_for_step(ID, "confirmed");
 }
 
 #[test]
-fn an_orderly_end_waits_for_the_action_on_its_way() {
+fn an_orderly_end_waits_for_the_action_in_flight() {
     let mut world = World::configured(Config::default().generator("cooldown", "10m"));
     let slow = FaultKind::DelayBeforeAnswer(Duration::from_secs(2));
     world.sandbox.inject(Fault::always(slow).on(Operation::Pause));

@@ -1,4 +1,4 @@
-//! Rows that come and go while the guard runs.
+//! Rows of campaigns and URLs that a tracker adds, changes or removes while the guard runs.
 
 use chrono::{DateTime, Duration, Utc};
 use sandbox::{CampaignSpec, Interference};
@@ -8,11 +8,11 @@ use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World};
 const ID: i64 = 995_224;
 const OTHER: i64 = 995_999;
 
-fn stopped_by_somebody(world: &mut World) {
+fn stop_by_another_program(world: &mut World) {
     world.sandbox.interfere(ID, Interference::Stop).unwrap();
 }
 
-/// A world with a promise that one campaign runs, and another campaign whose ticks tell the time.
+/// Starts a world with a campaign that the guard keeps running. The tests count the ticks of another campaign.
 fn promised() -> World {
     let mut world = World::configured(Config::default().generator("cooldown", "10m"));
     world.add(CampaignSpec::running(OTHER), 20_000);
@@ -32,12 +32,12 @@ fn a_new_row_is_guarded_within_one_tick() {
 }
 
 #[test]
-fn a_row_that_a_tracker_disables_is_guarded_no_more_and_enabled_it_begins_anew() {
+fn a_row_that_a_tracker_disables_is_no_longer_guarded_and_starts_from_idle_when_enabled() {
     let mut world = promised();
     world.database.execute(&format!("UPDATE campaigns SET generator_enabled = 0 WHERE trafficstar_id = {ID}"));
     world.wait_until(ID, "no actor", |campaign| campaign.text("/actor").is_empty());
     assert_eq!(world.campaign(ID).text("/ordered/generator_enabled"), "false");
-    stopped_by_somebody(&mut world);
+    stop_by_another_program(&mut world);
     world.expect(ID, &Outcome::new("idle", &[], &[]));
 
     world.database.enable(ID);
@@ -45,7 +45,7 @@ fn a_row_that_a_tracker_disables_is_guarded_no_more_and_enabled_it_begins_anew()
 }
 
 #[test]
-fn a_row_that_is_gone_is_guarded_no_more() {
+fn a_removed_row_is_no_longer_guarded() {
     let mut world = promised();
     world.database.execute(&format!("DELETE FROM campaigns WHERE trafficstar_id = {ID}"));
     world.wait_for("the campaign to leave the dump", |world| {
@@ -53,32 +53,32 @@ fn a_row_that_is_gone_is_guarded_no_more() {
         let listed = dump["campaigns"].as_array().unwrap().len();
         if listed == 1 { Ok(()) } else { Err(format!("{listed} are listed")) }
     });
-    stopped_by_somebody(&mut world);
+    stop_by_another_program(&mut world);
     world.let_ticks_pass(3);
     assert_eq!(world.writes(ID), []);
     assert_eq!(world.outcome(OTHER), Outcome::new("active-guarded", &[], &[]));
 }
 
 #[test]
-fn a_row_that_is_linked_to_another_campaign_promises_nothing_about_either() {
+fn linking_a_row_to_another_campaign_ends_the_promise() {
     let mut world = promised();
     let newcomer = 995_300;
     world.sandbox.add_campaign(CampaignSpec::running(newcomer));
     world.database.set_remaining_clicks(ID, 10_000);
     world.database.execute(&format!("UPDATE campaigns SET trafficstar_id = {newcomer} WHERE trafficstar_id = {ID}"));
     world.wait_until(newcomer, "a tick", |campaign| campaign.ticks() > 0);
-    stopped_by_somebody(&mut world);
+    stop_by_another_program(&mut world);
     world.sandbox.interfere(newcomer, Interference::Stop).unwrap();
     world.expect(newcomer, &Outcome::new("idle", &[], &[]));
     assert_eq!(world.writes(ID), []);
 }
 
 #[test]
-fn the_disable_command_returns_when_nothing_is_sent_any_more() {
+fn after_the_disable_command_has_returned_nothing_is_sent() {
     let mut world = promised();
     let row = world.database.row_id(ID).to_string();
     world.done(&["disable", &row, "--leave-running"]);
-    stopped_by_somebody(&mut world);
+    stop_by_another_program(&mut world);
     world.expect(ID, &Outcome::new("idle", &[], &[]));
 
     world.done(&["enable", &row]);
@@ -86,7 +86,7 @@ fn the_disable_command_returns_when_nothing_is_sent_any_more() {
 }
 
 #[test]
-fn the_disable_command_can_pause_first_and_the_cool_down_outlives_it() {
+fn the_disable_command_can_pause_first_and_the_cool_down_survives_it() {
     let mut world = promised();
     let row = world.database.row_id(ID).to_string();
     world.done(&["disable", &row, "--pause"]);
@@ -102,7 +102,7 @@ fn the_disable_command_can_pause_first_and_the_cool_down_outlives_it() {
 }
 
 #[test]
-fn a_clicking_tracker_is_seen_by_the_next_tick() {
+fn the_next_tick_sees_the_clicks_of_a_tracker() {
     let mut world = promised();
     let url = world.database.add_url(ID, "second", 100);
     world.wait_until(ID, "the new URL", |campaign| campaign.text("/observed/remaining_clicks") == "20100");
@@ -128,7 +128,7 @@ fn urls_that_are_not_active_do_not_count() {
 }
 
 #[test]
-fn a_row_that_makes_no_sense_starts_nothing_is_named_and_may_still_be_stopped() {
+fn an_invalid_row_starts_nothing_is_reported_and_prevents_no_pause() {
     let mut world = World::configured(Config::default().generator("cooldown", "10m"));
     let (limit, word, numbers, observed) = (995_001, 995_002, 995_003, 995_004);
     for id in [limit, word, numbers, observed] {
@@ -141,7 +141,7 @@ fn a_row_that_makes_no_sense_starts_nothing_is_named_and_may_still_be_stopped() 
         0 => Err("none".to_owned()),
         _ => Ok(()),
     });
-    world.database.add_url(limit, "senseless", -5);
+    world.database.add_url(limit, "invalid", -5);
     world.database.execute(&format!(
         "UPDATE campaigns SET mode = 'ACT' WHERE trafficstar_id = {word};
          UPDATE campaigns SET mode = 'observ' WHERE trafficstar_id = {observed};
@@ -149,13 +149,14 @@ fn a_row_that_makes_no_sense_starts_nothing_is_named_and_may_still_be_stopped() 
          UPDATE campaigns SET generator_enabled = 1;"
     ));
     let nothing = || Outcome::new("idle", &[], &[]);
-    let said = [(limit, "click_limit is -5"), (word, "`mode`"), (numbers, "do not go together"), (observed, "`mode`")];
+    let said =
+        [(limit, "click_limit is -5"), (word, "`mode`"), (numbers, "contradict each other"), (observed, "`mode`")];
     for (id, said) in said {
         let campaign = world.wait_until(id, "an error", |campaign| !campaign.text("/last_error").is_empty());
         assert!(campaign.text("/last_error").contains(said), "{said}: {campaign}");
     }
     world.expect_all(&[(limit, "limit", nothing()), (word, "word", nothing()), (numbers, "numbers", nothing())]);
-    // A word that is no mode leaves the mode that was in force before. No column keeps a pause back.
+    // An invalid mode leaves the earlier mode in force. No invalid column prevents a pause.
     for id in [word, numbers, observed] {
         world.database.set_remaining_clicks(id, 0);
         world.sandbox.interfere(id, Interference::Start).unwrap();

@@ -1,5 +1,5 @@
-//! Sent is not done: what the answers say, what they leave open, and the order in which things are sent. Answers that do
-//! not come whole are in `faults`.
+//! "Sent is not done": what the guard does with each answer, when it reads a campaign back, and the order of requests
+//! and journal entries. Incomplete answers are tested in `faults`.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn long_cooldown() -> Config {
     Config::default().generator("cooldown", "10m")
 }
 
-/// A world in which `fault` is there before a campaign that has to run.
+/// Starts a world with a fault, and adds a campaign that has to be activated.
 fn to_be_activated(fault: Fault) -> World {
     let mut world = World::new();
     world.sandbox.inject(fault);
@@ -24,7 +24,7 @@ fn to_be_activated(fault: Fault) -> World {
     world
 }
 
-/// A world in which `fault` is there before a campaign that has to be paused.
+/// Starts a world with a fault, and adds a campaign that has to be paused.
 fn to_be_paused(fault: Fault) -> World {
     let mut world = World::configured(long_cooldown());
     world.sandbox.inject(fault);
@@ -33,7 +33,7 @@ fn to_be_paused(fault: Fault) -> World {
 }
 
 #[test]
-fn what_an_answer_leaves_open_is_read_back_and_repeated_by_nothing() {
+fn an_unclear_answer_is_read_back_and_the_request_is_not_repeated() {
     let mut world = World::configured(long_cooldown().set("trafficstar", "confirm_within", "5s"));
     let late = || FaultKind::EffectLate(Duration::from_secs(2));
     let activated = || Outcome::new("active-guarded", &ACTIVATION, &[ACTIVATED]);
@@ -64,11 +64,11 @@ fn what_an_answer_leaves_open_is_read_back_and_repeated_by_nothing() {
     for (id, name, outcome) in expected {
         assert_eq!(world.sandbox.is_running(id), outcome.journal[0] == ACTIVATED, "{name}");
     }
-    assert!(!world.guard.log().contains("somebody else"), "a late effect was taken for somebody's doing");
+    assert!(!world.guard.log().contains("somebody else"), "a late effect was taken for another program's action");
 }
 
 #[test]
-fn an_end_time_that_cannot_be_set_keeps_no_pause_back_and_is_tried_again_at_every_tick() {
+fn an_end_time_that_cannot_be_set_delays_no_pause_and_is_tried_again_at_every_tick() {
     let mut world = World::configured(Config::default().generator("cooldown", "1s"));
     world.sandbox.inject(Fault::status(500).on(Operation::Edit));
     world.add(CampaignSpec::running(ID), 1_000);
@@ -82,24 +82,24 @@ fn an_end_time_that_cannot_be_set_keeps_no_pause_back_and_is_tried_again_at_ever
 
     world.sandbox.clear_faults();
     let paid = world.wait_for("the end time to be set", |world| {
-        let journal = world.database.journal_in_full(ID);
+        let journal = world.database.unmerged_journal(ID);
         let paid = journal.last().filter(|last| last.step == "confirmed" && last.kind == "set-end-time");
         paid.cloned().ok_or(format!("{journal:?}"))
     });
     assert_eq!(paid.to_string(), "set-end-time by recovery: confirmed, paused-guarded → paused-guarded");
     let writes = world.writes(ID);
     world.let_ticks_pass(3);
-    assert_eq!(world.writes(ID), writes, "nothing is owed any more");
+    assert_eq!(world.writes(ID), writes, "no end time is owed any longer");
     assert!(world.sandbox.campaign(ID).unwrap().ends_at.is_some());
 }
 
 #[test]
-fn a_run_that_failed_inside_a_200_backs_off_until_the_campaign_looks_otherwise() {
+fn a_run_that_failed_inside_a_200_backs_off_until_the_campaigns_status_changes() {
     let mut world = to_be_activated(Fault::always(FaultKind::FailedInside200).on(Operation::Run).times(1));
     world.expect(ID, &Outcome::new("active-guarded", &ACTIVATION, &[NOT_ACTIVATED]));
-    assert!(world.guard.log().contains("the last run failed, the next attempt is at"));
+    assert!(world.guard.log().contains("the last run failed; the next attempt is at"));
 
-    // It is switched off still, and yet another campaign than the one that failed to run.
+    // The campaign is still switched off, but its status has changed since the failed run. That ends the backoff.
     world.sandbox.interfere(ID, Interference::SetStatus("enabled".to_owned())).unwrap();
     world.wait_for_writes(ID, &ACTIVATION.repeat(2));
     world.wait_for_step(ID, "confirmed");
@@ -119,7 +119,7 @@ fn a_pause_that_failed_inside_a_200_is_tried_again_at_every_tick() {
 }
 
 #[test]
-fn a_pause_whose_answer_is_lost_is_read_back_its_end_time_follows_and_it_holds_up_no_shutdown() {
+fn a_pause_with_a_lost_answer_is_read_back_gets_its_end_time_and_delays_no_shutdown() {
     let mut world = to_be_paused(Fault::always(FaultKind::LoseAnswer).on(Operation::Pause).times(1));
     world.expect(ID, &Outcome::new("cooling-down", &PAUSE, &[PAUSED]));
     let start = std::time::Instant::now();
@@ -128,7 +128,7 @@ fn a_pause_whose_answer_is_lost_is_read_back_its_end_time_follows_and_it_holds_u
 }
 
 #[test]
-fn a_pause_that_never_arrived_is_sent_again_once_it_had_its_time_to_show() {
+fn a_pause_that_never_arrived_is_sent_again_after_the_time_for_a_late_effect() {
     let mut world = to_be_paused(Fault::always(FaultKind::DropRequest).on(Operation::Pause).times(1));
     let journal =
         ["pause by tick: failed, idle → cooling-down", "pause by recovery: confirmed, cooling-down → cooling-down"];
@@ -136,11 +136,14 @@ fn a_pause_that_never_arrived_is_sent_again_once_it_had_its_time_to_show() {
     let requests = world.sandbox.requests();
     let pauses: Vec<_> = requests.iter().filter(|request| request.operation == Operation::Pause).collect();
     let waited = pauses[1].received_at - pauses[0].received_at;
-    assert!(waited >= chrono::Duration::seconds(3), "it was repeated after {waited}, and might have shown until then");
+    assert!(
+        waited >= chrono::Duration::seconds(3),
+        "it was repeated after only {waited}, when a late effect was still possible"
+    );
 }
 
 #[test]
-fn a_confirmed_action_went_through_every_step_each_with_its_time() {
+fn a_confirmed_action_has_a_time_for_every_step() {
     let mut world = World::new();
     world.add(CampaignSpec::paused(ID), 20_000);
     world.expect(ID, &Outcome::new("active-guarded", &ACTIVATION, &[ACTIVATED]));
@@ -156,7 +159,7 @@ fn a_confirmed_action_went_through_every_step_each_with_its_time() {
 }
 
 #[test]
-fn while_the_database_cannot_be_written_a_pause_goes_out_and_is_journalled_late() {
+fn while_the_database_cannot_be_written_a_pause_is_sent_and_journalled_late() {
     let mut world = World::configured(long_cooldown());
     let (to_pause, to_run) = (995_001, 995_002);
     world.add(CampaignSpec::running(to_pause), 20_000);

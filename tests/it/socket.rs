@@ -1,4 +1,5 @@
-//! The control socket's file: whose it is, what it permits, and what becomes of it when others touch it.
+//! The control socket's file: its permissions, and what the supervisor does when another program uses, removes or
+//! replaces it.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixDatagram, UnixListener};
@@ -9,10 +10,10 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 
 const ID: i64 = 995_005;
 
-/// Who listens on a socket, as long as it is kept.
+/// The open file descriptors of a program that listens on a socket.
 type Kept = Vec<rustix::fd::OwnedFd>;
 
-/// A program that is alive and takes no more clients: even connecting to it fails.
+/// Listens as a program that accepts no further client: even connecting to it fails.
 fn busy(path: &Path) -> Kept {
     let address = SocketAddrUnix::new(path).unwrap();
     let socket = || rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
@@ -31,13 +32,13 @@ fn busy(path: &Path) -> Kept {
     }
 }
 
-/// A program that is alive and speaks otherwise.
+/// Listens as a program that uses another kind of socket.
 fn other_kind(path: &Path) -> Kept {
     vec![UnixDatagram::bind(path).unwrap().into()]
 }
 
 #[test]
-fn a_socket_of_a_program_that_is_alive_is_not_replaced_though_connecting_to_it_fails() {
+fn a_socket_that_a_running_program_uses_is_not_replaced_even_if_connecting_fails() {
     for listen in [busy, other_kind] {
         let mut world = World::new();
         world.guard.stop();
@@ -56,7 +57,7 @@ fn a_socket_of_a_program_that_is_alive_is_not_replaced_though_connecting_to_it_f
         assert!(is_its(&socket), "it was replaced: {}", world.guard.log());
         let checked = world.run(&["check", "--offline"]);
         assert_eq!(checked.code, 1, "{checked:?}");
-        let said = "is a socket that another program may be using: stop that one, or remove the file";
+        let said = "is a socket that another program may use: stop that program, or set another [control] socket";
         assert_says(&checked.stdout, &[said]);
     }
 }
@@ -71,29 +72,29 @@ fn the_socket_permits_what_the_config_says() {
 }
 
 #[test]
-fn a_socket_whose_file_is_deleted_is_made_anew_and_one_in_its_place_is_left_while_it_is_alive() {
+fn a_deleted_socket_is_made_again_unless_a_running_program_uses_one_in_its_place() {
     let mut world = World::configured(Config::default().set("control", "mode", "0660"));
     world.add_guarded(ID);
     let socket = world.guard.socket();
     std::fs::remove_file(&socket).unwrap();
     world.wait_for_an_answer();
-    world.wait_for_log("the control socket's file was gone or replaced: it was made anew");
+    world.wait_for_log("the control socket's file was missing or replaced: it was created again");
     assert_eq!(std::fs::symlink_metadata(&socket).unwrap().permissions().mode() & 0o777, 0o660);
 
     std::fs::remove_file(&socket).unwrap();
     let other = UnixListener::bind(&socket).unwrap();
     let others = std::fs::symlink_metadata(&socket).unwrap().ino();
-    let told = "no command reaches this supervisor: its control socket is gone, and cannot be made anew";
-    while !world.guard.log().contains(told) {
+    let message = "no command reaches this supervisor: its control socket is missing and cannot be created again";
+    while !world.guard.log().contains(message) {
         assert!(!world.guard.has_ended());
         std::thread::yield_now();
     }
     assert_eq!(std::fs::symlink_metadata(&socket).unwrap().ino(), others, "a live socket was replaced");
     drop(other);
     world.wait_for_an_answer();
-    let told = world.guard.log().matches(told).count();
-    assert_eq!(told, 1, "it is told once: {}", world.guard.log());
+    let count = world.guard.log().matches(message).count();
+    assert_eq!(count, 1, "it is logged once: {}", world.guard.log());
 
     world.guard.stop();
-    assert!(!socket.exists(), "the new file goes with its supervisor");
+    assert!(!socket.exists(), "the supervisor removes the new file when it stops");
 }

@@ -1,5 +1,5 @@
-//! Today's spend by its three sources, in their order; one that stands still while its campaign runs, and a click limit that
-//! jumps.
+//! Today's spend: its sources and their order, high spend, and the stored spend. Also a spend that does not change
+//! while its campaign gets clicks, and a click limit that jumps.
 
 use chrono::Duration;
 use sandbox::{Amount, CampaignSpec, Fault, FaultId, Operation, Options, SpendForm};
@@ -13,8 +13,8 @@ fn spent(id: i64, cents: i64) -> CampaignSpec {
     CampaignSpec::paused(id).spent(Amount::cents(cents))
 }
 
-/// Spend that the campaign object does not tell.
-fn told_by_reports(id: i64, cents: i64) -> CampaignSpec {
+/// Returns a campaign without `spent_today`, so that only reports show its spend.
+fn spent_in_reports_only(id: i64, cents: i64) -> CampaignSpec {
     spent(id, cents).with_field("spent_today", None)
 }
 
@@ -23,15 +23,15 @@ fn reports_fail(world: &World) -> FaultId {
 }
 
 fn expect_spend(world: &mut World, id: i64, name: &str, source: &str, spend: &str) {
-    let told = world.wait_until(id, name, |campaign| {
+    let found = world.wait_until(id, name, |campaign| {
         campaign.text("/observed/spend_source") == source && campaign.text("/observed/spend") == spend
     });
     let high = !spend.is_empty() && spend.parse::<f64>().unwrap() >= 10.0;
-    assert_eq!(told.text("/high_spend"), high.to_string(), "{name}: {told}");
+    assert_eq!(found.text("/high_spend"), high.to_string(), "{name}: {found}");
 }
 
 #[test]
-fn each_source_is_believed_in_its_order() {
+fn the_sources_of_the_spend_are_used_in_their_order() {
     let mut world = World::new();
     let as_text = |form| CampaignSpec { spend_form: form, ..spent(0, 1_234) };
     let rounded = CampaignSpec::paused(0).spent(Amount::micros(9_996_000)).with_field("spent_today", None);
@@ -44,7 +44,7 @@ fn each_source_is_believed_in_its_order() {
         ("a bare `spent`, which may be the lifetime's", of_a_lifetime, "none", "0.00"),
         ("both keys", spent(0, 123).with_field("spent", Some(json!(99.99))), "campaign", "1.23"),
         ("a field of 0", spent(0, 0), "campaign", "0.00"),
-        ("a report", told_by_reports(0, 1_000), "report", "10.00"),
+        ("a report", spent_in_reports_only(0, 1_000), "report", "10.00"),
         ("a report of 9.996, in cents as the field is", rounded, "report", "10.00"),
         ("an unreadable field, a report", unreadable, "report", "5.00"),
         ("an account of another timezone", CampaignSpec { timezone: 3, ..spent(0, 700) }, "report", "7.00"),
@@ -60,7 +60,7 @@ fn each_source_is_believed_in_its_order() {
 }
 
 #[test]
-fn a_source_that_fails_with_no_value_after_it_leaves_the_spend_unknown_and_nothing_is_run() {
+fn if_a_source_fails_and_no_later_one_has_a_value_the_spend_is_unknown_and_nothing_is_run() {
     let mut world = World::new();
     let fault = reports_fail(&world);
     world.add(CampaignSpec::paused(ID), 20_000);
@@ -69,14 +69,14 @@ fn a_source_that_fails_with_no_value_after_it_leaves_the_spend_unknown_and_nothi
     assert!(campaign.text("/last_error").contains("spend is unknown"), "{campaign}");
     world.expect(ID, &Outcome::new("idle", &[], &[]));
 
-    // No value anywhere is a spend of nothing.
+    // If no source has a value and none fails, the spend is 0.
     world.sandbox.remove_fault(fault);
     world.expect(ID, &Outcome::activated());
     assert_eq!(world.database.journal(ID)[0].spend_micros, Some(0));
 }
 
 #[test]
-fn the_database_answers_where_the_api_does_not() {
+fn the_stored_spend_is_used_if_the_api_fails() {
     let mut world = World::new();
     let (below, reached) = (995_001, 995_002);
     world.add(spent(below, 999), 10_000);
@@ -97,18 +97,18 @@ fn the_database_answers_where_the_api_does_not() {
     world.expect(reached, &Outcome::new("idle", &[], &[]));
 }
 
-/// Waits until the spend of so many campaigns is in the database, where a tracker's reports would look for it.
+/// Waits until the spends of this number of campaigns are stored in the database.
 fn stored(world: &mut World, campaigns: i64) {
     world.wait_for("the spend to be stored", |world| {
         match world.database.number("SELECT COUNT(*) AS number FROM spends WHERE source = 'campaign'") {
             count if count == campaigns => Ok(()),
-            count => Err(format!("of {count} campaigns it is")),
+            count => Err(format!("{count} are stored")),
         }
     });
 }
 
 #[test]
-fn the_older_reports_serve_and_no_report_at_all_is_no_failure() {
+fn the_older_reports_are_used_and_a_missing_report_is_not_a_failure() {
     let without = || Options { custom_reports: false, ..Options::default() };
     let table = [
         ("columns by day", Options { column_report: true, ..without() }, "report", "4.20"),
@@ -118,41 +118,41 @@ fn the_older_reports_serve_and_no_report_at_all_is_no_failure() {
     ];
     in_parallel(table, |(name, options, source, spend)| {
         let mut world = World::with(Config::default(), options);
-        world.add(told_by_reports(ID, 420), 10_000);
+        world.add(spent_in_reports_only(ID, 420), 10_000);
         expect_spend(&mut world, ID, name, source, spend);
     });
 }
 
 #[test]
-fn where_no_report_exists_a_bare_spent_is_todays() {
+fn without_reports_a_bare_spent_is_todays() {
     let mut world = World::with(Config::default(), Options { custom_reports: false, ..Options::default() });
     world.add(CampaignSpec { spend_key: "spent", ..spent(ID, 41_250) }, 10_000);
     expect_spend(&mut world, ID, "no report", "campaign", "412.50");
 }
 
 #[test]
-fn high_spend_is_marked_left_alone_and_watched() {
+fn a_campaign_with_high_spend_is_marked_and_gets_no_request() {
     let mut world = World::new();
     world.add_guarded(ID);
     world.sandbox.set_spend(ID, Amount::cents(1_000)).unwrap();
     world.expect(ID, &Outcome::new("idle", &[], &[]));
     let campaign = world.campaign(ID);
     assert_eq!(campaign.text("/high_spend"), "true", "{campaign}");
-    assert_eq!(campaign.text("/unguarded"), "true", "it runs, and nothing is promised: {campaign}");
-    assert_eq!(world.guard.log().matches("unguarded: it runs").count(), 1, "raised once");
+    assert_eq!(campaign.text("/unguarded"), "true", "it runs without a promise: {campaign}");
+    assert_eq!(world.guard.log().matches("unguarded: it runs").count(), 1, "it is logged once");
 
-    // Used-up clicks do not stop it either.
+    // Above the limit, used-up clicks do not pause it.
     world.database.set_remaining_clicks(ID, 0);
     world.expect(ID, &Outcome::new("idle", &[], &[]));
 
-    // The counter was corrected: the rows below the limit hold again.
+    // When the counter is corrected, the decision table's rows for a spend below the limit apply again.
     world.sandbox.set_spend(ID, Amount::cents(999)).unwrap();
     world.wait_for_writes(ID, &PAUSE);
     let campaign = world.campaign(ID);
     assert_eq!((campaign.text("/high_spend"), campaign.text("/unguarded")), ("false".into(), "false".into()));
 }
 
-/// Counts how often a stored spend is written over.
+/// SQL that counts how often a stored spend is written again.
 const COUNT_WRITES: &str = "CREATE TABLE spend_writes (number INTEGER NOT NULL);
     CREATE TRIGGER count_writes AFTER UPDATE ON spends BEGIN INSERT INTO spend_writes VALUES (1); END;";
 
@@ -161,7 +161,7 @@ fn spend_writes(world: &mut World) -> i64 {
 }
 
 #[test]
-fn a_spend_that_stays_the_same_is_not_stored_at_every_tick_and_one_that_changes_is() {
+fn an_unchanged_spend_is_not_stored_at_every_tick_but_a_changed_one_is() {
     let mut world = World::new();
     world.add(spent(ID, 400), 10_000);
     stored(&mut world, 1);
@@ -178,7 +178,7 @@ fn a_spend_that_stays_the_same_is_not_stored_at_every_tick_and_one_that_changes_
 }
 
 #[test]
-fn a_spend_that_stays_the_same_is_stored_anew_before_the_stored_one_is_too_old_to_serve() {
+fn an_unchanged_spend_is_stored_again_before_the_stored_one_is_too_old() {
     let mut world = World::configured(Config::default().generator("stored_spend_max_age", "8s"));
     world.add(spent(ID, 400), 10_000);
     stored(&mut world, 1);
@@ -207,36 +207,36 @@ fn the_size_of_the_write_ahead_log_is_in_the_metrics() {
 }
 
 #[test]
-fn a_spend_that_stands_still_for_an_hour_with_clicks_going_on_is_told_once_and_shown_everywhere() {
+fn a_spend_that_is_unchanged_for_an_hour_of_clicks_is_reported_once_and_shown_everywhere() {
     let noon = "2026-12-05T12:00:00Z".parse().unwrap();
     let mut world = World::at(noon, Config::default(), Options::default(), |_, _| {});
     world.add(CampaignSpec::running(ID).spent(Amount::cents(321)), 20_000);
     world.wait_until(ID, "since when", |campaign| !campaign.text("/observed/spend_unchanged_since").is_empty());
     let watch = world.watch(&["--json"]);
-    let told = |text: &str| text.lines().filter(|line| line.contains("spend-stands-still")).count();
+    let count = |text: &str| text.lines().filter(|line| line.contains("spend-stands-still")).count();
 
     world.database.click(ID, 10);
     world.let_ticks_pass(1);
     world.set_clock(noon + Duration::minutes(59));
     world.let_ticks_pass(2);
-    assert_eq!(told(&world.guard.log()) + told(&watch.stdout()), 0, "not yet");
+    assert_eq!(count(&world.guard.log()) + count(&watch.stdout()), 0, "not yet");
     world.set_clock(noon + Duration::minutes(61));
-    world.wait_for("the event", |_| if told(&watch.stdout()) == 1 { Ok(()) } else { Err(watch.stdout()) });
-    let event: Value = watch.stdout().lines().find(|line| told(line) == 1).unwrap().parse().unwrap();
+    world.wait_for("the event", |_| if count(&watch.stdout()) == 1 { Ok(()) } else { Err(watch.stdout()) });
+    let event: Value = watch.stdout().lines().find(|line| count(line) == 1).unwrap().parse().unwrap();
     assert_eq!((event["warning"].as_bool(), event["campaign_id"].as_i64()), (Some(true), Some(1)), "{event}");
     assert_says(&world.done(&["status", "--wide"]), &["unchanged for 1h"]);
-    assert_says(&world.done(&["explain", "1"]), &["unchanged since 2026-12-05 12:00", "stands still"]);
+    assert_says(&world.done(&["explain", "1"]), &["unchanged since 2026-12-05 12:00", "Its spend has not changed"]);
     world.let_ticks_pass(3);
-    assert_eq!(told(&watch.stdout()), 1, "once");
+    assert_eq!(count(&watch.stdout()), 1, "once");
 
     world.sandbox.set_spend(ID, Amount::cents(322)).unwrap();
     world.wait_until(ID, "another value", |campaign| campaign.text("/observed/spend") == "3.22");
     let explained = world.done(&["explain", "1"]);
-    assert!(!explained.contains("stands still"), "{explained}");
+    assert!(!explained.contains("has not changed"), "{explained}");
 }
 
 #[test]
-fn a_click_limit_that_jumps_starts_nothing_and_is_told() {
+fn an_implausible_click_limit_starts_nothing_and_is_reported() {
     let bounded = Config::default().generator("implausible_clicks", 500_000);
     let mut world = World::configured(bounded);
     let (by_config, by_row, unbounded) = (995_001, 995_002, 995_003);
@@ -267,12 +267,12 @@ fn a_click_limit_that_jumps_starts_nothing_and_is_told() {
         world.let_ticks_pass(1);
     }
     let events = watch.json_lines();
-    let told = |event: &&Value| event["text"].as_str().unwrap().contains(note);
-    let told: Vec<&Value> = events.iter().filter(told).collect();
-    assert_eq!(told.len(), 1, "one event, though clicks go on: {told:?}");
-    assert_eq!(told[0]["warning"], true);
+    let is_noted = |event: &&Value| event["text"].as_str().unwrap().contains(note);
+    let noted: Vec<&Value> = events.iter().filter(is_noted).collect();
+    assert_eq!(noted.len(), 1, "one event, though more clicks come: {noted:?}");
+    assert_eq!(noted[0]["warning"], true);
 
-    // A limit that is right again is decided by as before.
+    // When the limit is plausible again, the guard decides by it as before.
     world.database.set_remaining_clicks(by_config, 20_000);
     world.wait_for_state(by_config, "active-guarded");
 }

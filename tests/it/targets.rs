@@ -1,4 +1,4 @@
-//! Which campaign a command is about: its id, its name, or `ts:` and its id at TrafficStars.
+//! The campaign argument of commands: an id, a name, or `ts:` and an id at TrafficStars.
 
 use sandbox::CampaignSpec;
 
@@ -7,7 +7,8 @@ use crate::helper::{Config, World, assert_says};
 const SHOES: i64 = 1001;
 const TWINS: [i64; 2] = [1002, 1003];
 
-/// Campaign 1 is `red shoes`, 2 and 3 are both `twins`; none is guarded, and nothing is sent for any.
+/// Starts a world in observe mode. Campaign 1 is `red shoes`, and campaigns 2 and 3 are both `twins`. None of them is
+/// guarded.
 fn world() -> World {
     let mut world = World::configured(Config::default().generator("mode", "observe"));
     for (name, id) in [("red shoes", SHOES), ("twins", TWINS[0]), ("twins", TWINS[1])] {
@@ -19,7 +20,7 @@ fn world() -> World {
 }
 
 #[test]
-fn every_command_about_a_campaign_takes_its_id_its_name_or_its_id_at_trafficstars() {
+fn every_command_about_a_campaign_accepts_its_id_its_name_or_its_id_at_trafficstars() {
     let mut world = world();
     world.wait_until(SHOES, "the first sync", |_| true);
     let socket = world.guard.socket().display().to_string();
@@ -46,8 +47,8 @@ fn every_command_about_a_campaign_takes_its_id_its_name_or_its_id_at_trafficstar
             assert_says(&world.done(arguments), &[said]);
         }
         world.wait_for("the hold among the events", |_| {
-            let told = watch.stdout();
-            if told.contains("new creatives") { Ok(()) } else { Err(told) }
+            let printed = watch.stdout();
+            if printed.contains("new creatives") { Ok(()) } else { Err(printed) }
         });
         assert_says(&world.done(&["disable", called]), &["Campaign 1 (red shoes) is"]);
     }
@@ -59,10 +60,10 @@ fn every_command_about_a_campaign_takes_its_id_its_name_or_its_id_at_trafficstar
 }
 
 #[test]
-fn a_word_that_names_no_campaign_or_two_says_which_may_be_meant() {
+fn an_unknown_or_ambiguous_name_is_refused_with_suggestions() {
     let mut world = world();
     world.wait_until(TWINS[1], "the first sync", |_| true);
-    let twins = "twins is 2 campaigns: 2 (TrafficStars 1002) and 3 (1003)";
+    let twins = "twins names 2 campaigns: 2 (TrafficStars 1002) and 3 (1003)";
     for (called, said) in [
         ("twins", twins),
         ("1001", "there is no campaign 1001; ts:1001 is campaign 1 (red shoes)"),

@@ -1,4 +1,4 @@
-//! The full-screen view, in a terminal.
+//! The command `top`: the full-screen view, in a terminal.
 
 use crate::helper::{Terminal, World};
 
@@ -21,18 +21,18 @@ fn wait_for_the_end(world: &mut World, view: &mut Terminal, exit_status: i32) {
 }
 
 #[test]
-fn it_shows_the_campaigns_gives_orders_and_survives_a_restart_of_the_supervisor() {
+fn top_shows_the_campaigns_gives_orders_and_survives_a_restart_of_the_supervisor() {
     let mut world = world();
     let mut view = world.in_terminal(&["top"]);
     wait_until_shown(&mut world, &view, "● guarding 1 campaign · 1 running");
-    // Each order is answered in the words of its command.
+    // Each order shows the answer of the command that gives the same order.
     for (keys, question, confirmation, answer) in [
-        ("p", "decide now", "\r", ") is active-guarded: "),
-        ("h", "Hold campaign", "new page\r", "is on hold until released"),
+        ("p", "Run a tick of campaign", "\r", ") is active-guarded: "),
+        ("h", "Put campaign 1 (campaign 1001) on hold?", "new page\r", "is on hold until released"),
         ("r", "End the hold", "\r", "is released: it was on hold"),
         ("P", "Pause EVERY campaign", "wrong page\r", "Paused now: 1 of 1"),
         ("R", "End the hold on all", "\r", "All campaigns are released"),
-        ("d", "Guard campaign 1 (campaign 1001) no more", "\r", "is not guarded any more"),
+        ("d", "Stop guarding campaign 1 (campaign 1001)?", "\r", "is no longer guarded"),
         ("e", "Guard campaign 1 (campaign 1001)?", "\r", "is guarded"),
     ] {
         view.type_in(keys);
@@ -50,13 +50,13 @@ fn it_shows_the_campaigns_gives_orders_and_survives_a_restart_of_the_supervisor(
 }
 
 #[test]
-fn however_it_ends_the_terminal_is_left_as_it_was() {
+fn top_restores_the_terminal_in_every_way_of_ending() {
     let mut world = world();
-    // By a key, by Ctrl-C, by a signal.
+    // The view ends by a key, by Ctrl-C, and by a signal.
     for keys in [Some("q"), Some("\x03"), None] {
         let mut view = world.in_terminal(&["top"]);
         wait_until_shown(&mut world, &view, "1 running");
-        assert!(view.left_as_it_was().is_err(), "the view has the terminal to itself");
+        assert!(view.left_as_it_was().is_err(), "the view uses the whole terminal");
         match keys {
             Some(keys) => view.type_in(keys),
             None => view.terminate(),
@@ -66,7 +66,7 @@ fn however_it_ends_the_terminal_is_left_as_it_was() {
 }
 
 #[test]
-fn without_a_supervisor_it_says_so_and_ends_with_3() {
+fn without_a_supervisor_top_says_so_and_ends_with_3() {
     let mut world = World::new();
     world.guard.stop();
     let mut view = world.in_terminal(&["top"]);
@@ -75,7 +75,7 @@ fn without_a_supervisor_it_says_so_and_ends_with_3() {
 }
 
 #[test]
-fn what_is_no_terminal_gets_a_message() {
+fn without_a_terminal_top_prints_an_error() {
     let world = World::new();
     world.refused(&["top"], 1, &["`top` needs a terminal"]);
 }

@@ -1,11 +1,11 @@
-//! `wait`.
+//! The command `wait`.
 
 use serde_json::Value;
 
 use crate::helper::World;
 
 #[test]
-fn a_state_that_is_there_already_is_answered_at_once_and_one_that_comes_when_it_comes() {
+fn wait_ends_at_once_in_the_wanted_state_and_otherwise_when_the_state_is_reached() {
     let mut world = World::new();
     world.add_guarded(701);
     let at_once = world.done(&["wait", "1", "--until", "active-guarded", "--timeout", "0s"]);
@@ -22,7 +22,7 @@ fn a_state_that_is_there_already_is_answered_at_once_and_one_that_comes_when_it_
 }
 
 #[test]
-fn a_state_that_does_not_come_in_time_is_a_failure_that_says_what_it_is_instead() {
+fn wait_fails_after_its_time_out_and_names_the_present_state() {
     let mut world = World::new();
     world.add_guarded(711);
     for limit in ["0s", "700ms"] {
@@ -32,7 +32,7 @@ fn a_state_that_does_not_come_in_time_is_a_failure_that_says_what_it_is_instead(
 }
 
 #[test]
-fn a_word_that_is_no_state_is_a_usage_error_and_a_campaign_that_is_not_there_a_failure() {
+fn an_unknown_state_is_a_usage_error_and_an_unknown_campaign_is_a_failure() {
     let mut world = World::new();
     let states = "idle, active-guarded, paused-guarded, cooling-down";
     world.refused(&["wait", "1", "--until", "runing"], 2, &[states]);
@@ -42,25 +42,25 @@ fn a_word_that_is_no_state_is_a_usage_error_and_a_campaign_that_is_not_there_a_f
 }
 
 #[test]
-fn a_restart_of_the_supervisor_is_outwaited() {
+fn wait_continues_over_a_restart_of_the_supervisor() {
     let mut world = World::new();
     world.add_guarded(721);
     let mut paused = world.guard.begin(&["wait", "1", "--until", "paused-guarded"]);
-    let mut in_vain = world.guard.begin(&["wait", "1", "--until", "idle", "--timeout", "2s"]);
-    for waiting in [&paused, &in_vain] {
+    let mut timed_out = world.guard.begin(&["wait", "1", "--until", "idle", "--timeout", "2s"]);
+    for waiting in [&paused, &timed_out] {
         world.wait_for("it to wait", |_| {
             if waiting.stderr().contains("waiting for") { Ok(()) } else { Err(waiting.stderr()) }
         });
     }
     world.guard.kill();
-    assert_eq!(world.wait_for_end(&mut in_vain), Some(3), "{}", in_vain.stderr());
+    assert_eq!(world.wait_for_end(&mut timed_out), Some(3), "{}", timed_out.stderr());
     world.database.set_remaining_clicks(721, 0);
     world.start();
     assert_eq!(world.wait_for_end(&mut paused), Some(0), "{}", paused.stderr());
 }
 
 #[test]
-fn a_promise_that_ends_with_its_generator_is_a_transition_too() {
+fn wait_notices_a_promise_that_ends_because_the_generator_is_disabled() {
     let mut world = World::new();
     world.add_guarded(731);
     world.guard.stop();

@@ -1,11 +1,11 @@
-//! `watch` and `GET /v1/events`.
+//! The command `watch`, and `GET /v1/events`.
 
 use sandbox::{CampaignSpec, Fault, Interference};
 use serde_json::Value;
 
 use crate::helper::{Background, Guard, World};
 
-/// In a few words: kind, what about it, and the campaign.
+/// Returns an event in a few words: its kind and its main fields.
 fn brief(event: &Value) -> String {
     let mut words = vec![event["kind"].as_str().unwrap().to_owned()];
     let fields = ["from", "to", "action", "step", "part", "running"];
@@ -14,7 +14,7 @@ fn brief(event: &Value) -> String {
     words.join(" ")
 }
 
-/// Waits until `watch --json` has printed these, in this order, others in between or not.
+/// Waits until `watch --json` has printed these events in this order. Other events may come in between.
 fn wait_for_events(world: &mut World, watch: &Background, wanted: &[&str]) {
     world.wait_for(&format!("the events {wanted:?}"), |_| {
         let events = watch.json_lines();
@@ -25,7 +25,7 @@ fn wait_for_events(world: &mut World, watch: &Background, wanted: &[&str]) {
 }
 
 #[test]
-fn what_happens_is_told_as_it_happens_as_an_object_a_line() {
+fn watch_prints_each_event_as_an_object_on_one_line_when_it_happens() {
     let mut world = World::new();
     let all = world.watch(&["--json"]);
     world.add(CampaignSpec::paused(601), 20_000);
@@ -52,7 +52,7 @@ fn what_happens_is_told_as_it_happens_as_an_object_a_line() {
 }
 
 #[test]
-fn errors_and_recoveries_of_ticks_the_remote_and_the_database_are_told() {
+fn errors_and_recoveries_of_ticks_trafficstars_and_the_database_are_events() {
     let mut world = World::new();
     world.add_guarded(611);
     let watch = world.watch(&["--json"]);
@@ -73,7 +73,7 @@ fn errors_and_recoveries_of_ticks_the_remote_and_the_database_are_told() {
 }
 
 #[test]
-fn a_watch_ends_well_when_it_is_interrupted_and_goes_on_over_a_restart_of_the_supervisor() {
+fn watch_ends_with_0_when_it_is_interrupted_and_continues_over_a_restart_of_the_supervisor() {
     let mut world = World::new();
     for arguments in [&[] as &[&str], &["--json"]] {
         let mut interrupted = world.watch(arguments);
@@ -113,13 +113,13 @@ fn people_get_a_line_for_each_event() {
     world.sandbox.interfere(621, Interference::Stop).unwrap();
     world.wait_for("the line of the foreign stop", |_| {
         let stdout = watch.stdout();
-        let told = stdout.lines().any(|line| line.ends_with("Z ! 1 campaign 621: somebody else stopped it"));
-        if told { Ok(()) } else { Err(stdout) }
+        let is_printed = stdout.lines().any(|line| line.ends_with("Z ! 1 campaign 621: somebody else stopped it"));
+        if is_printed { Ok(()) } else { Err(stdout) }
     });
 }
 
 #[test]
-fn the_api_names_what_is_wrong_with_a_filter_and_knows_no_campaign_that_is_not_there() {
+fn the_api_names_an_invalid_filter_and_refuses_an_unknown_campaign() {
     let mut world = World::new();
     for (query, field) in [("?campaign=shoes", "campaign"), ("?campain=1", "campain")] {
         let (status, body) = world.guard.request("GET", &format!("/v1/events{query}"), None);
@@ -132,7 +132,7 @@ fn the_api_names_what_is_wrong_with_a_filter_and_knows_no_campaign_that_is_not_t
 }
 
 #[test]
-fn readers_who_never_read_hold_nobody_up_not_even_the_end_of_the_program() {
+fn readers_that_never_read_delay_no_tick_and_not_the_end_of_the_program() {
     let mut world = World::new();
     let _silent: Vec<_> = (0..5).map(|_| world.guard.open("/v1/events")).collect();
     world.add(CampaignSpec::paused(631), 20_000);

@@ -1,5 +1,5 @@
-//! PostgreSQL servers for tests, if the machine has the programs to start them: for the store's own tests, and for those of
-//! the built program.
+//! PostgreSQL servers for tests, if the machine has the programs to start them. The store's own tests and the tests of
+//! the built program use them.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -7,10 +7,11 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 
 const SCRIPT: &str = include_str!("server.sh");
-/// On a socket in a folder of its own the port is but a part of a file's name.
+/// The port of a server that listens on a socket alone. There it is only a part of the socket's file name, and each
+/// server has a folder of its own.
 const ANY_PORT: u16 = 5432;
 
-/// A server. It ends when this goes, or the process, however that one ends: both close the pipe to it.
+/// A server. It ends when this value is dropped, and when the test process ends in any way: both close the pipe to it.
 pub(crate) struct Server {
     _script: Child,
     commands: ChildStdin,
@@ -19,18 +20,19 @@ pub(crate) struct Server {
     port: u16,
 }
 
-/// What a server needs to encrypt: PEM texts.
+/// The certificate and the key of a server that encrypts, as PEM texts.
 pub(crate) struct Tls {
     pub(crate) certificate: String,
     pub(crate) key: String,
 }
 
-/// The URL of a database on the server that this process shares. `None`, said loudly, on a machine without PostgreSQL.
+/// Returns the URL of a database on the server that all tests of this process share. Returns `None` on a machine
+/// without PostgreSQL, and prints a message then.
 pub(crate) fn shared_server(database: &str) -> Option<String> {
     shared().map(|server| server.url(database))
 }
 
-/// The folder of that server's socket.
+/// Returns the folder of that server's socket.
 pub(crate) fn shared_socket_folder() -> Option<PathBuf> {
     shared().map(|server| PathBuf::from(server.socket_folder.replace("%2F", "/")))
 }
@@ -41,15 +43,15 @@ fn shared() -> Option<&'static Server> {
 }
 
 impl Server {
-    /// A server on a socket; with `tls` on a port of 127.0.0.1 as well. `None`, said loudly, on a machine without
-    /// PostgreSQL.
+    /// Starts a server on a socket; with `tls` also on a port of 127.0.0.1. Returns `None` on a machine without
+    /// PostgreSQL, and prints a message then.
     ///
     /// # Panics
-    /// It does not start; or there is none in CI, where nothing may be left untested.
+    /// The server does not start. Or the tests run in CI, where every test must run, and PostgreSQL is missing.
     pub(crate) fn start(tls: Option<&Tls>) -> Option<Self> {
         let Some(programs) = programs() else {
             assert!(std::env::var_os("CI").is_none(), "there is no PostgreSQL server on this machine: install one");
-            // Past the test harness, which would swallow it.
+            // Not by `eprintln!`: the test harness would capture it and not show it.
             let message = "\n*** SKIPPED: no PostgreSQL server on this machine; tested on SQLite alone ***\n";
             std::io::stderr().write_all(message.as_bytes()).unwrap();
             return None;
@@ -70,32 +72,32 @@ impl Server {
         Some(Self { _script: script, commands, answers, socket_folder, port })
     }
 
-    /// The URL of a database by the socket.
+    /// Returns the URL of a database, by way of the socket.
     pub(crate) fn url(&self, database: &str) -> String {
         format!("postgres://guard@{}:{}/{database}", self.socket_folder, self.port)
     }
 
-    /// The port of a server that encrypts.
+    /// Returns the port of a server that encrypts.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    /// Ends it as a crash does.
+    /// Ends the server as a crash would.
     pub(crate) fn stop(&mut self) {
         self.command("stop");
     }
 
-    /// Starts it again.
+    /// Starts the server again.
     pub(crate) fn start_again(&mut self) {
         self.command("start");
     }
 
-    /// Lets it hang: connections stay, and nothing answers.
+    /// Lets the server hang: its connections stay open, and it answers nothing.
     pub(crate) fn freeze(&mut self) {
         self.command("freeze");
     }
 
-    /// Lets it go on.
+    /// Ends the hang.
     pub(crate) fn thaw(&mut self) {
         self.command("thaw");
     }
@@ -112,7 +114,7 @@ fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// The newest server that Debian has put aside, or the one in the path.
+/// Returns the folder of the newest server below Debian's `/usr/lib/postgresql`, or of the server in the path.
 fn programs() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut folders: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
@@ -122,7 +124,7 @@ fn programs() -> Option<PathBuf> {
     folders.into_iter().find(|folder| folder.join("initdb").exists() && folder.join("pg_isready").exists())
 }
 
-/// The server refuses to run as root.
+/// Returns the command that runs the script. As root it switches to another user: the server refuses to run as root.
 fn shell() -> Command {
     let is_root = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").unwrap()) == 0;
     if !is_root {

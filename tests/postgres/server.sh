@@ -1,11 +1,15 @@
-# A PostgreSQL server of its own for the tests: it listens on a socket in a private folder, and goes with the test process,
-# however that one ends, since then its standard input is closed. Takes the folder of the server's programs and a port;
-# prints the socket's folder. With TLS_CERTIFICATE and TLS_KEY, two PEM texts, it also listens on that port of 127.0.0.1.
-# Then it carries out the commands on its standard input, and answers each with a line: stop, start, freeze, thaw.
+# Runs a PostgreSQL server for the tests, on a socket in a private folder. The server ends when the
+# test process ends in any way, because then this script's standard input is closed. Arguments: the folder of the
+# server's
+# programs, and a port. Prints the socket's folder. With TLS_CERTIFICATE and TLS_KEY, two PEM texts, the server also
+# listens
+# on that port of 127.0.0.1. Then the script carries out the commands on its standard input, and answers each with a
+# line:
+# stop, start, freeze, thaw.
 set -eu
 programs=$1
 port=$2
-# Not below TMPDIR: the path of a socket has to be short.
+# Below /tmp, not below TMPDIR: the path of a socket has to be short.
 folder=$(mktemp -d /tmp/traffic-generator-tests.XXXXXX)
 server=
 
@@ -19,17 +23,17 @@ start() {
         sleep 0.1
     done
 }
-# As a crash does: whoever is connected hears nothing.
+# Ends the server as a crash would: without a word to its clients.
 stop() {
     if [ -n "$server" ]; then kill -QUIT "$server" 2>/dev/null || true; wait "$server" || true; fi
     server=
 }
-# The server and all that work for it.
-tell() {
+# Sends a signal to the server and to its child processes.
+signal() {
     for process in "$server" $(cat "/proc/$server/task/$server/children"); do kill "$1" "$process" 2>/dev/null || true; done
 }
 clean_up() {
-    if [ -n "$server" ]; then tell -CONT; fi
+    if [ -n "$server" ]; then signal -CONT; fi
     stop
     rm -rf "$folder"
 }
@@ -56,8 +60,8 @@ while read -r command; do
     case $command in
         stop) stop ;;
         start) start ;;
-        freeze) tell -STOP ;;
-        thaw) tell -CONT ;;
+        freeze) signal -STOP ;;
+        thaw) signal -CONT ;;
         *) echo "unknown command: $command" >&2 && exit 1 ;;
     esac
     echo done

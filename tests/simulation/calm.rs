@@ -1,4 +1,4 @@
-//! The guard in a quiet world of a thousand campaigns: what its requests cost, and how soon it pauses.
+//! A thousand campaigns without faults: the cost of the guard's requests, and the delay of its pauses.
 
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ fn morning() -> DateTime<Utc> {
     "2026-11-22T06:00:30Z".parse().unwrap()
 }
 
-/// A thousand campaigns of which none comes near to a threshold.
+/// Returns a scenario of a thousand campaigns that all stay far from the thresholds.
 fn quiet(seed: u64, page_size: usize) -> Scenario {
     Scenario {
         seed,
@@ -49,7 +49,8 @@ fn a_thousand_campaigns_within_the_limit_and_every_used_up_one_is_paused_within_
         let (remote, tracker) = (&guard.outside.remote, &guard.outside.tracker);
         assert!(remote.busiest_minute() <= 90, "{} requests in a minute", remote.busiest_minute());
         assert!(tracker.crossings().len() > 40, "{} thresholds were crossed", tracker.crossings().len());
-        // A tick, where the limit reaches, and what a pause and the read before it take; as the dump says, where not.
+        // With enough requests a pause comes within a tick, and the time for a read and a pause; else within the time
+        // that the dump promises.
         let within_seconds = i64::try_from(guard.reading().within_seconds).unwrap();
         assert_eq!(within_seconds, if page_size == 10 { 240 } else { 60 });
         let bound = Duration::seconds(within_seconds + 3);
@@ -57,12 +58,12 @@ fn a_thousand_campaigns_within_the_limit_and_every_used_up_one_is_paused_within_
         assert!(late.is_empty(), "{late:?}");
         assert_eq!(tracker.needless_pauses(), 0);
         let until = morning() + lasts - bound;
-        assert_eq!(tracker.unanswered(morning(), until), 0, "nobody runs on with its clicks used up");
+        assert_eq!(tracker.unanswered(morning(), until), 0, "no campaign still runs with its clicks used up");
     }
 }
 
 #[test]
-fn an_undisturbed_promise_costs_no_write() {
+fn an_undisturbed_campaign_gets_no_requests_that_change_it() {
     let mut guard = guard(quiet(2, 100));
     guard.run_until(morning() + Duration::minutes(20));
     let writes: Vec<_> = guard.outside.remote.log().iter().filter(|arrival| arrival.call.is_write()).collect();
@@ -72,12 +73,12 @@ fn an_undisturbed_promise_costs_no_write() {
 }
 
 #[test]
-fn the_same_seed_tells_the_same_story() {
-    let story = |seed| {
+fn the_same_seed_gives_the_same_log() {
+    let log = |seed| {
         let mut guard = guard(Scenario { crosses_in_ms: minutes(1..100), ..quiet(seed, 10) });
         guard.run_until(morning() + Duration::minutes(6));
         guard.outside.remote.log().to_vec()
     };
-    assert_eq!(story(3), story(3));
-    assert_ne!(story(3), story(4));
+    assert_eq!(log(3), log(3));
+    assert_ne!(log(3), log(4));
 }

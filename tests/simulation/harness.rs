@@ -1,5 +1,5 @@
-//! Runs storms on all cores, and tells what they found: the seed, which rule was broken, and the log, shortened to what
-//! matters.
+//! Runs storms on all cores and describes what they found: the seed, the broken rule, and the log, shortened to the
+//! lines that matter.
 
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
@@ -13,37 +13,37 @@ use crate::check::{self, Violation};
 use crate::model::log::{Line, What};
 use crate::model::storm::{self, Storm};
 
-/// So many lines before the broken rule are told.
-const TOLD_LINES: usize = 60;
-/// For so long, troubles are left out.
+/// How many lines before the violation are printed.
+const PRINTED_LINES: usize = 60;
+/// How long a finding is shortened by leaving out troubles.
 const SHORTENED_FOR: std::time::Duration = std::time::Duration::from_secs(20);
 
-/// A rule that was broken in a run, in as short a run as could be had.
+/// A rule that was broken in a run, and the shortest run that breaks it.
 #[derive(Debug)]
 pub(crate) struct Finding {
     seed: u64,
     violation: Violation,
-    /// The troubles without which it would not have come about.
+    /// The troubles that are needed to break the rule.
     troubles: Vec<String>,
     lines: Vec<Line>,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    /// The virtual time in which campaigns were guarded, summed up over all of them.
+    /// The virtual time in which campaigns were guarded, summed over all of them.
     pub(crate) campaign_time: Duration,
-    /// The first rule that was broken, and by which seed.
+    /// The seed, and the first rule that it broke.
     pub(crate) found: Option<(u64, Violation)>,
 }
 
-/// Runs one storm, and holds every rule against it.
+/// Runs one storm and checks every rule.
 pub(crate) fn examine(seed: u64) -> Outcome {
     let (violation, lines) = run(Storm::of(seed));
     Outcome { campaign_time: campaign_time(&lines), found: violation.map(|violation| (seed, violation)) }
 }
 
-/// The first rule that a storm breaks, and its log. A panic of the guard breaks one, too, and leaves no log.
+/// Returns the first rule that a storm breaks, and its log. A panic of the guard counts as a violation, without a log.
 fn run(storm: Storm) -> (Option<Violation>, Vec<Line>) {
     let run = || {
         let lines = storm::run(storm);
@@ -51,31 +51,31 @@ fn run(storm: Storm) -> (Option<Violation>, Vec<Line>) {
     };
     panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-        let text = text.unwrap_or("without a word").to_owned();
+        let text = text.unwrap_or("without a message").to_owned();
         (Some(Violation { checker: "panic", line: 0, text }), Vec::new())
     })
 }
 
-/// Runs these seeds on all cores. Answers for each, in any order.
-pub(crate) fn examine_many(seeds: impl Iterator<Item = u64> + Send, tell: impl Fn(Outcome) + Sync) {
+/// Runs these seeds on all cores, and reports each outcome, in any order.
+pub(crate) fn examine_many(seeds: impl Iterator<Item = u64> + Send, report: impl Fn(Outcome) + Sync) {
     let seeds = Mutex::new(seeds);
     let next = || seeds.lock().unwrap_or_else(PoisonError::into_inner).next();
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 while let Some(seed) = next() {
-                    tell(examine(seed));
+                    report(examine(seed));
                 }
             });
         }
     });
 }
 
-/// What these seeds found, in their order.
+/// Returns what these seeds found, in their order.
 pub(crate) fn found_by(seeds: impl Iterator<Item = u64> + Send) -> Vec<(u64, Violation)> {
     let found = Mutex::new(Vec::new());
-    let tell = |outcome: Outcome| found.lock().unwrap_or_else(PoisonError::into_inner).extend(outcome.found);
-    examine_many(seeds, tell);
+    let report = |outcome: Outcome| found.lock().unwrap_or_else(PoisonError::into_inner).extend(outcome.found);
+    examine_many(seeds, report);
     let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     found.sort_by_key(|(seed, _)| *seed);
     found
@@ -87,11 +87,11 @@ fn campaign_time(lines: &[Line]) -> Duration {
     last.at.signed_duration_since(first.at) * i32::try_from(campaigns).unwrap_or(i32::MAX)
 }
 
-/// Leaves out one trouble after the other, for as long as the same rule is broken.
+/// Leaves out troubles, as long as the same rule is broken.
 pub(crate) fn shorten(seed: u64, violation: Violation) -> Finding {
     let checker = violation.checker;
     let breaks_it = |kept: &[usize]| {
-        // A shortened run may fail in another way.
+        // A shortened run may break another rule instead.
         let (found, lines) = run(Storm::of(seed).with_troubles(kept));
         found.filter(|found| found.checker == checker).map(|found| (found, lines))
     };
@@ -124,18 +124,18 @@ impl fmt::Display for Finding {
             "run it again: SIMULATION_SEED={} cargo test --test simulation one_seed -- --nocapture",
             self.seed
         )?;
-        writeln!(f, "\nwithout these troubles it would not have come about:")?;
+        writeln!(f, "\nwithout these troubles the rule would not be broken:")?;
         self.troubles.iter().try_for_each(|trouble| writeln!(f, "  {trouble}"))?;
-        writeln!(f, "\nwhat happened to the campaign, to the line that breaks the rule:")?;
+        writeln!(f, "\nwhat happened to the campaign, up to the line that breaks the rule:")?;
         let about: Vec<usize> = self.lines.get(*line).map(|line| line.what.campaigns()).unwrap_or_default();
         let before = self.lines.iter().take(line + 1).filter(|line| concerns(line, &about));
         let mut before: Vec<&Line> = before.collect();
         before.dedup_by(|later, earlier| later.what == earlier.what);
-        before.iter().skip(before.len().saturating_sub(TOLD_LINES)).try_for_each(|line| writeln!(f, "  {line}"))
+        before.iter().skip(before.len().saturating_sub(PRINTED_LINES)).try_for_each(|line| writeln!(f, "  {line}"))
     }
 }
 
-/// Lines about no campaign in particular concern all, but for the requests of others.
+/// Whether a line is about these campaigns. Lines about no campaign count, except for requests.
 fn concerns(line: &Line, about: &[usize]) -> bool {
     let of = line.what.campaigns();
     if of.is_empty() {

@@ -1,9 +1,11 @@
-//! The guard in a virtual world: domain, budget, scheduler and batch on a virtual clock, deterministic from a seed.
+//! The guard in a simulated world: domain, request budget, scheduler and batches on a virtual clock. The same seed
+//! gives the same run.
 //!
-//! `model` holds the world, `check` what must hold in it, written apart from the code. `calm` is a quiet day of a thousand
-//! campaigns; in `storms` everything goes wrong at once. `harness` runs storms and says what it found.
+//! `model` has the world, and `check` the rules that must hold in it, written without a look at the code. `calm` is a
+//! quiet day of a thousand campaigns; in `storms` everything goes wrong at once. `harness` runs storms and describes
+//! what they find.
 //!
-//! A seed that found something is run again, and told in full, by
+//! To run a seed again that broke a rule, and print its log:
 //! `SIMULATION_SEED=<seed> cargo test --test simulation one_seed -- --nocapture`.
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that unwraps says which line failed")]
 #![allow(missing_docs, reason = "the names of tests are sentences")]

@@ -12,10 +12,10 @@ use crate::model::doubts::FIRST_SEED as FIRST_SEED_WITH_DOUBTS;
 use crate::model::log::{How, Line, What};
 use crate::model::storm::{self, Storm};
 
-/// These seeds are run by every `cargo test`; newer ones have more kinds of weather.
+/// The seeds of every `cargo test`. Newer seeds have more kinds of troubles.
 const SEEDS: [RangeInclusive<u64>; 2] = [1..=150, FIRST_SEED_WITH_DOUBTS..=FIRST_SEED_WITH_DOUBTS + 199];
 
-/// Seeds of longer runs that broke a rule, until what had been wrong was mended, in the guard or in a checker.
+/// Seeds that once broke a rule in longer runs; since then the guard or the checker has been repaired.
 const FOUND: &[u64] = &[
     406, 439, 776, 894, 920, 1_122, 1_140, 1_145, 1_266, 1_291, 1_992, 2_120, 2_203, 2_656, 2_665, 2_803, 2_836, 2_925,
     3_077, 3_600, 3_749, 3_877, 3_917, 4_097, 4_454, 4_472, 4_563, 4_758, 4_944, 4_978, 4_985, 5_079, 5_159, 5_256,
@@ -34,8 +34,8 @@ fn assert_nothing_found(found: Vec<(u64, Violation)>) {
         by.entry(violation.checker).or_insert_with(Vec::new).push(*seed);
         by
     });
-    let told = found.into_iter().next().map(|(seed, first)| format!("{}", shorten(seed, first)));
-    assert!(told.is_none(), "rules were broken by these seeds: {by:?}\n\n{}", told.unwrap());
+    let printed = found.into_iter().next().map(|(seed, first)| format!("{}", shorten(seed, first)));
+    assert!(printed.is_none(), "rules were broken by these seeds: {by:?}\n\n{}", printed.unwrap());
 }
 
 #[test]
@@ -43,8 +43,8 @@ fn no_storm_breaks_a_rule() {
     assert_nothing_found(found_by(SEEDS.into_iter().flatten().chain(FOUND.iter().copied())));
 }
 
-/// Every line, and after it the rules that it breaks.
-fn tell(lines: &[Line]) {
+/// Prints every line, and after it the rules that it breaks.
+fn print(lines: &[Line]) {
     let found = check(lines);
     for (index, line) in lines.iter().enumerate() {
         println!("{line}");
@@ -54,13 +54,13 @@ fn tell(lines: &[Line]) {
     }
 }
 
-/// The seed of `SIMULATION_SEED` is told in full; without one, a seed whose log is known to hold something.
+/// Prints the log of the seed in `SIMULATION_SEED`; without one, checks the log of a known seed.
 #[test]
-fn one_seed_is_told_from_its_beginning_to_its_end() {
+fn one_seed_has_a_log_from_beginning_to_end() {
     let wanted = std::env::var("SIMULATION_SEED").ok().map(|seed| seed.parse().unwrap());
     let lines = storm::run(Storm::of(wanted.unwrap_or(1)));
     if wanted.is_some() {
-        tell(&lines);
+        print(&lines);
     }
     assert!(matches!(lines.first().unwrap().what, What::Begins { .. }));
     assert!(matches!(lines.last().unwrap().what, What::Ends { .. }));
@@ -75,17 +75,17 @@ fn the_same_seed_raises_the_same_storm() {
     assert_ne!(storm::run(Storm::of(8)), storm::run(Storm::of(9)));
 }
 
-/// The kind of a line, to one word of its own: what was told, asked for, or how a request ended.
-#[allow(clippy::wildcard_enum_match_arm, reason = "the others have no word of their own")]
+/// Returns the kind of a line with one detail: the event, the effect, or how a request ended.
+#[allow(clippy::wildcard_enum_match_arm, reason = "the others have no detail")]
 fn kinds(line: &Line) -> Vec<String> {
     let word = |debug: String| debug.split(|letter: char| !letter.is_alphanumeric()).next().unwrap().to_owned();
     let detail = match &line.what {
-        What::OrderReport { event, .. } => word(format!("{event:?}")),
+        What::Delivered { event, .. } => word(format!("{event:?}")),
         What::Asked { effect, .. } => word(format!("{effect:?}")),
         What::Ended { how: How::Status(status), .. } => status.to_string(),
         What::Ended { how, .. } => word(format!("{how:?}")),
         What::Switched { by, .. } => format!("{by:?}"),
-        What::Stands { phase, .. } => word(format!("{phase:?}")),
+        What::StateAfter { phase, .. } => word(format!("{phase:?}")),
         What::Queued { call, .. } => word(format!("{call:?}")),
         _ => String::new(),
     };
@@ -149,17 +149,17 @@ fn the_storms_have_everything_in_them() {
         "ClockSet",
         "Calm",
         "Ends",
-        "OrderReport Wake",
-        "OrderReport Observed",
-        "OrderReport ReadBack",
-        "OrderReport Applied",
-        "OrderReport EndTimeSet",
-        "OrderReport SentUnstored",
-        "OrderReport Disable",
-        "OrderReport Process",
-        "OrderReport Force",
-        "OrderReport Hold",
-        "OrderReport HoldAll",
+        "Delivered Wake",
+        "Delivered Observed",
+        "Delivered ReadBack",
+        "Delivered Applied",
+        "Delivered EndTimeSet",
+        "Delivered SentUnstored",
+        "Delivered Disable",
+        "Delivered Process",
+        "Delivered Force",
+        "Delivered Hold",
+        "Delivered HoldAll",
         "Asked Observe",
         "Asked ReadBack",
         "Asked Store",
@@ -183,10 +183,10 @@ fn the_storms_have_everything_in_them() {
         "Switched Others",
         "Switched EndTime",
         "Switched TrafficStars",
-        "Stands Idle",
-        "Stands ActiveGuarded",
-        "Stands PausedGuarded",
-        "Stands CoolingDown",
+        "StateAfter Idle",
+        "StateAfter ActiveGuarded",
+        "StateAfter PausedGuarded",
+        "StateAfter CoolingDown",
         "Queued Token",
         "Queued Page",
         "Queued Campaign",
@@ -196,5 +196,5 @@ fn the_storms_have_everything_in_them() {
         "Queued Pause",
     ];
     let missing: Vec<&str> = wanted.into_iter().filter(|kind| !seen.iter().any(|seen| seen.trim() == *kind)).collect();
-    assert!(missing.is_empty(), "in no storm there is {missing:?}");
+    assert!(missing.is_empty(), "the storms lack {missing:?}");
 }

@@ -1,5 +1,5 @@
--- How many requests left for TrafficStars in which second of the Unix epoch: a supervisor that starts within a minute of
--- another one's end counts them against the limit. Rows of the last minutes alone.
+-- The number of requests sent to TrafficStars in each second of the Unix epoch. A supervisor that starts within a
+-- minute after another one ended counts them against the limit. Only the rows of the last minutes are kept.
 CREATE TABLE requests_sent (
     unix_second BIGINT NOT NULL PRIMARY KEY,
     requests BIGINT NOT NULL

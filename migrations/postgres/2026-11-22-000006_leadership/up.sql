@@ -1,10 +1,10 @@
--- Who leads among the supervisors on this database: one row, for ever. The epoch counts the reigns. It is a key, so that a
--- transaction that stores something in its name (FOR KEY SHARE) holds off the next reign and no heartbeat.
+-- Which of the supervisors on this database leads: always one row. The epoch is the number of the leadership. It is a
+-- key, so that a leader's transaction (FOR KEY SHARE) delays the next leadership, but no heartbeat.
 CREATE TABLE leadership (
     id BIGINT PRIMARY KEY CHECK (id = 1),
     epoch BIGINT NOT NULL UNIQUE,
     beats BIGINT NOT NULL,
-    -- Names the process; NULL: the lease was given up, or nobody ever had it.
+    -- The unique name of the process that leads. NULL if the lease was given up or never taken.
     holder TEXT,
     host TEXT,
     pid BIGINT,
@@ -14,5 +14,5 @@ CREATE TABLE leadership (
 
 INSERT INTO leadership (id, epoch, beats) VALUES (1, 0, 0);
 
--- In which reign it was decided.
+-- The leadership in which the entry was decided.
 ALTER TABLE journal ADD COLUMN epoch BIGINT;

@@ -1,2 +1,2 @@
--- Spends of days long past are found and deleted without reading the others.
+-- For finding and deleting the spends of old days without reading the others.
 CREATE INDEX spends_by_day ON spends (day);

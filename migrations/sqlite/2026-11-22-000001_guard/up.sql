@@ -1,8 +1,9 @@
--- Times are UTC text, `2026-11-22 12:00:00.123456`, as CURRENT_TIMESTAMP writes them. Money is in millionths.
--- AUTOINCREMENT, so that a new campaign never inherits the journal of one that was deleted.
+-- Times are UTC text like `2026-11-22 12:00:00.123456`, as CURRENT_TIMESTAMP writes it. Amounts of money are in
+-- millionths of the currency unit. AUTOINCREMENT gives each id only once, so that a new campaign never gets the journal
+-- of a deleted one.
 
--- Written by trackers and operators. Words and numbers are not checked here: the program reads a bad one and says what is
--- wrong with it, where a constraint would only have refused the tracker.
+-- Trackers and operators write these two tables. There are no constraints on words and numbers: the program reports an
+-- invalid value to the operator, while a constraint would only make the tracker's write fail.
 CREATE TABLE campaigns (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL,
@@ -33,9 +34,9 @@ CREATE TABLE urls (
 
 CREATE INDEX urls_by_campaign ON urls (campaign_id);
 
--- The program's own tables: for reading only.
+-- Only the program writes these tables. Other programs may read them.
 
--- The trafficstar_id says what was promised: a campaign linked to another one starts without a promise.
+-- A promise is for this trafficstar_id. A campaign that is linked to another trafficstar_id starts without a promise.
 CREATE TABLE promises (
     campaign_id INTEGER PRIMARY KEY REFERENCES campaigns (id) ON DELETE CASCADE,
     trafficstar_id INTEGER NOT NULL,
@@ -46,7 +47,7 @@ CREATE TABLE promises (
     stored_at TEXT NOT NULL
 ) STRICT;
 
--- What was decided, and why: written once. Without a foreign key, since it outlives its campaign.
+-- Each decision with its reason. A row is written once. There is no foreign key, since an entry outlives its campaign.
 CREATE TABLE journal (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     campaign_id INTEGER NOT NULL,
@@ -67,7 +68,7 @@ CREATE TABLE journal (
 
 CREATE INDEX journal_by_campaign ON journal (campaign_id, id);
 
--- How far it got: one row for each entry, written with it and brought up to date.
+-- The progress of each journal entry: one row per entry, inserted with it and updated later.
 CREATE TABLE journal_steps (
     journal_id INTEGER PRIMARY KEY REFERENCES journal (id) ON DELETE CASCADE,
     step TEXT NOT NULL,
@@ -77,7 +78,7 @@ CREATE TABLE journal_steps (
     error TEXT
 ) STRICT;
 
--- An actor that starts asks for what was left unfinished: a handful of rows among all that ever happened.
+-- A new actor reads its unfinished entries, which are only a few of all entries.
 CREATE INDEX journal_steps_unfinished ON journal_steps (journal_id) WHERE step IN ('requested', 'accepted');
 
 CREATE TABLE spends (

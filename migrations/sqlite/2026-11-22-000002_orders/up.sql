@@ -1,6 +1,6 @@
--- The program's own tables: for reading only.
+-- Only the program writes these tables. Other programs may read them.
 
--- Operators' holds: a row for each campaign that is on hold, one whose time is up included until its next tick.
+-- Operators' holds: one row for each campaign on hold. An expired hold stays until the campaign's next tick.
 CREATE TABLE holds (
     campaign_id INTEGER PRIMARY KEY REFERENCES campaigns (id) ON DELETE CASCADE,
     reason TEXT,
@@ -10,7 +10,7 @@ CREATE TABLE holds (
     pause INTEGER NOT NULL CHECK (pause IN (0, 1))
 ) STRICT;
 
--- The hold on all campaigns: one row, or none. Whoever writes it orders a running supervisor, too.
+-- The hold on all campaigns: at most one row. A running supervisor obeys this row, too, if another process writes it.
 CREATE TABLE hold_on_all (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     reason TEXT,

@@ -1,5 +1,5 @@
--- The twin of migrations/postgres: the same tables and columns. A file has one supervisor, who holds a lock on the file
--- beside it: here nobody takes the lease, and the epochs are NULL.
+-- The same tables and columns as in migrations/postgres. A file has only one supervisor, which holds a lock on the file
+-- beside it. So no supervisor takes the lease on SQLite, and the epochs in the journal are NULL.
 CREATE TABLE leadership (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     epoch INTEGER NOT NULL UNIQUE,

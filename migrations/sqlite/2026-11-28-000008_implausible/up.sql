@@ -1,2 +1,2 @@
--- More remaining clicks than this count as unknown; NULL: the config's bound.
+-- More remaining clicks than this count as unknown. NULL for the config's value.
 ALTER TABLE campaigns ADD COLUMN implausible_clicks INTEGER;

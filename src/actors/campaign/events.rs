@@ -1,6 +1,6 @@
-//! What one campaign actor tells as it happens: to the log, and to whoever listens.
+//! The events of one campaign: written to the log, and published for the clients that follow events.
 //!
-//! What fails again and again in one way is told less and less often. The journal and the dump have it all.
+//! A failure that repeats is reported less and less often. The journal and the dump hold all of them.
 
 use chrono::{DateTime, Utc};
 
@@ -11,31 +11,31 @@ use crate::domain::repeats::{is_same_kind, say_times};
 use crate::guard::tick::Reading;
 
 impl CampaignActor {
-    /// Remembers what a tick could not read: shown until a tick goes well. What keeps everybody from being read is told
+    /// Keeps what a tick could not read, until a tick can read all. A failure that concerns every campaign is reported
     /// once for the account, and not here.
     pub(super) fn note_error(&mut self, now: DateTime<Utc>, reading: &Reading) {
         self.last_error = reading.error();
-        let event = match (&self.told_error, &self.last_error) {
+        let event = match (&self.reported_error, &self.last_error) {
             (None, None) => return,
             (_, Some(_)) if reading.is_shared_failure() => return,
-            (Some(told), Some(error)) if is_same_kind(told, error) => return,
+            (Some(reported), Some(error)) if is_same_kind(reported, error) => return,
             (_, Some(error)) => OperatorEvent::error(now, Part::Tick, error),
             (Some(_), None) => OperatorEvent::recovery(now, Part::Tick),
         };
-        self.told_error.clone_from(&self.last_error);
-        self.tell(event);
+        self.reported_error.clone_from(&self.last_error);
+        self.report(event);
     }
 
-    /// Counts what the machine has to tell, and tells it, unless it was told before.
+    /// Counts a note of the machine in the metrics, and reports it. A note that repeats is not reported each time.
     pub(super) fn note(&mut self, note: &Note) {
         let now = self.surroundings.clock.now();
         let mut event = OperatorEvent::note(now, note);
-        if let Note::Action { kind, news } = note {
-            self.surroundings.board.metrics().action(*kind, news);
-            match news {
-                // An action that came about has a beginning that was told.
+        if let Note::Action { kind, update } = note {
+            self.surroundings.board.metrics().action(*kind, update);
+            match update {
+                // A confirmed action ends a series of failures: the next failure is reported at once.
                 ActionUpdate::Confirmed => self.repeats.clear(),
-                // The machine says it once for each decision.
+                // The machine sends this note once for each decision.
                 ActionUpdate::ObservedOnly(_) => {}
                 ActionUpdate::Requested(_)
                 | ActionUpdate::Accepted
@@ -48,23 +48,23 @@ impl CampaignActor {
                 }
             }
         }
-        self.tell(event);
+        self.report(event);
     }
 
-    /// Tells the log and whoever listens.
-    pub(super) fn tell(&self, event: OperatorEvent) {
+    /// Logs and publishes an event.
+    pub(super) fn report(&self, event: OperatorEvent) {
         let (campaign, name, text) = (self.row.id, &self.row.name, &event.text);
         if event.warning {
             tracing::warn!(%campaign, name, "{text}");
         } else {
             tracing::info!(%campaign, name, "{text}");
         }
-        self.tell_listeners(event);
+        self.publish_event(event);
     }
 
-    /// Those who hear of it find it in the dump.
-    pub(super) fn tell_listeners(&self, event: OperatorEvent) {
+    /// Publishes an event, after the status: a client that receives the event finds its effect in the dump.
+    pub(super) fn publish_event(&self, event: OperatorEvent) {
         self.publish();
-        self.surroundings.board.tell(event.about(self.row.id, &self.row.name));
+        self.surroundings.board.publish_event(event.about(self.row.id, &self.row.name));
     }
 }

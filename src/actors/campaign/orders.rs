@@ -1,9 +1,10 @@
-//! Operators' orders to one campaign: told to the machine, answered when the machine says that they have come about.
+//! Operators' orders to one campaign. Each goes to the machine as an event, and is answered when the machine reports
+//! that it has taken effect, was refused or failed.
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use super::super::answers::tell;
+use super::super::answers::send_reply;
 use super::CampaignActor;
 use crate::control::{Processed, Refusal, Reply};
 use crate::domain::event::Event;
@@ -13,23 +14,24 @@ use crate::domain::policy::Mode;
 use crate::domain::remote::RemoteStatus;
 use crate::domain::status::Hold;
 
-/// Ticks now. Answered when the decision is taken and stored.
+/// Ticks now. The actor answers when the decision is taken and stored.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<Processed, Refusal>")]
 pub struct ProcessNow;
 
-/// Acts now, whatever the table says. Answered when it has come about, was refused, or failed.
+/// Acts now, against the table of decisions if need be. The actor answers when the action is confirmed, was refused, or
+/// failed.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<Processed, Refusal>")]
 pub struct ForceNow(pub Force);
 
-/// Pauses now, as a pause of everything does: one that was seen stopped is read first, and sent nothing if it still is. What
-/// the force says of that itself does not count.
+/// Pauses now, as `pause-all` does: a campaign that was seen stopped is read first, and gets no request if it is still
+/// stopped. The `unless_stopped` of the force is ignored: the actor decides it.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<Processed, Refusal>")]
 pub struct PauseAllNow(pub Force);
 
-/// Tells what becomes of the campaign, as it was read last.
+/// Asks for the outlook: what the guard will do with the campaign, by what was read last.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "OutlookAnswer")]
 pub struct AskOutlook;
@@ -38,12 +40,12 @@ pub struct AskOutlook;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, MessageResponse)]
 pub struct OutlookAnswer(pub Outlook);
 
-/// Puts the campaign on hold, or releases it. Answered when nothing is on its way that was begun before.
+/// Puts the campaign on hold; `None` releases it. The actor answers when nothing is in flight that began before.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<HoldChanged, Refusal>")]
 pub struct ChangeHold(pub Option<Hold>);
 
-/// The hold on all campaigns has changed.
+/// Announces the new hold on all campaigns; `None` if it was released.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct HoldOnAll(pub Option<Hold>);
@@ -51,9 +53,9 @@ pub struct HoldOnAll(pub Option<Hold>);
 /// The answer to [`ChangeHold`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HoldChanged {
-    /// The hold before.
+    /// The hold that was in force before; `None` if there was none.
     pub before: Option<Hold>,
-    /// What an operator should know of it.
+    /// Warnings for the operator, each a sentence.
     pub warnings: Vec<String>,
 }
 
@@ -74,10 +76,10 @@ impl OrderBook {
 }
 
 impl CampaignActor {
-    /// Answers the orders for a tick up to this one.
+    /// Answers this order for a tick, and every earlier one.
     pub(super) fn answer_processed(&mut self, order: OrderId) {
         for (_, reply) in self.orders.processing.extract_if(.., |(waiting, _)| *waiting <= order).collect::<Vec<_>>() {
-            tell(reply, self.processed(Vec::new()));
+            send_reply(reply, self.processed(Vec::new()));
         }
     }
 
@@ -89,7 +91,7 @@ impl CampaignActor {
                 Ok(()) => Ok(self.processed(self.force_warnings(&force))),
                 Err(failure) => Err(failure.clone().into()),
             };
-            tell(reply, answer);
+            send_reply(reply, answer);
         }
     }
 
@@ -97,7 +99,7 @@ impl CampaignActor {
         let answered: Vec<_> = self.orders.holding.extract_if(.., |(waiting, ..)| *waiting <= order).collect();
         let warnings = self.hold_warnings(is_stored);
         for (_, before, reply) in answered {
-            tell(reply, HoldChanged { before, warnings: warnings.clone() });
+            send_reply(reply, HoldChanged { before, warnings: warnings.clone() });
         }
     }
 
@@ -106,10 +108,10 @@ impl CampaignActor {
         let runs =
             machine.assessment().is_some_and(|facts| facts.judged_at(now, policy).status == RemoteStatus::Running);
         let runs_on = runs && policy.mode == Mode::Act && machine.hold(now).is_some_and(|hold| !hold.pause);
-        let runs_on =
-            runs_on.then_some("it runs, and nothing pauses it while it is on hold: add --pause to stop it first");
+        let runs_on = runs_on
+            .then_some("the campaign runs, and nothing pauses it while it is on hold: add --pause to stop it first");
         let unstored = (!is_stored).then_some(
-            "it is in force and could not be stored yet: a restart before the database is back would lose it",
+            "the hold is in force, but the database could not store it yet: a restart before that would lose it",
         );
         runs_on.into_iter().chain(unstored).map(str::to_owned).collect()
     }
@@ -130,7 +132,7 @@ impl CampaignActor {
 
     fn force_warnings(&self, force: &Force) -> Vec<String> {
         if force.once {
-            return vec!["its generator is disabled: nothing guards it from here on".to_owned()];
+            return vec!["its generator is disabled: nothing guards the campaign after this action".to_owned()];
         }
         let now = self.surroundings.clock.now();
         self.session.machine().force_warning(now, self.session.policy(), force.kind).into_iter().collect()

@@ -1,35 +1,35 @@
-//! What a campaign's actor reports to whoever has built it.
+//! The reports of a campaign actor to the supervisor that built it.
 
 use actix::prelude::*;
 
 use crate::domain::ids::CampaignId;
 use crate::domain::order::DisableRefusal;
 
-/// An actor is gone, whatever the way.
+/// The actor has ended: by a panic or in order.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Died {
-    /// Whose.
+    /// The campaign's id.
     pub campaign: CampaignId,
-    /// Which one: news of an older one is no news.
+    /// The number of the actor. The supervisor ignores reports of an older one.
     pub incarnation: u64,
 }
 
-/// A release came to its end: the promise has ended, or the pause before it failed.
+/// The result of a disable: the promise has ended, or the campaign stays guarded.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct DisableEnded {
-    /// Whose.
+    /// The campaign's id.
     pub campaign: CampaignId,
-    /// Which actor says so.
+    /// The number of the actor that reports.
     pub incarnation: u64,
-    /// Why it stays guarded, if so.
+    /// `Err` holds the reason for which the campaign stays guarded.
     pub result: Result<Ended, DisableRefusal>,
 }
 
 /// A promise that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
-    /// The campaign was seen stopped, or was paused, because the release asked for that.
+    /// Whether the campaign was seen stopped or was paused, as the disable ordered.
     pub stopped: bool,
 }

@@ -1,4 +1,6 @@
-//! What one campaign actor publishes.
+//! The status that is published for one campaign, with or without an actor.
+
+use chrono::{DateTime, Utc};
 
 use super::CampaignActor;
 use crate::domain::action::Action;
@@ -20,21 +22,18 @@ impl CampaignActor {
         let counters = machine.counters();
         let observed = machine.assessment().map(observed).unwrap_or_default();
         let observed = Observed { spend_unchanged_since: machine.spend_unchanged_since(), ..observed };
+        let ordered = Ordered {
+            generator_enabled: self.row.generator_enabled,
+            mode: policy.mode,
+            hold: machine.hold(self.surroundings.clock.now()).cloned(),
+        };
         let status = CampaignStatus {
-            state: machine.phase().word(),
-            since: machine.since(),
-            cooling_down_until: machine.phase().cooling_down_until(),
             next_tick_at: Some(machine.next_tick_at()),
             high_spend: machine.high_spend(),
             contested: machine.contested(),
             unguarded: machine.unguarded(),
             blocked: machine.blocked().map(str::to_owned),
             limits: Some(Limits::from(policy)),
-            ordered: Ordered {
-                generator_enabled: self.row.generator_enabled,
-                mode: policy.mode,
-                hold: machine.hold(self.surroundings.clock.now()).cloned(),
-            },
             observed,
             action: machine.action().or(self.earlier.action()).map(action),
             stored: self.stored.as_ref().map(stored),
@@ -49,43 +48,53 @@ impl CampaignActor {
                 handling: self.session.ticking_since().map(|since| Handling { what: "tick".to_owned(), since }),
             }),
             last_error: self.last_error.clone(),
-            ..without_actor(&self.row, &self.surroundings.defaults, self.stored.as_ref(), None, machine.since())
+            ..unobserved(&self.row, machine.phase(), machine.since(), ordered)
         };
         status.judged()
     }
 }
 
-/// A campaign without an actor: its generator is disabled.
+/// Returns the status of a campaign without an actor, by its row and its stored promise.
 pub(crate) fn without_actor(
     row: &CampaignRow,
     defaults: &PolicyNumbers,
     promise: Option<&StoredPromise>,
     hold: Option<Hold>,
-    now: chrono::DateTime<chrono::Utc>,
+    now: DateTime<Utc>,
 ) -> CampaignStatus {
-    let phase = promise.map_or(Phase::Idle, |stored| stored.promise.phase);
+    let (phase, since) = promise.map_or((Phase::Idle, now), |stored| (stored.promise.phase, stored.promise.since));
+    let ordered = Ordered { generator_enabled: row.generator_enabled, mode: row.mode(defaults.mode), hold };
     let status = CampaignStatus {
+        limits: row.policy(defaults).ok().as_ref().map(Limits::from),
+        stored: promise.map(stored),
+        ..unobserved(row, phase, since, ordered)
+    };
+    status.judged()
+}
+
+/// Returns the status of a campaign of which nothing was observed. The caller adds the limits, and judges the verdict.
+fn unobserved(row: &CampaignRow, phase: Phase, since: DateTime<Utc>, ordered: Ordered) -> CampaignStatus {
+    CampaignStatus {
         id: row.id,
         name: row.name.clone(),
         trafficstar_id: row.trafficstar_id,
         verdict: Verdict::Unknown,
         state: phase.word(),
-        since: promise.map_or(now, |stored| stored.promise.since),
+        since,
         cooling_down_until: phase.cooling_down_until(),
         next_tick_at: None,
         high_spend: false,
         contested: false,
         unguarded: false,
         blocked: None,
-        limits: row.policy(defaults).ok().as_ref().map(Limits::from),
-        ordered: Ordered { generator_enabled: row.generator_enabled, mode: row.mode(defaults.mode), hold },
+        limits: None,
+        ordered,
         observed: Observed::default(),
         action: None,
-        stored: promise.map(stored),
+        stored: None,
         actor: None,
         last_error: None,
-    };
-    status.judged()
+    }
 }
 
 fn stored(stored: &StoredPromise) -> StoredStatus {

@@ -1,9 +1,9 @@
-//! Operators' changes of `campaigns` and `urls`.
+//! The changes that operators make to the tables `campaigns` and `urls`.
 
 use actix::prelude::*;
 
 use super::{DatabaseActor, DatabaseHandle};
-use crate::actors::answers::Answer;
+use crate::actors::answers::{Answer, send_reply};
 use crate::control::{AddUrl, ChangeUrl, Refusal, Url, UrlOrder, UrlPatch};
 use crate::domain::ids::{CampaignId, UrlId};
 use crate::store::{CampaignChange, CampaignColumns, StoreError, UrlColumns, UrlRow};
@@ -12,15 +12,15 @@ use crate::store::{CampaignChange, CampaignColumns, StoreError, UrlColumns, UrlR
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Answer<CampaignChange>")]
 pub enum WriteCampaign {
-    /// A new row, and its first URL's.
+    /// Adds a row, with its first URL if there is one.
     Add(CampaignColumns, Option<UrlColumns>),
-    /// These columns of one row.
+    /// Changes these columns of one row.
     Change(CampaignId, CampaignColumns),
-    /// One row fewer.
+    /// Removes one row.
     Remove(CampaignId),
 }
 
-/// Carries out what was asked about `urls`; its reply slot is answered when it is stored.
+/// Carries out an order about the table `urls`. The reply slot of the order is answered when the change is stored.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct CarryOutUrls(pub UrlOrder);
@@ -47,12 +47,11 @@ impl Handler<CarryOutUrls> for DatabaseActor {
     fn handle(&mut self, CarryOutUrls(order): CarryOutUrls, _: &mut Self::Context) -> Self::Result {
         let database = self.database();
         Box::pin(async move {
-            // Whoever asked may be gone.
             match order {
-                UrlOrder::List(ask) => drop(ask.reply.send(database.urls(ask.question).await)),
-                UrlOrder::Add(ask) => drop(ask.reply.send(database.add_url(ask.question).await)),
-                UrlOrder::Change(ask) => drop(ask.reply.send(database.change_url(ask.question).await)),
-                UrlOrder::Remove(ask) => drop(ask.reply.send(database.remove_url(ask.question).await)),
+                UrlOrder::List(ask) => send_reply(ask.reply, database.urls(ask.question).await),
+                UrlOrder::Add(ask) => send_reply(ask.reply, database.add_url(ask.question).await),
+                UrlOrder::Change(ask) => send_reply(ask.reply, database.change_url(ask.question).await),
+                UrlOrder::Remove(ask) => send_reply(ask.reply, database.remove_url(ask.question).await),
             }
         })
     }
@@ -75,7 +74,8 @@ impl DatabaseHandle {
             let row =
                 self.read(self.store.url(url).await).map_err(Refusal::NotRead)?.ok_or(Refusal::UnknownUrl(url))?;
             if row.campaign_id != campaign {
-                let problem = format!("a URL stays with its campaign: this one is of campaign {}", row.campaign_id);
+                let problem =
+                    format!("a URL cannot move to another campaign: this one belongs to campaign {}", row.campaign_id);
                 return Err(Refusal::BadField { field: "campaign_id", problem });
             }
         }
@@ -87,13 +87,13 @@ impl DatabaseHandle {
         self.found(self.store.remove_url(url).await, Refusal::UnknownUrl(url)).map(shown)
     }
 
-    /// What was written.
+    /// Returns the row that was written; `missing` if there is no such row.
     fn found<T>(&self, result: Result<Option<T>, StoreError>, missing: Refusal) -> Result<T, Refusal> {
         self.written(result).map_err(Refusal::NotStored)?.ok_or(missing)
     }
 }
 
-/// What of a URL is written.
+/// Returns the columns that a change of a URL writes.
 pub(in crate::actors) fn url_columns(patch: &UrlPatch) -> UrlColumns {
     UrlColumns {
         name: patch.name.clone(),

@@ -1,4 +1,5 @@
-//! Holds that no campaign actor stores: on all campaigns, and on those without an actor.
+//! The holds that the supervisor stores: the hold on all campaigns, and holds of campaigns without an actor. (A
+//! campaign actor stores its own hold with its promise.)
 
 use actix::prelude::*;
 
@@ -7,18 +8,18 @@ use crate::actors::answers::Answer;
 use crate::domain::ids::CampaignId;
 use crate::domain::status::Hold;
 
-/// Stores the hold on all campaigns; none deletes it.
+/// Stores the hold on all campaigns. `None` deletes it.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Answer<()>")]
 pub struct StoreHoldOnAll(pub Option<Hold>);
 
-/// Stores the hold of a campaign without an actor; `false` where there is no such row.
+/// Stores the hold of a campaign without an actor. The answer is `false` if there is no such row.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Answer<bool>")]
 pub struct StoreHold {
-    /// Which campaign.
+    /// The campaign's id.
     pub campaign: CampaignId,
-    /// The hold; none deletes it.
+    /// The hold. `None` deletes it.
     pub hold: Option<Hold>,
 }
 

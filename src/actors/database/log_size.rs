@@ -1,38 +1,41 @@
-//! The size of SQLite's write-ahead log. A reader that does not end its transaction keeps it growing, until the disk is full.
+//! The size of SQLite's write-ahead log. If another program reads the database and does not end its transaction, the
+//! log grows until the disk is full.
 
 use super::DatabaseHandle;
 
-/// From here on it is told, and again when it has doubled.
+/// From this size on the log is reported, and again each time it has doubled.
 const LARGE_BYTES: u64 = 1_000_000_000;
 const MEGABYTE: u64 = 1_000_000;
 
-/// What was told of it last.
+/// The last report about the size.
 #[derive(Debug, Default)]
 pub(super) struct LogSize {
-    told_bytes: Option<u64>,
+    /// The size at that time, in bytes; `None` if the log was small.
+    reported_bytes: Option<u64>,
 }
 
-/// What is to be told of it.
+/// A report that is due.
 #[derive(Debug, PartialEq, Eq)]
-enum News {
+enum Report {
     Large,
     SmallAgain,
 }
 
 impl LogSize {
-    fn saw(&mut self, bytes: u64) -> Option<News> {
-        match self.told_bytes {
+    /// Takes a new size, and returns the report that it makes due.
+    fn saw(&mut self, bytes: u64) -> Option<Report> {
+        match self.reported_bytes {
             None if bytes >= LARGE_BYTES => {
-                self.told_bytes = Some(bytes);
-                Some(News::Large)
+                self.reported_bytes = Some(bytes);
+                Some(Report::Large)
             }
-            Some(told) if bytes >= told.saturating_mul(2) => {
-                self.told_bytes = Some(bytes);
-                Some(News::Large)
+            Some(reported) if bytes >= reported.saturating_mul(2) => {
+                self.reported_bytes = Some(bytes);
+                Some(Report::Large)
             }
             Some(_) if bytes < LARGE_BYTES => {
-                self.told_bytes = None;
-                Some(News::SmallAgain)
+                self.reported_bytes = None;
+                Some(Report::SmallAgain)
             }
             None | Some(_) => None,
         }
@@ -40,19 +43,19 @@ impl LogSize {
 }
 
 impl DatabaseHandle {
-    /// Measures the log, and tells where it is large.
+    /// Measures the log, and logs a warning if it is large.
     pub(super) async fn watch_log_size(&self) {
         let bytes = self.store.log_bytes().await;
         self.board.metrics().database_log(bytes);
-        let news = self.log_size.lock().unwrap_or_else(std::sync::PoisonError::into_inner).saw(bytes);
+        let report = self.log_size.lock().unwrap_or_else(std::sync::PoisonError::into_inner).saw(bytes);
         let megabytes = bytes / MEGABYTE;
-        match news {
-            Some(News::Large) => tracing::warn!(
+        match report {
+            Some(Report::Large) => tracing::warn!(
                 megabytes,
-                "the database's write-ahead log (its file ends in -wal) is large and will fill the disk: another program reads \
-                 the database and does not end its transaction; let it end (a shell with an open BEGIN, a backup)"
+                "the database's write-ahead log (its file ends in -wal) is large and will fill the disk. Another program \
+                 reads the database and does not end its transaction. Let it end (a shell with an open BEGIN, a backup)"
             ),
-            Some(News::SmallAgain) => tracing::info!(megabytes, "the database's write-ahead log is small again"),
+            Some(Report::SmallAgain) => tracing::info!(megabytes, "the database's write-ahead log is small again"),
             None => {}
         }
     }
@@ -63,24 +66,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_log_is_told_from_a_gigabyte_on_when_it_has_doubled_and_when_it_is_small_again() {
+    fn the_log_is_reported_at_a_gigabyte_at_each_doubling_and_when_it_is_small_again() {
         let mut size = LogSize::default();
         let gigabytes = |tenths: u64| tenths * LARGE_BYTES / 10;
         let cases = [
             (0, None),
             (9, None),
-            (11, Some(News::Large)),
+            (11, Some(Report::Large)),
             (12, None),
             (21, None),
-            (22, Some(News::Large)),
+            (22, Some(Report::Large)),
             (43, None),
             (10, None),
-            (0, Some(News::SmallAgain)),
+            (0, Some(Report::SmallAgain)),
             (5, None),
-            (10, Some(News::Large)),
+            (10, Some(Report::Large)),
         ];
-        for (tenths, news) in cases {
-            assert_eq!(size.saw(gigabytes(tenths)), news, "{tenths}");
+        for (tenths, report) in cases {
+            assert_eq!(size.saw(gigabytes(tenths)), report, "{tenths}");
         }
     }
 }

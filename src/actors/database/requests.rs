@@ -1,4 +1,4 @@
-//! The count of requests that leave for TrafficStars, for the next process.
+//! The count of requests to TrafficStars. The next process reads it, so that both together keep the limit.
 
 use actix::prelude::*;
 
@@ -6,7 +6,7 @@ use super::DatabaseActor;
 use crate::actors::answers::Answer;
 use crate::trafficstar::reservation::Reservation;
 
-/// Counts requests before they leave. Answered when the count is durable.
+/// Counts requests before they leave. The answer means that the count is durable.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Answer<()>")]
 pub struct ReserveRequests(pub Reservation);

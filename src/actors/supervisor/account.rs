@@ -1,11 +1,11 @@
-//! What the account holds, asked of TrafficStars for an operator.
+//! `account`: reads the campaigns of the account from TrafficStars for an operator.
 
 use std::collections::BTreeMap;
 
 use actix::prelude::*;
 
 use super::Supervisor;
-use crate::actors::answers::tell;
+use crate::actors::answers::send_reply;
 use crate::actors::campaign::RemotePort;
 use crate::actors::trafficstar::{ReadAccount, ReadStatus};
 use crate::control::{AccountCampaign, Ask, Refusal};
@@ -15,7 +15,7 @@ use crate::domain::read_priority::ReadQuestion;
 use crate::trafficstar::client::Account;
 
 impl Supervisor {
-    /// Reads the campaign that is asked for, or all of them.
+    /// Reads the campaign with this id at TrafficStars, or all campaigns of the account.
     pub(super) fn read_account(
         &self,
         ctx: &mut Context<Self>,
@@ -31,7 +31,7 @@ impl Supervisor {
             };
             let now = clock.now();
             let shown = |(id, read): (&RemoteId, &_)| AccountCampaign::of(*id, read, rows.get(id).copied(), now);
-            tell(reply, account.map(|account| account.iter().map(shown).collect()));
+            send_reply(reply, account.map(|account| account.iter().map(shown).collect()));
         };
         ctx.spawn(answer.into_actor(self));
     }

@@ -1,14 +1,15 @@
-//! Operators' changes of the table `campaigns`: each is checked, carried out step by step, and answered when the actors are
-//! as the rows say.
+//! Operators' changes of the table `campaigns`. Each change is checked and carried out step by step. It is answered
+//! when the actors match the rows.
 //!
-//! A campaign whose row is to go, or to be linked to another campaign at TrafficStars, is let go first, as a disable does
-//! it: after a crash in between it is disabled, and nothing else is lost.
+//! Before a row is removed, or linked to another campaign at TrafficStars, its generator is disabled. After a crash in
+//! between, the generator is disabled, and nothing else is lost.
 
 use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
+use super::super::answers::send_reply;
 use super::{RowsPort, Supervisor, SyncNow};
 use crate::actors::database::{CarryOutUrls, ReadRows, WriteCampaign, url_columns};
 use crate::control::{
@@ -19,39 +20,39 @@ use crate::domain::money::{Clicks, Money};
 use crate::domain::policy::Policy;
 use crate::store::{CampaignChange, CampaignColumns, CampaignRow};
 
-/// How a campaign is let go.
+/// The treatment of a campaign that may run when its generator is disabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DisableMode {
-    /// Whether it runs or not.
-    AsItIs,
-    /// Paused first.
-    Paused,
-    /// Only if it is seen stopped.
-    Stopped,
-    /// Unless it is seen that it may run.
-    NotRunning,
+    /// Leaves the campaign as it is.
+    LeaveAsItIs,
+    /// Pauses the campaign first.
+    PauseFirst,
+    /// Is refused unless the campaign is seen stopped.
+    OnlyIfStopped,
+    /// Is refused if the campaign may run.
+    UnlessItMayRun,
 }
 
 impl DisableMode {
-    /// How a generator is disabled.
+    /// Returns the mode of an order with these two flags.
     pub(super) const fn ordered(pause: bool, leave_running: bool) -> Self {
         match (pause, leave_running) {
-            (true, _) => Self::Paused,
-            (false, true) => Self::AsItIs,
-            (false, false) => Self::NotRunning,
+            (true, _) => Self::PauseFirst,
+            (false, true) => Self::LeaveAsItIs,
+            (false, false) => Self::UnlessItMayRun,
         }
     }
 }
 
-/// Guards a campaign no more; answered after the effect.
+/// Disables a campaign's generator. The supervisor answers when that has taken effect.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<Campaign, Refusal>")]
 struct DisableCampaign {
     campaign: CampaignId,
-    leave: DisableMode,
+    mode: DisableMode,
 }
 
-/// Answered with the campaign as it stands, if it stands as was stored.
+/// Asks for the campaign. The supervisor answers with a refusal if the row or the actor differs from `enabled`.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<Campaign, Refusal>")]
 struct ShowInEffect {
@@ -60,17 +61,16 @@ struct ShowInEffect {
 }
 
 impl Supervisor {
-    /// Carries one order about the table out; others go on meanwhile.
-    pub(super) fn manage(&self, ctx: &mut Context<Self>, order: CampaignOrder) {
+    /// Carries out one order about the table. The supervisor handles other messages meanwhile.
+    pub(super) fn carry_out_campaign_order(&self, ctx: &mut Context<Self>, order: CampaignOrder) {
         let catalog = Catalog { supervisor: ctx.address(), rows: self.rows.clone(), defaults: self.defaults.clone() };
         let work = async move {
-            // Whoever asked may be gone.
             match order {
-                CampaignOrder::List(Ask { question: (), reply }) => drop(reply.send(catalog.list().await)),
-                CampaignOrder::Show(Ask { question, reply }) => drop(reply.send(catalog.show(question).await)),
-                CampaignOrder::Add(Ask { question, reply }) => drop(reply.send(catalog.add(&question).await)),
-                CampaignOrder::Change(Ask { question, reply }) => drop(reply.send(catalog.change(question).await)),
-                CampaignOrder::Remove(Ask { question, reply }) => drop(reply.send(catalog.remove(question).await)),
+                CampaignOrder::List(Ask { question: (), reply }) => send_reply(reply, catalog.list().await),
+                CampaignOrder::Show(Ask { question, reply }) => send_reply(reply, catalog.show(question).await),
+                CampaignOrder::Add(Ask { question, reply }) => send_reply(reply, catalog.add(&question).await),
+                CampaignOrder::Change(Ask { question, reply }) => send_reply(reply, catalog.change(question).await),
+                CampaignOrder::Remove(Ask { question, reply }) => send_reply(reply, catalog.remove(question).await),
             }
         };
         ctx.spawn(work.into_actor(self));
@@ -80,13 +80,9 @@ impl Supervisor {
 impl Handler<DisableCampaign> for Supervisor {
     type Result = ResponseFuture<Result<Campaign, Refusal>>;
 
-    fn handle(
-        &mut self,
-        DisableCampaign { campaign, leave }: DisableCampaign,
-        ctx: &mut Self::Context,
-    ) -> Self::Result {
+    fn handle(&mut self, DisableCampaign { campaign, mode }: DisableCampaign, ctx: &mut Self::Context) -> Self::Result {
         let (reply, answer) = oneshot::channel();
-        self.disable(ctx, campaign, leave, reply);
+        self.disable(ctx, campaign, mode, reply);
         Box::pin(async move { answer.await.unwrap_or(Err(Refusal::Stopping)) })
     }
 }
@@ -99,7 +95,7 @@ impl Handler<ShowInEffect> for Supervisor {
     }
 }
 
-/// What carrying an order out takes. It works on the supervisor from outside, one message after the other.
+/// Carries out one order about the table. It runs beside the supervisor, and sends it one message after the other.
 struct Catalog {
     supervisor: Addr<Supervisor>,
     rows: RowsPort,
@@ -119,12 +115,12 @@ impl Catalog {
         check_thresholds(patch, None, &self.defaults)?;
         let has_url = patch.url.as_ref().is_some_and(|url| url.status.is_none_or(|status| status == UrlStatus::Active));
         if patch.generator_enabled == Some(true) && !has_url && !patch.anyway {
-            return Err(Refusal::NotNow(without_urls("add one with it (--url … --click-limit …)")));
+            return Err(Refusal::NotNow(without_urls("add one together with the campaign (--url … --click-limit …)")));
         }
         match self.write(WriteCampaign::Add(columns(patch), patch.url.as_ref().map(url_columns))).await? {
             CampaignChange::Done(row) => self.in_effect(&row).await,
             CampaignChange::Taken => Err(self.taken(patch, None).await),
-            CampaignChange::Missing => Err(Refusal::Failed("the new row was not answered".to_owned())),
+            CampaignChange::Missing => Err(Refusal::Failed("the database did not return the new row".to_owned())),
         }
     }
 
@@ -144,26 +140,26 @@ impl Catalog {
         }
         let relinks = patch.trafficstar_id.is_some_and(|remote| remote != row.trafficstar_id);
         let ends = patch.generator_enabled == Some(false);
-        let leave = match (patch.pause, relinks) {
-            (true, true) => DisableMode::Paused,
+        let mode = match (patch.pause, relinks) {
+            (true, true) => DisableMode::PauseFirst,
             (_, false) if ends => DisableMode::ordered(patch.pause, patch.leave_running),
             (true, false) => {
-                let problem = "goes with \"generator_enabled\": false or another trafficstar_id alone".to_owned();
+                let problem = "only with \"generator_enabled\": false or another trafficstar_id".to_owned();
                 return Err(Refusal::BadField { field: "pause", problem });
             }
-            // It is a removal and an addition.
-            (false, true) => DisableMode::Stopped,
-            (false, false) => DisableMode::AsItIs,
+            // Another trafficstar_id counts as a removal and an addition.
+            (false, true) => DisableMode::OnlyIfStopped,
+            (false, false) => DisableMode::LeaveAsItIs,
         };
-        let lets_go = (relinks || ends) && (row.generator_enabled || patch.pause);
-        if lets_go {
-            self.ask(DisableCampaign { campaign: id, leave }).await??;
+        let disables = (relinks || ends) && (row.generator_enabled || patch.pause);
+        if disables {
+            self.ask(DisableCampaign { campaign: id, mode }).await??;
         }
-        let guarded = lets_go.then_some(row.generator_enabled);
+        let guarded = disables.then_some(row.generator_enabled);
         let columns = CampaignColumns { generator_enabled: patch.generator_enabled.or(guarded), ..columns(&patch) };
         let changed = self.write(WriteCampaign::Change(id, columns)).await;
         if !matches!(changed, Ok(CampaignChange::Done(_))) && guarded == Some(true) && !ends {
-            self.guard_again(id).await;
+            self.enable_again(id).await;
         }
         match changed? {
             CampaignChange::Done(row) => self.in_effect(&row).await,
@@ -175,39 +171,45 @@ impl Catalog {
     async fn remove(&self, RemoveCampaign { campaign: id, pause }: RemoveCampaign) -> Result<Campaign, Refusal> {
         let was = self.show(id).await?;
         if was.generator_enabled || pause {
-            let leave = if pause { DisableMode::Paused } else { DisableMode::Stopped };
-            self.ask(DisableCampaign { campaign: id, leave }).await??;
+            let mode = if pause { DisableMode::PauseFirst } else { DisableMode::OnlyIfStopped };
+            self.ask(DisableCampaign { campaign: id, mode }).await??;
         }
         match self.write(WriteCampaign::Remove(id)).await? {
             CampaignChange::Done(_) => {}
             CampaignChange::Missing | CampaignChange::Taken => return Err(Refusal::UnknownCampaign(id)),
         }
-        // The row is gone, whatever the sync says.
+        // The row is removed, even if the sync fails.
         drop(self.ask(SyncNow).await?);
         Ok(was)
     }
 
-    /// It was let go for a change that then could not be stored.
-    async fn guard_again(&self, id: CampaignId) {
+    /// Enables a generator that was disabled for a change which then could not be stored.
+    async fn enable_again(&self, id: CampaignId) {
         let columns = CampaignColumns { generator_enabled: Some(true), ..CampaignColumns::default() };
-        let guarded = self.write(WriteCampaign::Change(id, columns)).await;
-        if !matches!(guarded, Ok(CampaignChange::Done(_))) {
-            tracing::error!(campaign = %id, ?guarded, "it was to be linked to another TrafficStars campaign, and is disabled now: enable it");
+        let enabled = self.write(WriteCampaign::Change(id, columns)).await;
+        if !matches!(enabled, Ok(CampaignChange::Done(_))) {
+            tracing::error!(
+                campaign = %id,
+                ?enabled,
+                "the trafficstar_id could not be changed, and the generator is disabled now: enable it"
+            );
         }
-        // The refusal of the change is what is answered.
+        // The caller answers with the refusal of the change.
         let _ = self.ask(SyncNow).await;
     }
 
+    /// Waits until the actors match the row, and returns the campaign.
     async fn in_effect(&self, row: &CampaignRow) -> Result<Campaign, Refusal> {
         self.ask(SyncNow).await?.map_err(Refusal::NotInEffect)?;
         self.ask(ShowInEffect { campaign: row.id, enabled: row.generator_enabled }).await?
     }
 
-    /// Another row came first: which one?
+    /// Returns the refusal of a `trafficstar_id` that another row has.
     async fn taken(&self, patch: &CampaignPatch, id: Option<CampaignId>) -> Refusal {
         match self.read().await {
-            Ok(rows) => taken_by(&rows, patch, id)
-                .unwrap_or_else(|| Refusal::Taken("another campaign had this trafficstar_id: try again".to_owned())),
+            Ok(rows) => taken_by(&rows, patch, id).unwrap_or_else(|| {
+                Refusal::Taken("another campaign had this trafficstar_id a moment ago: try again".to_owned())
+            }),
             Err(refusal) => refusal,
         }
     }
@@ -232,8 +234,8 @@ impl Catalog {
     }
 }
 
-/// Why a campaign is not guarded that has no active URL. Where that cannot be told, nothing is refused: the change is the
-/// database's to refuse.
+/// Returns the refusal to enable a campaign without an active URL. If the URLs cannot be read, it returns `None`: the
+/// database will refuse the change itself.
 pub(super) async fn refusal_without_urls(urls: Recipient<CarryOutUrls>, id: CampaignId) -> Option<Refusal> {
     let (reply, answer) = oneshot::channel();
     urls.send(CarryOutUrls(UrlOrder::List(Ask { question: id, reply }))).await.ok()?;
@@ -248,10 +250,10 @@ fn without_urls(remedy: &str) -> String {
 fn taken_by(rows: &[CampaignRow], patch: &CampaignPatch, id: Option<CampaignId>) -> Option<Refusal> {
     let remote = patch.trafficstar_id?;
     let other = rows.iter().find(|row| row.trafficstar_id == remote && Some(row.id) != id)?;
-    Some(Refusal::Taken(format!("trafficstar_id {remote} belongs to campaign {} ({}) already", other.id, other.name)))
+    Some(Refusal::Taken(format!("trafficstar_id {remote} already belongs to campaign {} ({})", other.id, other.name)))
 }
 
-/// A change of one threshold must fit the other one, wherever that comes from.
+/// Checks that `activate_clicks` stays above `pause_clicks`, where each comes from the patch, the row or the config.
 fn check_thresholds(patch: &CampaignPatch, row: Option<&CampaignRow>, defaults: &Policy) -> Result<(), Refusal> {
     type Given = Option<Option<Count>>;
     let result = |given: Given, stored: Option<i64>, default: Clicks| match given
@@ -292,7 +294,7 @@ fn columns(patch: &CampaignPatch) -> CampaignColumns {
     }
 }
 
-/// A row as operators see it. What makes no sense in it is shown, too.
+/// Returns a row as operators see it. Invalid values are shown as they are.
 pub(in crate::actors) fn shown(row: &CampaignRow) -> Campaign {
     let money = |micros: i64| match Money::from_micros(micros) {
         Some(amount) => amount.to_string(),
@@ -342,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn thresholds_go_together_wherever_each_comes_from() {
+    fn thresholds_from_the_patch_the_row_and_the_config_are_checked_together() {
         let own = |number: i64| Some(Some(number.to_string().parse().unwrap()));
         let cleared = Some(None);
         // The defaults are 15,000 and 5,000.
@@ -358,7 +360,7 @@ mod tests {
             (None, cleared, Some(5_000), Some(1), Some("pause_clicks")),
             (cleared, None, Some(30_000), Some(20_000), Some("activate_clicks")),
             (cleared, cleared, Some(1), Some(2), None),
-            // A row that makes no sense already can still be renamed.
+            // A row that is invalid already can still be renamed.
             (None, None, Some(1), Some(2), None),
             (own(i64::MAX), own(i64::MAX), None, None, Some("activate_clicks")),
         ];
@@ -376,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_else_wrote_is_shown_as_it_is() {
+    fn invalid_values_of_another_program_are_shown_as_they_are() {
         let shown = shown(&CampaignRow {
             mode: Some("watch".to_owned()),
             spend_limit_micros: Some(-5),

@@ -1,8 +1,8 @@
-//! Operators' questions to the journal: handed to the database actor, and answered when it answers.
+//! `history`: passes an operator's query of the journal to the database actor, and its answer back.
 
 use actix::prelude::*;
 
-use super::super::answers::{of_database, tell};
+use super::super::answers::{of_database, send_reply};
 use super::{ReadJournal, Supervisor};
 use crate::control::{Ask, Refusal};
 use crate::domain::journal::{JournalEntry, JournalQuery};
@@ -13,7 +13,7 @@ impl Supervisor {
         let read = self.rows.read_journal.send(ReadJournal(question));
         ctx.spawn(read.into_actor(self).map(|answer, _, _| {
             let answer = of_database(answer);
-            tell(reply, answer.map_err(Refusal::NotRead));
+            send_reply(reply, answer.map_err(Refusal::NotRead));
         }));
     }
 }

@@ -1,11 +1,11 @@
-//! Ticks and actions that operators order. What is forced on a campaign whose generator is disabled is an one_shot: an
-//! actor is built for it, and ends with it.
+//! `process`: ticks and actions that operators order. For a forced action on a campaign whose generator is disabled, a
+//! one-shot actor is built. It ends with that action.
 
 use actix::prelude::*;
 use futures_util::future::{LocalBoxFuture, join_all};
 use tokio::sync::oneshot;
 
-use super::super::answers::tell;
+use super::super::answers::send_reply;
 use super::{Incarnation, Slot, Stage, Supervisor};
 use crate::actors::campaign::{CampaignActor, ForceNow, ProcessNow};
 use crate::control::{Process, ProcessAll, Processed, Refusal, Reply};
@@ -14,21 +14,21 @@ use crate::domain::ids::CampaignId;
 use crate::domain::order::{Force, ForceKind};
 use crate::store::CampaignRow;
 
-/// A forced action on a campaign without a guard.
+/// A forced action on a campaign whose generator is disabled.
 #[derive(Debug)]
 pub(super) struct OneShot {
-    /// Until the actor is told.
-    pub(super) untold: Option<(Force, Reply<Processed>)>,
+    /// The action and its reply slot; `None` once they were sent to the actor.
+    pub(super) unsent: Option<(Force, Reply<Processed>)>,
 }
 
 impl Supervisor {
     pub(super) fn process(&mut self, ctx: &mut Context<Self>, order: Process, reply: Reply<Processed>) {
         let Process { campaign: id, force, by } = order;
-        // A row that was written a moment ago is unknown before the next sync.
+        // A row that was written a moment ago is known only after the next sync.
         let synced = if self.last_rows.contains_key(&id) { None } else { Some(self.synced(ctx)) };
         let wait = async move {
             if let Some(synced) = synced {
-                // Only the end of the program drops a waiter.
+                // An error means that the program ends: then the order below is refused.
                 let _ = synced.await;
             }
         };
@@ -58,7 +58,7 @@ impl Supervisor {
                 Ok(processed) => Some(processed),
                 Err(refusal) => rows.get(&id).map(|row| refused(row, &refusal)),
             });
-            tell(reply, Ok(answers.collect()));
+            send_reply(reply, Ok(answers.collect()));
         });
     }
 
@@ -72,7 +72,7 @@ impl Supervisor {
         Box::pin(ask(actor, ProcessNow))
     }
 
-    /// Acts now, by the actor that guards the campaign, or by one that is built for it.
+    /// Forces an action, by the actor that guards the campaign, or by a one-shot actor.
     pub(super) fn force(
         &mut self,
         ctx: &mut Context<Self>,
@@ -89,49 +89,49 @@ impl Supervisor {
             return Box::pin(std::future::ready(Err(Refusal::UnknownCampaign(id))));
         };
         let (reply, answer) = oneshot::channel();
-        let one_shot = OneShot { untold: Some((Force { once: true, ..force }, reply)) };
+        let one_shot = OneShot { unsent: Some((Force { once: true, ..force }, reply)) };
         self.slots.insert(id, Slot::new(row, self.clock.now(), Some(one_shot)));
         self.build(ctx, id);
         Box::pin(async move { answer.await.unwrap_or(Err(Refusal::ActorDied)) })
     }
 
-    /// The actor that keeps the campaign's promise, or runs an one_shot for it.
+    /// Returns the campaign's actor if it runs: the one that guards the campaign, or a one-shot actor.
     pub(super) fn actor_of(&self, id: CampaignId) -> Option<Addr<CampaignActor>> {
         match &self.slots.get(&id)?.stage {
-            Stage::Alive(actor) | Stage::Disabling(actor) => Some(actor.clone()),
-            Stage::Building | Stage::Leaving | Stage::BackingOff => None,
+            Stage::Running(actor) | Stage::Disabling(actor) => Some(actor.clone()),
+            Stage::Building | Stage::DisablingRow | Stage::BackingOff => None,
         }
     }
 
-    /// Why nothing can be ordered of a campaign that has no actor, unless its generator is disabled and nothing is going
-    /// on.
+    /// Returns the refusal of an order to a campaign whose actor does not run; `None` if its generator is disabled and
+    /// no actor is being built or ended for it.
     pub(super) fn refusal_without_actor(&self, id: CampaignId) -> Option<Refusal> {
         if self.slots.contains_key(&id) {
-            return Some(Refusal::NotNow("its actor is just being built or ended: try again in a moment".to_owned()));
+            return Some(Refusal::NotNow(
+                "the actor of the campaign is being built or ended: try again in a moment".to_owned(),
+            ));
         }
         match self.last_rows.get(&id) {
             None => Some(Refusal::UnknownCampaign(id)),
             Some(row) if row.generator_enabled => {
-                Some(Refusal::NotNow("its actor is not there yet: try again in a moment".to_owned()))
+                Some(Refusal::NotNow("the actor of the campaign is not built yet: try again in a moment".to_owned()))
             }
             Some(_) => None,
         }
     }
 
-    /// Tells the actor of an one_shot what it was built for.
-    pub(super) fn tell_one_shot(&mut self, id: CampaignId) {
+    /// Sends the forced action to a one-shot actor that was just built.
+    pub(super) fn start_one_shot(&mut self, id: CampaignId) {
         let Some(slot) = self.slots.get_mut(&id) else { return };
         let Some(one_shot) = &mut slot.one_shot else { return };
-        let Stage::Alive(actor) = &slot.stage else { return };
-        if let Some((force, reply)) = one_shot.untold.take() {
+        let Stage::Running(actor) = &slot.stage else { return };
+        if let Some((force, reply)) = one_shot.unsent.take() {
             answer_later(Box::pin(ask(actor.clone(), ForceNow(force))), reply);
         }
         slot.stage = Stage::Disabling(actor.clone());
     }
-}
 
-impl Supervisor {
-    /// An one_shot's actor is gone: nothing is built anew for a campaign that is not guarded.
+    /// Handles the end of a one-shot actor. It is not respawned, since its campaign is not guarded.
     pub(super) fn end_one_shot(&mut self, ctx: &mut Context<Self>, id: CampaignId) {
         self.slots.remove(&id);
         self.finish_sync(ctx);
@@ -145,14 +145,15 @@ impl Slot {
             row,
             stage: Stage::Building,
             incarnation: Incarnation { number: 0, deaths: 0 },
-            born_at: now,
-            deaths_in_a_row: 0,
+            built_at: now,
+            recent_deaths: 0,
             disable_replies: Vec::new(),
             one_shot,
         }
     }
 }
 
+/// Sends an order to a campaign actor, and waits for its answer.
 pub(super) async fn ask<M>(actor: Addr<CampaignActor>, message: M) -> Result<Processed, Refusal>
 where
     M: Message<Result = Result<Processed, Refusal>> + Send + 'static,
@@ -163,7 +164,7 @@ where
 
 fn answer_later(answer: LocalBoxFuture<'static, Result<Processed, Refusal>>, reply: Reply<Processed>) {
     actix::spawn(async move {
-        tell(reply, answer.await);
+        send_reply(reply, answer.await);
     });
 }
 

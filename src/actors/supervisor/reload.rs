@@ -1,4 +1,4 @@
-//! Other numbers for every campaign, at run time.
+//! `reload`: replaces the config's defaults at run time.
 
 use actix::prelude::*;
 
@@ -7,8 +7,8 @@ use crate::actors::campaign;
 use crate::actors::trafficstar::SetTick;
 use crate::domain::policy::Policy;
 
-/// Takes over numbers that a config was given; each campaign goes by them from its next tick on. Answered when every
-/// actor has been told.
+/// Replaces the config's defaults. Each campaign uses them from its next tick on. The supervisor answers when every
+/// campaign actor has got its message.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct SetDefaults(pub Policy);
@@ -19,16 +19,16 @@ impl Handler<SetDefaults> for Supervisor {
     fn handle(&mut self, SetDefaults(policy): SetDefaults, ctx: &mut Self::Context) {
         for slot in self.slots.values() {
             match &slot.stage {
-                Stage::Alive(actor) | Stage::Disabling(actor) => {
+                Stage::Running(actor) | Stage::Disabling(actor) => {
                     actor.do_send(campaign::SetDefaults((*policy).clone()));
                 }
-                // Whoever is built later is given the new ones.
-                Stage::Building | Stage::Leaving | Stage::BackingOff => {}
+                // An actor that is built later gets the new defaults.
+                Stage::Building | Stage::DisablingRow | Stage::BackingOff => {}
             }
         }
         self.remote.set_tick.do_send(SetTick(policy.tick));
         self.defaults = policy;
-        // The next sync is armed for the new grid, and shows the new mode of those that are not guarded.
+        // A sync sets the timer to the new grid, and publishes the new mode of campaigns that are not guarded.
         drop(self.synced(ctx));
     }
 }

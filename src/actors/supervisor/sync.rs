@@ -1,9 +1,10 @@
-//! Rows compared with actors.
+//! The sync: compares the rows with the actors, starts and stops actors, and publishes the disabled campaigns.
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use super::{CampaignRow, ReadRows, Release, Rows, Save, Slot, Stage, Supervisor, SyncStage, answered};
+use super::{CampaignRow, Disable, ReadRows, Rows, Save, Slot, Stage, Supervisor, SyncStage, answered};
+use crate::actors::answers::send_reply;
 use crate::actors::campaign::without_actor;
 use crate::domain::event::Note;
 use crate::domain::failure::SyncFailure;
@@ -14,14 +15,15 @@ use crate::domain::phase::PhaseWord;
 use crate::store::{Record, StoredPromise};
 
 impl Supervisor {
-    /// Begins a sync, or lets the one under way be followed by another.
+    /// Begins a sync, unless one is under way. If requesters wait for a later one, the sync under way is followed by
+    /// another.
     pub(super) fn sync(&mut self, ctx: &mut Context<Self>) {
-        if self.sync_stage != SyncStage::BackingOff || self.stopping {
+        if self.sync_stage != SyncStage::Idle || self.stopping {
             return;
         }
         self.sync_stage = SyncStage::Comparing;
-        let [present, next] = &mut self.sync_waiters;
-        present.append(next);
+        let [current, next] = &mut self.sync_waiters;
+        current.append(next);
         let read = answered(self.rows.read_rows.send(ReadRows));
         let hold_changes = self.hold_all_changes();
         ctx.spawn(read.into_actor(self).map(move |answer, actor, ctx| {
@@ -29,11 +31,14 @@ impl Supervisor {
                 Ok(mut rows) => {
                     actor.sync_failure = None;
                     let hold_all = rows.holds.all.take();
-                    actor.heed_stored_hold_all(ctx, hold_all, hold_changes);
+                    actor.apply_stored_hold_all(ctx, hold_all, hold_changes);
                     actor.compare(ctx, rows);
                 }
                 Err(failure) => {
-                    tracing::error!(reason = %failure, "the campaigns cannot be read: those known are guarded on");
+                    tracing::error!(
+                        reason = %failure,
+                        "the rows of the campaigns cannot be read: the campaigns that are guarded already stay guarded"
+                    );
                     actor.sync_failure = Some(failure.into());
                 }
             }
@@ -52,12 +57,12 @@ impl Supervisor {
     }
 
     fn compare(&mut self, ctx: &mut Context<Self>, Rows { campaigns, promises, holds }: Rows) {
-        self.look_for_the_dead(ctx);
+        self.handle_dead_actors(ctx);
         self.last_holds = holds.by_campaign;
         for row in &campaigns {
             let promise = promises.get(&row.id).and_then(|promise| promise.as_ref().ok());
             if row.generator_enabled {
-                self.keep(ctx, row);
+                self.ensure_actor(ctx, row);
             } else {
                 self.publish_disabled(row, promise);
             }
@@ -66,11 +71,11 @@ impl Supervisor {
             campaigns.iter().map(|row| (row.id, row)).collect();
         for (id, slot) in &mut self.slots {
             let wanted = rows.get(id).is_some_and(|row| {
-                // Another trafficstar_id is a removal and an addition.
+                // A row with another trafficstar_id counts as a removal and an addition.
                 row.generator_enabled && row.trafficstar_id == slot.row.trafficstar_id
             });
-            if !wanted && let Stage::Alive(actor) = &slot.stage {
-                actor.do_send(Release { pause: false });
+            if !wanted && let Stage::Running(actor) = &slot.stage {
+                actor.do_send(Disable { pause: false });
                 slot.stage = Stage::Disabling(actor.clone());
             }
         }
@@ -81,20 +86,20 @@ impl Supervisor {
         self.last_rows = campaigns.into_iter().map(|row| (row.id, row)).collect();
     }
 
-    /// A panic that told nobody shows here.
-    fn look_for_the_dead(&mut self, ctx: &mut Context<Self>) {
+    /// Finds actors that ended without a report, and handles their death.
+    fn handle_dead_actors(&mut self, ctx: &mut Context<Self>) {
         let is_dead = |slot: &Slot| match &slot.stage {
-            Stage::Alive(actor) | Stage::Disabling(actor) => !actor.connected(),
-            Stage::Building | Stage::Leaving | Stage::BackingOff => false,
+            Stage::Running(actor) | Stage::Disabling(actor) => !actor.connected(),
+            Stage::Building | Stage::DisablingRow | Stage::BackingOff => false,
         };
         let dead: Vec<CampaignId> = self.slots.iter().filter(|(_, slot)| is_dead(slot)).map(|(id, _)| *id).collect();
         for id in dead {
-            self.on_death(ctx, id);
+            self.actor_died(ctx, id);
         }
     }
 
-    /// An enabled row has an actor.
-    fn keep(&mut self, ctx: &mut Context<Self>, row: &CampaignRow) {
+    /// Builds an actor for an enabled row that has none.
+    fn ensure_actor(&mut self, ctx: &mut Context<Self>, row: &CampaignRow) {
         if let Some(slot) = self.slots.get_mut(&row.id) {
             if matches!(slot.stage, Stage::BackingOff) {
                 slot.row = row.clone();
@@ -105,7 +110,8 @@ impl Supervisor {
         self.build(ctx, row.id);
     }
 
-    /// A disabled row has no promise: enabling starts from idle, or from the cool-down.
+    /// Publishes a row whose generator is disabled. If a promise is still stored, it is ended, but for a cool-down that
+    /// lasts: `enable` starts from `idle`, or from the cool-down.
     fn publish_disabled(&mut self, row: &CampaignRow, stored: Option<&StoredPromise>) {
         if self.slots.get(&row.id).is_some_and(|slot| !matches!(slot.stage, Stage::BackingOff)) {
             return;
@@ -125,7 +131,7 @@ impl Supervisor {
             stored.promise = promise;
             let record =
                 Record { campaign: row.id, remote: row.trafficstar_id, promise, entry: None, hold: HoldChange::Keep };
-            // The next sync is the retry.
+            // If this fails, the next sync does it again.
             self.rows.save.do_send(Save(record));
         }
         let holds = [self.hold_all.hold.as_ref(), self.last_holds.get(&row.id)];
@@ -133,22 +139,21 @@ impl Supervisor {
         self.board.publish_campaign(without_actor(row, &self.defaults, shown.as_ref(), hold, now));
         if let Some(note) = ended {
             tracing::info!(campaign = %row.id, name = row.name, "{note}");
-            self.board.tell(OperatorEvent::note(now, &note).about(row.id, &row.name));
+            self.board.publish_event(OperatorEvent::note(now, &note).about(row.id, &row.name));
         }
     }
 
-    /// Ends the sync when no actor is being built any more, and arms the next one.
+    /// Ends the sync when no actor is being built, and sets the timer of the next one.
     pub(super) fn finish_sync(&mut self, ctx: &mut Context<Self>) {
         let building = self.slots.values().any(|slot| matches!(slot.stage, Stage::Building));
         if self.sync_stage != SyncStage::Building || building {
             return;
         }
-        self.sync_stage = SyncStage::BackingOff;
+        self.sync_stage = SyncStage::Idle;
         self.publish();
-        let [present, next] = &mut self.sync_waiters;
-        for waiter in present.drain(..) {
-            // Whoever waited may be gone.
-            let _ = waiter.send(self.sync_failure.clone().map_or(Ok(()), Err));
+        let [current, next] = &mut self.sync_waiters;
+        for waiter in current.drain(..) {
+            send_reply(waiter, self.sync_failure.clone().map_or(Ok(()), Err));
         }
         if !next.is_empty() {
             self.sync(ctx);
@@ -163,5 +168,11 @@ impl Supervisor {
             actor.sync_timer = None;
             actor.sync(ctx);
         }));
+    }
+
+    /// Asks for a sync that begins after this call, and does not wait for it.
+    pub(super) fn sync_soon(&mut self, ctx: &mut Context<Self>) {
+        // The receiver is dropped, since this caller does not wait for the sync.
+        drop(self.synced(ctx));
     }
 }

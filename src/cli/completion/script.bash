@@ -1,8 +1,8 @@
-# bash completion of traffic-generator; the program itself knows what may follow.
+# bash completion of traffic-generator: the program itself prints the candidates.
 _traffic_generator() {
     local program=${COMP_WORDS[0]/#\~/$HOME} line=${COMP_LINE:0:COMP_POINT} typed=${COMP_WORDS[COMP_CWORD]}
     local word=${line##*[[:space:]]} before='' separator value answer
-    # What readline takes for the words before this one stays on the line.
+    # readline replaces only the part after the last ":" or "=": candidates must not repeat what is before it.
     for separator in : =; do
         if [[ $COMP_WORDBREAKS == *"$separator"* && ${word#"$before"} == *"$separator"* ]]; then
             before=${word%"${word##*"$separator"}"}
@@ -15,7 +15,7 @@ _traffic_generator() {
             compopt -o default
         elif [[ -n $value ]]; then
             value=${value#"$before"}
-            # Within quotes nothing has to be quoted.
+            # Within quotes a candidate needs no escapes.
             if [[ $typed != [\"\']* ]]; then
                 printf -v value %q "$value"
             fi

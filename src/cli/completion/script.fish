@@ -1,4 +1,4 @@
-# fish completion of traffic-generator; the program itself knows what may follow.
+# fish completion of traffic-generator: the program itself prints the candidates.
 function __traffic_generator_complete
     set -l words (commandline -opc)
     set -l typed (commandline -ct)

@@ -1,5 +1,5 @@
 #compdef traffic-generator
-# zsh completion of traffic-generator; the program itself knows what may follow.
+# zsh completion of traffic-generator: the program itself prints the candidates.
 _traffic-generator() {
     local line value
     local -a described

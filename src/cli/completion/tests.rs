@@ -1,4 +1,4 @@
-//! What completes a line, at each place of it.
+//! The candidates at each place of a line.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn campaign(id: i64, name: &str) -> Campaign {
     serde_json::from_value(row).unwrap()
 }
 
-/// What completes a line, with two campaigns that have a name of their own and three others.
+/// Returns the candidates for a line, with two campaigns of unique names and three others.
 fn completed(line: &str) -> Vec<String> {
     let mut program = definition();
     program.build();
@@ -20,9 +20,9 @@ fn completed(line: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_can_follow_is_known_at_each_place_of_a_line() {
+fn each_place_of_a_line_has_its_candidates() {
     let words = ["1", "shoes", "2", "red shoes", "3", "4", "5"];
-    let cases: [(&str, &[&str]); 22] = [
+    let cases: [(&str, &[&str]); 23] = [
         ("traffic-generator ca", &["campaign"]),
         ("traffic-generator campaign ", &["list", "add", "set", "remove", "help"]),
         ("traffic-generator status ", &words),
@@ -43,6 +43,7 @@ fn what_can_follow_is_known_at_each_place_of_a_line() {
         ("traffic-generator --socket /x/y url list tw", &[]),
         ("traffic-generator hold 1 --rea", &["--reason"]),
         ("traffic-generator hold 1 --reason ", &[]),
+        ("traffic-generator manual two", &["two-machines"]),
         ("traffic-generator run --js", &[]),
         ("traffic-generator run --config ", &[FILES]),
     ];
@@ -54,7 +55,7 @@ fn what_can_follow_is_known_at_each_place_of_a_line() {
 }
 
 #[test]
-fn the_supervisor_that_is_asked_is_the_one_that_the_line_names() {
+fn the_campaigns_are_read_from_the_supervisor_that_the_line_names() {
     let mut program = definition();
     program.build();
     let typed = Typed::read(&program, &split("--socket /a status --config=/b"));

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use clap::error::ErrorKind;
+
 use super::super::help::{GROUPS, refuse_json};
 use super::*;
 
@@ -47,8 +49,9 @@ fn words(call: &str) -> Vec<&str> {
 
 #[track_caller]
 fn assert_understood(words: &[&str], place: &str) {
-    let parsed = definition().try_get_matches_from(words);
-    assert!(parsed.is_ok(), "{words:?} of {place:?}: {}", parsed.unwrap_err());
+    if let Err(error) = definition().try_get_matches_from(words) {
+        assert_eq!(error.kind(), ErrorKind::DisplayHelp, "{words:?} of {place:?}: {error}");
+    }
 }
 
 #[test]
@@ -72,7 +75,7 @@ fn json_is_offered_where_there_is_some_and_refused_elsewhere() {
     for command in all(&built()) {
         let name = command.get_name().to_owned();
         let is_shown = command.get_arguments().any(|argument| argument.get_id() == "json" && !argument.is_hide_set());
-        let prints_none = ["run", "top", "completions", "man"].contains(&name.as_str());
+        let prints_none = ["run", "top", "completions", "man", "manual"].contains(&name.as_str());
         assert_eq!(is_shown, !prints_none, "{name}");
         if is_shown {
             let mut command = command;
@@ -88,6 +91,38 @@ fn json_is_offered_where_there_is_some_and_refused_elsewhere() {
     assert_eq!(parsed(&["traffic-generator", "run", "--json"]), Err(2));
     assert_eq!(parsed(&["traffic-generator", "--json", "man"]), Err(2));
     assert_eq!(parsed(&["traffic-generator", "--json", "status"]), Ok(()));
+}
+
+#[test]
+fn the_long_help_of_every_command_ends_with_its_example_and_what_holds_for_all_and_the_short_one_is_short() {
+    let headings = ["Exit status:", "Environment:", "Files:"];
+    for mut command in all(&built()) {
+        let name = command.get_name().to_owned();
+        let (long, short) = (command.render_long_help().to_string(), command.render_help().to_string());
+        let found =
+            |text: &str, words: &str| text.find(words).unwrap_or_else(|| panic!("{name} has no {words}: {text}"));
+        let places = ["Example: "].iter().chain(&headings).map(|heading| found(&long, heading));
+        assert!(places.is_sorted(), "{long}");
+        assert!(long.trim_end().ends_with("the config where there is none"), "{long}");
+        assert!(short.contains("Example: ") && !headings.iter().any(|heading| short.contains(heading)), "{short}");
+    }
+}
+
+#[test]
+fn every_man_page_names_the_manual_and_the_programs_own_lists_its_topics() {
+    let program = built();
+    for command in with_subcommands(&program) {
+        let page = page(&program, command).replace("\\*(Aq", "'").replace('\\', "");
+        let (_, referred) = page.split_once(".SH \"SEE ALSO\"").unwrap();
+        assert!(referred.contains("traffic-generator manual TOPIC"), "{referred}");
+        let is_the_manual = page_name(command) == MANUAL;
+        assert_eq!(referred.contains("fBtraffic-generator-manualfR(1)"), !is_the_manual, "{referred}");
+        let lists_topics = is_the_manual || page_name(command) == "traffic-generator";
+        for topic in Topic::value_variants() {
+            let entry = format!(".TP\nfB{}fR\n{}", topic.name(), topic.about());
+            assert_eq!(page.contains(&entry), lists_topics, "{entry} in {page}");
+        }
+    }
 }
 
 #[test]
@@ -128,13 +163,23 @@ fn every_option_says_what_it_is() {
 }
 
 const README: &str = include_str!("../../../README.md");
+const TESTS: &str = include_str!("../../../tests/README.md");
 
-/// What a reader is shown to type: the lines of its blocks that begin with the program's name, and what stands in
-/// backticks in a paragraph.
+/// A README as long as this is read to its end; the manual has the rest.
+const MOST_LINES_OF_THE_README: usize = 200;
+
 #[test]
-fn every_command_line_of_the_readme_is_understood() {
+fn the_readme_is_short_and_names_the_manual() {
+    let lines = README.lines().count();
+    assert!(lines <= MOST_LINES_OF_THE_README, "README.md has {lines} lines");
+    assert!(README.contains("`traffic-generator manual`"), "README.md does not name the manual");
+}
+
+/// Returns the texts that a reader is shown to type: the lines of a page's blocks that begin with the program's name,
+/// and the spans in backticks in its paragraphs.
+fn typed(page: &str) -> Vec<&str> {
     let mut lines: Vec<&str> = Vec::new();
-    for (position, part) in README.split("```").enumerate() {
+    for (position, part) in page.split("```").enumerate() {
         if position % 2 == 1 {
             let typed = part.lines().map(|line| line.trim_start().trim_start_matches("$ "));
             lines.extend(typed.filter(|line| line.starts_with("traffic-generator ")));
@@ -143,21 +188,44 @@ fn every_command_line_of_the_readme_is_understood() {
             lines.extend(spans.filter(|span| span.starts_with("traffic-generator ")));
         }
     }
-    assert!(lines.len() > 15, "the search finds little: {lines:?}");
-    for line in lines {
-        for words in calls(line) {
-            // In a paragraph an argument may have a name only.
-            let words: Vec<&str> = words.iter().map(|word| if *word == "ID" { "1" } else { word }).collect();
-            assert_understood(&words, line);
+    lines
+}
+
+#[test]
+fn every_command_line_of_the_readme_and_of_the_manual_is_understood() {
+    let topics = Topic::value_variants().iter().map(|topic| (topic.name(), topic.text()));
+    let pages = topics.chain([("README.md".to_owned(), README), ("tests/README.md".to_owned(), TESTS)]);
+    let mut count = 0;
+    for (name, page) in pages {
+        for line in typed(page) {
+            for words in calls(line) {
+                count += 1;
+                // In a paragraph an argument may have a name only.
+                let words: Vec<&str> = words.iter().map(|word| if *word == "ID" { "1" } else { word }).collect();
+                assert_understood(&words, &format!("{line} ({name})"));
+            }
         }
+    }
+    assert!(count > 60, "the search finds {count} calls only");
+}
+
+/// Every command has a place where an operator learns what it is for.
+#[test]
+fn the_manual_names_every_command() {
+    let manual: String = Topic::value_variants().iter().map(|topic| topic.text()).collect();
+    for command in definition().get_subcommands().filter(|command| !command.is_hide_set()) {
+        let name = command.get_name();
+        let is_named = manual.contains(&format!("traffic-generator {name}")) || manual.contains(&format!("`{name}`"));
+        // The page of contents names the manual itself.
+        assert!(is_named || name == "manual", "no topic of the manual names `{name}`");
     }
 }
 
 /// The table of commands has every command with every option of its own, and the line below it those that all have.
 #[test]
 fn the_readme_lists_every_command_with_its_options_and_no_other() {
-    let (_, section) = README.split_once("\n### Commands\n").expect("the heading");
-    let section = section.split("\n### ").next().unwrap();
+    let (_, section) = README.split_once("\n## Commands\n").expect("the heading");
+    let section = section.split("\n## ").next().unwrap();
     let mut listed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for row in section.lines().filter_map(|line| line.strip_prefix("| `")) {
         let row = row.replace("\\|", "/");

@@ -1,17 +1,17 @@
-//! Numbers as text that shows their size: bars against a threshold, and sparklines over time.
+//! Draws numbers: bars against a threshold, and sparklines over time.
 
 use ratatui::text::Span;
 
 use super::theme::Theme;
 use crate::domain::money::{Clicks, Money};
 
-/// A bar's last cell is one of these, an eighth of a cell each.
+/// The last cell of a bar, in steps of an eighth.
 const EIGHTHS: [char; 8] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
-/// From the lowest to the highest.
+/// The columns of a sparkline, from the lowest to the highest.
 const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// `value` of `full` as a bar of `width` cells; more than full is full. `mark` is a second threshold, drawn where the bar
-/// does not cover it.
+/// Returns `value` of `full` as a bar of `width` cells; more than full is drawn as full. `mark` is a second threshold,
+/// drawn if the bar does not cover it.
 pub(in crate::cli) fn bar(value: u64, full: u64, mark: Option<u64>, width: usize) -> String {
     let cells = |value: u64, parts: u128| {
         let parts = u128::from(value.min(full)) * width as u128 * parts / u128::from(full.max(1));
@@ -20,7 +20,7 @@ pub(in crate::cli) fn bar(value: u64, full: u64, mark: Option<u64>, width: usize
     let eighths = cells(value, 8);
     let marked = mark.map(|mark| cells(mark, 1));
     let cell = |place: usize| match eighths.saturating_sub(place * 8) {
-        // The least of something is not nothing.
+        // A small value must not look like 0.
         0 if place == 0 && value > 0 => '▏',
         0 if marked == Some(place) => '┊',
         0 => '·',
@@ -29,19 +29,19 @@ pub(in crate::cli) fn bar(value: u64, full: u64, mark: Option<u64>, width: usize
     (0..width).map(cell).collect()
 }
 
-/// The values as a line of small columns, scaled between the least and the most of them.
+/// Returns the values as a sparkline, scaled between the smallest and the largest value.
 pub(in crate::cli) fn spark(values: impl Iterator<Item = u64> + Clone) -> String {
     let least = values.clone().min().unwrap_or(0);
     let span = u128::from(values.clone().max().unwrap_or(0) - least);
     let level = |value: u64| match (u128::from(value - least) * 7).checked_div(span) {
         Some(level) => LEVELS.get(usize::try_from(level).unwrap_or(7)).copied().unwrap_or('█'),
-        // They are all the same.
+        // All values are equal.
         None => '▁',
     };
     values.map(level).collect()
 }
 
-/// Cut, not rounded: `9.99` is below a limit of `10.00`.
+/// Returns an amount with two decimals. It is cut, not rounded: 9.999 must not look like a limit of 10.00.
 pub(in crate::cli) fn to_cents(amount: Money) -> String {
     let text = amount.to_string();
     text.split_once('.').map_or_else(
@@ -50,7 +50,7 @@ pub(in crate::cli) fn to_cents(amount: Money) -> String {
     )
 }
 
-/// Today's spend of its limit.
+/// Returns a bar of today's spend against its limit.
 pub(in crate::cli) fn spend_bar<'c>(spend: Money, limit: Money, theme: Theme, width: usize) -> Span<'c> {
     let micros = |amount: Money| u64::try_from(amount.micros()).unwrap_or(0);
     let (spend, limit) = (micros(spend), micros(limit));
@@ -64,7 +64,8 @@ pub(in crate::cli) fn spend_bar<'c>(spend: Money, limit: Money, theme: Theme, wi
     Span::styled(bar(spend, limit, None, width), style)
 }
 
-/// The remaining clicks of the `[activate, pause]` with which a campaign is run and paused, with a mark at the latter.
+/// Returns a bar of the remaining clicks against the `[activate, pause]` thresholds, with a mark at the pause
+/// threshold.
 pub(in crate::cli) fn clicks_bar<'c>(
     clicks: Clicks,
     [activate, pause]: [Clicks; 2],
@@ -86,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bar_shows_its_share_and_the_mark_that_it_does_not_cover() {
+    fn a_bar_shows_its_share_and_an_uncovered_mark() {
         let cases = [
             ((0, 100, None, 4), "····"),
             ((1, 100_000, None, 4), "▏···"),
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sparkline_goes_from_the_least_to_the_most() {
+    fn a_sparkline_is_scaled_from_the_smallest_to_the_largest_value() {
         let cases: [(&[u64], &str); 5] =
             [(&[], ""), (&[7], "▁"), (&[3, 3, 3], "▁▁▁"), (&[0, 1, 2, 7], "▁▂▃█"), (&[u64::MAX, 0], "█▁")];
         for (values, expected) in cases {

@@ -1,4 +1,4 @@
-//! A table of lines that are never wrapped: where room is short, cells are cut and columns left out.
+//! A table whose lines are never wrapped: if room is short, cells are cut and columns are left out.
 
 use ratatui::layout::Alignment;
 use ratatui::style::Style;
@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::text::shortened;
 
-/// What stands between two columns.
+/// The number of spaces between two columns.
 const GAP: usize = 2;
 
 /// A column.
@@ -14,36 +14,36 @@ const GAP: usize = 2;
 pub(in crate::cli) struct Column {
     title: &'static str,
     is_right: bool,
-    /// Its cells may be cut to this width.
+    /// The width to which its cells may be cut; `None` if they are never cut.
     cut_to: Option<usize>,
-    /// Where room is short, the column with the highest rank is left out; 0 never is.
+    /// If room is short, the column with the highest rank is left out first; a column of rank 0 always stays.
     rank: u8,
 }
 
 impl Column {
-    /// A column that is always whole.
+    /// Returns a column that is never cut or left out.
     pub(in crate::cli) const fn new(title: &'static str) -> Self {
         Self { title, is_right: false, cut_to: None, rank: 0 }
     }
 
-    /// Numbers stand at the right.
+    /// Aligns the cells at the right, for numbers.
     pub(in crate::cli) const fn right(self) -> Self {
         Self { is_right: true, ..self }
     }
 
-    /// Its cells may be cut to this width.
+    /// Allows cutting the cells to this width.
     pub(in crate::cli) const fn cut_to(self, width: usize) -> Self {
         Self { cut_to: Some(width), ..self }
     }
 
-    /// Where room is short it is left out before all of a lower rank.
+    /// Allows leaving the column out if room is short, before all columns of a lower rank.
     pub(in crate::cli) const fn leaves(self, rank: u8) -> Self {
         Self { rank, ..self }
     }
 }
 
-/// The table's lines, its titles first. Without a width, nothing is cut or left out. Cells behind the last column are not
-/// shown.
+/// Returns the table's lines, the titles first. Without a width, nothing is cut or left out. Cells after the last
+/// column are not shown.
 pub(in crate::cli) fn table<const CELLS: usize>(
     columns: &[Column],
     rows: &[[Line<'static>; CELLS]],
@@ -61,7 +61,7 @@ pub(in crate::cli) fn table<const CELLS: usize>(
     std::iter::once(titles.as_slice()).chain(rows).map(|row| joined(columns, row, &widths)).collect()
 }
 
-/// The width of each column; none where it is left out.
+/// Returns the width of each column, `None` for a column that is left out.
 fn fitted(columns: &[Column], natural: &[usize], width: Option<usize>) -> Vec<Option<usize>> {
     let mut widths: Vec<Option<usize>> = natural.iter().copied().map(Some).collect();
     let Some(width) = width else { return widths };
@@ -76,7 +76,7 @@ fn fitted(columns: &[Column], natural: &[usize], width: Option<usize>) -> Vec<Op
         let to_spare: usize = widths.iter().enumerate().map(|(place, now)| spare(place, *now)).sum();
         if over == 0 || to_spare >= over {
             let mut over = over;
-            // The longest is cut first, a column at a time, until all that can be cut are alike.
+            // The widest column is cut first, one cell at a time, so that columns that can be cut become equally wide.
             while over > 0 {
                 let longest = (0..widths.len())
                     .filter(|&place| spare(place, widths.get(place).copied().flatten()) > 0)
@@ -140,7 +140,7 @@ mod tests {
     ];
 
     #[test]
-    fn cells_are_cut_and_columns_left_out_where_room_is_short_and_nothing_is_wrapped() {
+    fn if_room_is_short_cells_are_cut_and_columns_left_out_but_no_line_is_wrapped() {
         let row = |cells: [&str; 4]| cells.map(|cell| Line::from(cell.to_owned()));
         let rows = [row(["1", "garden tools", "pauses at 5,000", "x"]), row(["12", "漢字漢字漢字", "-", ""])];
         let cases = [

@@ -1,7 +1,8 @@
-//! How results look: colours, bars, columns and lines, on paper (`status`, `explain`, `history`) and on a screen (`top`).
+//! Colours, bars, columns and lines, for printed results (`status`, `explain`, `history`, `watch`) and for the full
+//! screen (`top`).
 //!
-//! Pure, but for [`paper`], which asks the terminal for its width. Everything that a colour says stands there as a word
-//! or a sign, too.
+//! Pure, except for [`paper`], which reads the terminal's width. Every meaning of a colour is also shown as a word or a
+//! sign.
 
 pub(super) mod bars;
 pub(super) mod columns;

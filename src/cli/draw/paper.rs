@@ -1,4 +1,4 @@
-//! Where results are printed: how wide it is, whether it has colours, and lines as what is written to it.
+//! The place where results are printed: its width, its colours, and the text that is written to it.
 
 use std::io::IsTerminal;
 
@@ -9,17 +9,17 @@ use ratatui::text::Line;
 use super::theme::Theme;
 use crate::printable::printable;
 
-/// What results are printed on.
+/// The place where results are printed: a terminal, a pipe or a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cli) struct Paper {
-    /// How many columns it has; none for a pipe or a file, whose lines may be as long as they need.
+    /// The number of columns; `None` for a pipe or a file, whose lines may have any length.
     pub(in crate::cli) width: Option<usize>,
-    /// Its colours.
+    /// The colours, or none.
     pub(in crate::cli) theme: Theme,
 }
 
 impl Paper {
-    /// Standard output. A pipe gets no colours, whatever the environment says.
+    /// Returns the place behind standard output. A pipe and a file never get colours.
     pub(in crate::cli) fn of_stdout() -> Self {
         if !std::io::stdout().is_terminal() {
             return Self { width: None, theme: Theme::PLAIN };
@@ -29,8 +29,8 @@ impl Paper {
     }
 }
 
-/// The lines as they are written, each with its end. Only our own colours have an escape character, and without colours
-/// there is none at all.
+/// Returns the lines as text, each with a line break. Only the theme's colours produce escape characters; escape
+/// characters within the text are replaced.
 pub(in crate::cli) fn written(lines: &[Line<'_>], theme: Theme) -> String {
     let mut text = String::new();
     for line in lines {
@@ -49,7 +49,7 @@ pub(in crate::cli) fn written(lines: &[Line<'_>], theme: Theme) -> String {
     text
 }
 
-/// The terminal's numbers for what a [`Theme`] uses.
+/// Returns the terminal's codes for a style of a [`Theme`].
 fn codes(style: Style) -> Vec<&'static str> {
     let modifiers = [(Modifier::BOLD, "1"), (Modifier::REVERSED, "7")];
     let modifiers = modifiers.into_iter().filter(|(modifier, _)| style.add_modifier.contains(*modifier));
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_our_own_colours_reach_a_terminal_as_escapes() {
+    fn only_the_themes_colours_reach_a_terminal_as_escapes() {
         let line = |theme: Theme| [Line::from(vec![Span::styled("a\x1b[2Jb", theme.bad()), Span::raw(" c  ")])];
         let written = |theme| written(&line(theme), theme);
         assert_eq!(written(Theme::COLORED), "\x1b[1;31ma\u{fffd}[2Jb\x1b[0m c\n");

@@ -1,4 +1,4 @@
-//! Text in lines that fit, and two texts on one line.
+//! Breaks text into lines that fit, and puts two texts on one line.
 
 use ratatui::text::{Line, Span};
 
@@ -29,8 +29,8 @@ pub(in crate::cli) fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// The items one behind the other, with `between` between two on one line; a line ends where the next item has no room. An
-/// item that is longer than a line is broken between words. Without a width there is one line.
+/// Puts the items on lines, with `between` between two items of one line. A new line begins if the next item does not
+/// fit. An item that is longer than a line is broken between words. Without a width there is one line.
 pub(in crate::cli) fn flow(
     items: Vec<Span<'static>>,
     between: &'static str,
@@ -60,7 +60,7 @@ pub(in crate::cli) fn flow(
     lines
 }
 
-/// The line, or its beginning and `…` where it has more than `width` columns.
+/// Returns the line, or its beginning and `…` if it has more than `width` columns.
 pub(in crate::cli) fn shortened(line: &Line<'static>, width: usize) -> Line<'static> {
     if line.width() <= width {
         return line.clone();
@@ -93,7 +93,7 @@ fn columns(text: &str) -> usize {
     Span::raw(text).width()
 }
 
-/// One text at the left and one at the right of a line.
+/// Returns a line with one text at the left and one at the right.
 pub(in crate::cli) fn both_ends(left: Line<'static>, right: String, width: u16) -> Line<'static> {
     let right = Span::raw(right);
     let between = usize::from(width).saturating_sub(left.width() + right.width());

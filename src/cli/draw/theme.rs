@@ -1,10 +1,10 @@
-//! Colours, or none of them: everything that a colour says stands there as a word or a sign, too.
+//! Colours, or none. Every meaning of a colour is also shown as a word or a sign.
 
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::telemetry;
 
-/// How things are marked.
+/// The styles of results, with or without colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cli) struct Theme {
     colored: bool,
@@ -13,12 +13,12 @@ pub(in crate::cli) struct Theme {
 impl Theme {
     /// With colours.
     pub(in crate::cli) const COLORED: Self = Self { colored: true };
-    /// Without.
+    /// Without colours.
     pub(in crate::cli) const PLAIN: Self = Self { colored: false };
 
-    /// Without colours where `NO_COLOR` is set to anything, and on a terminal that has none.
+    /// Returns the theme for a terminal: without colours if `NO_COLOR` is set or `TERM` is `dumb`.
     pub(in crate::cli) fn from_environment() -> Self {
-        // What has a theme is drawn on a terminal.
+        // Callers use a theme on a terminal only, which `true` says.
         if telemetry::has_colours(true) { Self::COLORED } else { Self::PLAIN }
     }
 
@@ -38,7 +38,7 @@ impl Theme {
         self.color(Color::Red).add_modifier(Modifier::BOLD)
     }
 
-    /// What has to be seen from across the room.
+    /// The most urgent style: lost contact with the supervisor, and `pause-all`.
     pub(in crate::cli) fn alarm(self) -> Style {
         self.bad().add_modifier(Modifier::REVERSED)
     }
@@ -55,12 +55,12 @@ impl Theme {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
-    /// What waits for an end that is known.
+    /// A state that ends at a known time.
     pub(in crate::cli) fn waiting(self) -> Style {
         self.color(Color::Cyan)
     }
 
-    /// What stands still, as it should.
+    /// A campaign that is stopped as promised.
     pub(in crate::cli) fn stopped(self) -> Style {
         self.color(Color::Blue)
     }

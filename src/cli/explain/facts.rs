@@ -1,8 +1,8 @@
-//! Each fact in words, with its source and when it said so; none where it was not read.
+//! Each fact in words, with its source and its age; `None` if it was not read.
 
 use chrono::{DateTime, Utc};
 
-use super::all::ago;
+use super::verbose::ago;
 use crate::cli::render::{span, stands_still};
 use crate::domain::explain::{ClicksFact, EndTimeFact, SpendFact, StatusFact, Thresholds};
 use crate::domain::spend::SpendSource;
@@ -35,7 +35,7 @@ pub(super) fn end_time(fact: &EndTimeFact, now: DateTime<Utc>) -> Option<String>
     Some(format!("{end}{owed}{}", read_at(fact.at, now)))
 }
 
-/// With the limit, where it is known.
+/// Returns the spend in words, with the limit if it is known.
 pub(super) fn spend(fact: &SpendFact, limits: Option<&Thresholds>, now: DateTime<Utc>) -> Option<String> {
     let doubt = fact.doubt.as_ref();
     let of = limits.map(|limits| format!(" of {}", limits.spend_limit)).unwrap_or_default();
@@ -45,8 +45,8 @@ pub(super) fn spend(fact: &SpendFact, limits: Option<&Thresholds>, now: DateTime
     let source = match source {
         SpendSource::Campaign => "from the campaign itself",
         SpendSource::Report => "from the reports",
-        SpendSource::Database => "stored earlier, since TrafficStars could not tell",
-        SpendSource::None => "every source answered, and none has a value",
+        SpendSource::Database => "stored earlier, since the reads from TrafficStars failed",
+        SpendSource::None => "since every source answered without a value",
     };
     let doubt = doubt.map(|doubt| format!("; {doubt}")).unwrap_or_default();
     let unchanged = fact.unchanged_since.filter(|since| stands_still(*since, now));
@@ -54,7 +54,7 @@ pub(super) fn spend(fact: &SpendFact, limits: Option<&Thresholds>, now: DateTime
     Some(format!("{amount}{of}, {source}{}{doubt}{unchanged}", read_at(fact.at, now)))
 }
 
-/// With the thresholds, where they are known.
+/// Returns the remaining clicks in words, with the thresholds if they are known.
 pub(super) fn clicks(fact: &ClicksFact, limits: Option<&Thresholds>, now: DateTime<Utc>) -> Option<String> {
     let since = fact.unknown_since.map(|at| format!(", since {}", ago(at, now))).unwrap_or_default();
     let of = limits.map(|limits| {

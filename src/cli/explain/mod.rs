@@ -1,12 +1,12 @@
-//! `explain`: why a campaign is (not) running, and what happens next, for a person at three in the morning.
+//! `explain`: why a campaign is (not) running, and what happens next.
 //!
-//! The page says first what is and what to type, then what it rests on; [`all`] is the rest of it, for `--verbose`. Both
-//! are made of the API's answers alone. All times are UTC.
+//! The page shows first the answer and the commands that may help, then the facts behind it. [`all`] adds the details
+//! of `--verbose`. Both use the API's answers alone. All times are UTC.
 
-mod all;
 mod facts;
 #[cfg(test)]
 mod tests;
+mod verbose;
 
 use std::time::Duration;
 
@@ -29,17 +29,17 @@ use crate::domain::remote::StatusWord;
 use crate::domain::text::{clock, date};
 use crate::domain::verdict::Verdict;
 
-/// What stands before each line's text.
+/// The width of the label before each line's text.
 const LABEL: usize = 9;
 const BAR: usize = 16;
-/// What the database has is shown where it answers within this.
+/// The longest time that the page waits for the URLs and the journal, which come from the database.
 const STORED_WITHIN: Duration = Duration::from_secs(2);
-/// So many of the journal's entries are shown.
+/// The number of journal entries that are shown.
 const ENTRIES: u32 = 3;
-/// So many URLs are named.
+/// The number of URLs that are shown.
 const URLS: usize = 5;
 
-/// All that the page is made of.
+/// The contents of the page.
 #[derive(Debug)]
 struct Page<'a> {
     /// The supervisor's own explanation.
@@ -57,7 +57,7 @@ pub(super) async fn explain(arguments: &Arguments, target: &Target, verbose: boo
     if arguments.json {
         return arguments.print(&explanation, String::new);
     }
-    // A database that does not answer keeps the explanation back for a moment only.
+    // A database that does not answer delays the explanation only for this long.
     let query = JournalQuery { campaign: Some(id), limit: ENTRIES, ..JournalQuery::default() };
     let stored = async { tokio::join!(client.urls(id), client.journal(query)) };
     let (urls, entries) = match timeout(STORED_WITHIN, stored).await {
@@ -68,7 +68,7 @@ pub(super) async fn explain(arguments: &Arguments, target: &Target, verbose: boo
         let page = Page { explanation: &explanation, urls: &urls, entries: &entries };
         let mut lines = page.lines(paper);
         if verbose {
-            lines.extend(all::lines(&explanation, paper));
+            lines.extend(verbose::lines(&explanation, paper));
         }
         lines
     })
@@ -88,7 +88,7 @@ impl Page<'_> {
     }
 }
 
-/// Why it is so, what comes next, and what to type.
+/// Returns why the campaign is as it is, what happens next, and which commands may help.
 pub(super) fn answer(explanation: &Explanation, paper: Paper) -> Vec<Line<'static>> {
     let mut part = Part { paper, lines: Vec::new() };
     part.add("Why", &explanation.summary, Style::new());
@@ -105,7 +105,7 @@ pub(super) fn answer(explanation: &Explanation, paper: Paper) -> Vec<Line<'stati
     part.lines
 }
 
-/// How it is, in a few words and in a colour.
+/// Returns the heading: the campaign, and its state in a few coloured words.
 fn heading(explanation: &Explanation, Paper { width, theme }: Paper) -> Vec<Line<'static>> {
     let (sign, words, style) = verdict(explanation, theme);
     let Explanation { id, name, trafficstar_id, at, .. } = explanation;
@@ -136,10 +136,10 @@ fn verdict(explanation: &Explanation, theme: Theme) -> (&'static str, String, St
 
 fn next(explanation: &Explanation) -> String {
     let next = &explanation.next;
-    next.at.map_or_else(|| next.then.clone(), |at| format!("{}: {}", all::when(at, explanation.at), next.then))
+    next.at.map_or_else(|| next.then.clone(), |at| format!("{}: {}", verbose::when(at, explanation.at), next.then))
 }
 
-/// What an operator may want to type, if anything.
+/// Returns the commands that may help, if any.
 fn advice(explanation: &Explanation) -> Vec<String> {
     let id = explanation.id;
     let spend = explanation.thresholds.as_ref().and_then(|thresholds| thresholds.spend_to_limit);
@@ -151,13 +151,13 @@ fn advice(explanation: &Explanation) -> Vec<String> {
     let clicks = format!("give it clicks: traffic-generator url list {id}, then url set URL_ID --click-limit …");
     let guard = format!("guard it: traffic-generator enable {id}");
     let mut advice = match explanation.verdict {
-        // A campaign without thresholds has nobody who could keep it paused.
+        // A campaign without thresholds has no actor that could keep it paused.
         Verdict::Unguarded if explanation.thresholds.is_none() => {
             vec![format!("stop it once: traffic-generator process {id} --force pause"), guard]
         }
         Verdict::Unguarded => vec![stop],
         Verdict::OnHold => {
-            vec![format!("end the hold: traffic-generator release {id}, or release-all where all are on hold")]
+            vec![format!("end the hold: traffic-generator release {id}, or release-all if all campaigns are on hold")]
         }
         Verdict::NotGuarded => vec![guard],
         Verdict::Stopped
@@ -173,14 +173,14 @@ fn advice(explanation: &Explanation) -> Vec<String> {
     advice
 }
 
-/// The page while it is written.
+/// The lines of the page so far.
 struct Part {
     paper: Paper,
     lines: Vec<Line<'static>>,
 }
 
 impl Part {
-    /// A text in as many lines as it needs, each indented.
+    /// Adds a text in as many lines as it needs, each indented.
     fn add(&mut self, label: &'static str, text: &str, style: Style) {
         if text.is_empty() {
             return;
@@ -194,7 +194,7 @@ impl Part {
         }
     }
 
-    /// A fact beside its bar. Where it is not known, there is no bar to be read wrongly.
+    /// Adds a fact beside its bar; without a bar if the fact is unknown.
     fn add_with_bar(&mut self, label: &'static str, text: &str, bar: Option<Span<'static>>) {
         let Some(bar) = bar else { return self.add(label, text, Style::new()) };
         let indent = LABEL + 2 + BAR + 2;
@@ -221,7 +221,8 @@ impl Part {
     }
 }
 
-/// Which landing page is used up? A URL whose clicks do not count says why.
+/// Returns the URLs with their clicks, in words. A URL that is not active shows its status, since its clicks do not
+/// count.
 fn urls(urls: &[Url]) -> String {
     let named = urls.iter().take(URLS).map(|url| {
         let (clicks, limit) = (count(url.clicks), count(url.click_limit));

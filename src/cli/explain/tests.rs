@@ -1,4 +1,4 @@
-//! What the page of an explanation looks like: text held against files.
+//! The page of `explain`, compared with files.
 
 use super::*;
 use crate::cli::draw::paper::written;
@@ -27,14 +27,14 @@ fn entries() -> Vec<JournalEntry> {
 }
 
 #[test]
-fn the_answer_comes_first_then_what_to_type_then_what_it_rests_on() {
+fn the_answer_comes_first_then_the_commands_then_the_facts() {
     let (urls, entries) = (urls(), entries());
     for width in [60, 80, 120] {
         for (theme, kind) in [(Theme::PLAIN, "plain"), (Theme::COLORED, "colored")] {
             let paper = Paper { width: Some(width), theme };
             let explanation = Explanation { verdict: Verdict::Unguarded, ..explanation(1) };
             let mut lines = Page { explanation: &explanation, urls: &urls, entries: &entries }.lines(paper);
-            lines.extend(all::lines(&explanation, paper));
+            lines.extend(verbose::lines(&explanation, paper));
             assert!(lines.iter().all(|line| line.width() <= width), "{lines:#?}");
             assert_drawn(&format!("explain/{kind}_{width}"), &written(&lines, theme));
         }
@@ -42,20 +42,20 @@ fn the_answer_comes_first_then_what_to_type_then_what_it_rests_on() {
 }
 
 #[test]
-fn text_is_made_of_what_json_says() {
+fn the_page_shows_only_what_the_json_has() {
     let json = serde_json::to_string(&explanation(1)).unwrap();
     let read: Explanation = serde_json::from_str(&json).unwrap();
     let text = |explanation: &Explanation| {
         let paper = Paper { width: None, theme: Theme::PLAIN };
         let mut lines = Page { explanation, urls: &[], entries: &[] }.lines(paper);
-        lines.extend(all::lines(explanation, paper));
+        lines.extend(verbose::lines(explanation, paper));
         written(&lines, Theme::PLAIN)
     };
     assert_eq!(text(&read), text(&explanation(1)));
 }
 
 #[test]
-fn each_verdict_has_its_words_and_what_may_help_is_named() {
+fn each_verdict_has_its_words_and_the_commands_that_may_help() {
     let cases = [
         (
             Verdict::Unguarded,

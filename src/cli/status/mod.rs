@@ -1,17 +1,15 @@
-//! `status` and `dump`: what the supervisor knows, as a table or whole.
+//! `status`: what the supervisor knows, as a table.
 
 mod table;
 #[cfg(test)]
 mod tests;
-
-use std::io::Write;
 
 use ratatui::text::Line;
 
 pub(super) use self::table::Shown;
 use super::draw::paper::Paper;
 use super::target::{Known, Target};
-use super::{Arguments, CommandError, heading, to_json};
+use super::{Arguments, CommandError, heading};
 use crate::domain::health::{Health, HealthWord};
 use crate::domain::ids::CampaignId;
 use crate::domain::status::Dump;
@@ -26,19 +24,10 @@ pub(super) async fn status(arguments: &Arguments, targets: &[Target], shown: Sho
     arguments.draw(&dump.campaigns, |paper| lines(&all, &dump, &health, shown, paper))
 }
 
-/// The heading tells of `all` campaigns, the table of those that are asked for.
+/// Returns the lines. The heading is about `all` campaigns, the table shows the requested ones.
 fn lines(all: &Dump, asked: &Dump, health: &Health, shown: Shown, paper: Paper) -> Vec<Line<'static>> {
     let mut lines = heading::lines(all, health, all.captured_at, paper);
     lines.push(Line::default());
     lines.extend(table::lines(asked, health.status == HealthWord::Ok, shown, paper));
     lines
-}
-
-pub(super) async fn dump(arguments: &Arguments, target: Option<&Target>) -> Result<(), CommandError> {
-    let client = arguments.client()?;
-    let printed = match target {
-        Some(target) => to_json(&target.ask(&client, async |id| client.campaign_state(id).await).await?)?,
-        None => to_json(&client.state().await?)?,
-    };
-    writeln!(std::io::stdout().lock(), "{printed}").map_err(CommandError::Print)
 }

@@ -1,4 +1,4 @@
-//! The table of `status`: a line for each campaign, trouble first, and nothing wrapped.
+//! The table of `status`: one line per campaign, trouble first, never wrapped.
 
 use chrono::{DateTime, Utc};
 use ratatui::text::{Line, Span};
@@ -14,21 +14,21 @@ use crate::cli::render::{count_of, last_action, span, stands_still, until};
 use crate::domain::status::{CampaignStatus, Dump, Observed, Role};
 use crate::domain::text::word;
 
-/// Which campaigns a table shows, and how much of each.
+/// The campaigns and the columns that a table shows.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(in crate::cli) struct Shown {
-    /// Only what needs somebody's attention
+    /// Show only campaigns that need attention
     #[arg(long)]
     pub(super) attention: bool,
-    /// Every column, and no cell cut: the promise, the source of the spend, the next tick, the last action, too
+    /// Show every column, uncut: also the promise, the source of the spend, the next tick and the last action
     #[arg(long)]
     pub(super) wide: bool,
 }
 
-/// A longer name is cut where it is not asked for everything: a pipe has no width that would do so.
+/// Without `--wide`, longer names are cut to this, also in a pipe, which has no width.
 const LONGEST_NAME: usize = 32;
 
-/// So many columns are shown without `--wide`.
+/// The number of columns without `--wide`.
 const FEW: usize = 9;
 
 const COLUMNS: [Column; 13] = [
@@ -47,7 +47,7 @@ const COLUMNS: [Column; 13] = [
     Column::new("LAST ACTION"),
 ];
 
-/// The lines: titles, a line each, and what to type next.
+/// Returns the lines: the titles, one line per campaign, and hints.
 pub(super) fn lines(dump: &Dump, is_well: bool, shown: Shown, paper: Paper) -> Vec<Line<'static>> {
     if dump.campaigns.is_empty() {
         return vec![Line::from("No campaigns: `traffic-generator campaign add` adds one.")];
@@ -67,7 +67,7 @@ pub(super) fn lines(dump: &Dump, is_well: bool, shown: Shown, paper: Paper) -> V
     }
     let cells: Vec<_> =
         rows.iter().map(|(_, campaign, condition)| row(campaign, condition, now, shown.wide, paper.theme)).collect();
-    // `--wide` prints lines as long as they need to be.
+    // With `--wide`, lines may have any length.
     let (columns, width) = if shown.wide { (COLUMNS.as_slice(), None) } else { (COLUMNS.split_at(FEW).0, paper.width) };
     let mut lines = table(columns, &cells, width, paper.theme.label());
     lines.push(Line::default());
@@ -77,8 +77,8 @@ pub(super) fn lines(dump: &Dump, is_well: bool, shown: Shown, paper: Paper) -> V
 
 fn footer(total: usize, in_need: usize, is_well: bool, Paper { width, theme }: Paper) -> Vec<Line<'static>> {
     let first = match in_need {
-        0 if is_well => Span::styled("none needs attention", theme.good()),
-        0 => Span::styled("what is wrong stands in the first lines", theme.bad()),
+        0 if is_well => Span::styled("no campaign needs attention", theme.good()),
+        0 => Span::styled("the first lines say what is wrong", theme.bad()),
         1 => Span::styled(format!("1 of {} needs attention", count_of(total, "campaign")), theme.bad()),
         _ => Span::styled(format!("{in_need} of {} need attention", count_of(total, "campaign")), theme.bad()),
     };

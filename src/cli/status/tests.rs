@@ -1,4 +1,4 @@
-//! What `status` looks like: text held against files.
+//! The output of `status`, compared with files.
 
 use chrono::Duration;
 use serde_json::json;
@@ -29,7 +29,7 @@ fn trouble_comes_first_and_no_line_is_longer_than_the_terminal() {
 }
 
 #[test]
-fn only_what_needs_attention_is_shown_where_that_is_asked_for() {
+fn with_attention_only_campaigns_that_need_attention_are_shown() {
     let pipe = Paper { width: None, theme: Theme::PLAIN };
     let shown = Shown { attention: true, wide: false };
     let listed = |dump: &Dump| {
@@ -46,7 +46,7 @@ fn only_what_needs_attention_is_shown_where_that_is_asked_for() {
 }
 
 #[test]
-fn the_heading_tells_what_counts_for_all_campaigns() {
+fn the_heading_shows_what_applies_to_all_campaigns() {
     let paper = Paper { width: Some(80), theme: Theme::PLAIN };
     let mut troubled = dump(&several());
     troubled.supervisor.hold = Some(Hold {
@@ -72,13 +72,13 @@ fn the_heading_tells_what_counts_for_all_campaigns() {
                 "✗ the database fails: it is locked by another program",
                 "‖ ALL CAMPAIGNS ARE ON HOLD until released, by 0 (root): wrong landing page, and",
                 "OBSERVE MODE for all campaigns: nothing is sent",
-                "activations wait for their turn in the limit of requests: all run again by about",
+                "activations wait for free requests (limit per minute): all run again by about",
             ],
         ),
         (
             &standby,
             &health(&[]),
-            vec!["● standing by beside the guard of 8 campaigns", "Unchanged by: nobody leads at the moment"],
+            vec!["● standing by for 8 campaigns", "Standing by: no supervisor leads at the moment"],
         ),
     ];
     for (dump, health, wanted) in cases {
@@ -90,7 +90,7 @@ fn the_heading_tells_what_counts_for_all_campaigns() {
 }
 
 #[test]
-fn a_campaigns_own_limits_are_those_that_count() {
+fn a_campaigns_own_limits_are_shown_instead_of_the_defaults() {
     let own = json!({"limits": {"spend": "25.00", "activate_clicks": 2_000, "pause_clicks": 1_000}});
     let campaign = crate::cli::tests::campaign(1, "shoes", &own);
     let paper = Paper { width: None, theme: Theme::PLAIN };

@@ -1,4 +1,4 @@
-//! What the view knows and shows. Pure: data and keys come in, an order may come out; it reads no clock and no socket.
+//! The state of the view. Pure: data and keys come in, an order may come out; it reads no clock and no socket.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::domain::ids::CampaignId;
 use crate::domain::money::Clicks;
 use crate::domain::status::{CampaignStatus, Dump, Role};
 
-/// What the supervisor says of itself at one moment.
+/// The supervisor's dump and health at one moment.
 #[derive(Debug, Clone)]
 pub(super) struct State {
     pub(super) dump: Dump,
@@ -27,11 +27,11 @@ pub(super) struct Data {
     pub(super) dump: Dump,
     pub(super) health: Health,
     pub(super) received_at: DateTime<Utc>,
-    /// By the campaigns' places in the dump.
+    /// The urgency of each campaign, in the order of the dump.
     urgencies: Vec<Urgency>,
 }
 
-/// What an operator can order from the view.
+/// An order that the operator can give from the view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Order {
     /// Let one campaign decide now.
@@ -42,11 +42,11 @@ pub(super) enum Order {
     Release(CampaignId),
     /// Guard a campaign.
     Enable(CampaignId),
-    /// Guard a campaign no more; refused while it runs.
+    /// Stop guarding a campaign; refused while it runs.
     Disable(CampaignId),
     /// Pause every campaign and keep them paused, for a reason.
     PauseAll(String),
-    /// End the hold on all.
+    /// End the hold on all campaigns.
     ReleaseAll,
 }
 
@@ -64,10 +64,10 @@ impl fmt::Display for Order {
     }
 }
 
-/// By what the campaigns are sorted.
+/// The order of the campaigns.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Sorting {
-    /// What needs attention first, then what is nearest to a threshold.
+    /// First campaigns that need attention, then those nearest to a threshold.
     #[default]
     Urgency,
     /// By name.
@@ -79,7 +79,7 @@ pub(super) enum Sorting {
 }
 
 impl Sorting {
-    /// The next one, and after the last the first.
+    /// Returns the next sorting; after the last comes the first.
     pub(super) const fn next(self) -> Self {
         match self {
             Self::Urgency => Self::Name,
@@ -89,7 +89,7 @@ impl Sorting {
         }
     }
 
-    /// In words.
+    /// Returns the sorting in words.
     pub(super) const fn words(self) -> &'static str {
         match self {
             Self::Urgency => "trouble first",
@@ -100,68 +100,68 @@ impl Sorting {
     }
 }
 
-/// What has the keyboard.
+/// The part of the view that receives the keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum Focus {
     /// The list of campaigns.
     #[default]
     List,
-    /// The filter is being typed.
+    /// The line in which the filter is typed.
     Filter,
-    /// An order waits for a yes.
+    /// The question before an order.
     Dialog(Dialog),
-    /// The help is shown.
+    /// The help.
     Help,
 }
 
-/// An order that waits for a yes. It keeps its campaign, whatever the list does meanwhile.
+/// The question before an order. Its campaign does not change when the list does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Dialog {
-    /// What would be ordered, without its reason.
+    /// The order, with the reason that is typed so far.
     pub(super) order: Order,
-    /// The campaign as people call it, `1 (shoes)`; empty where it is for all.
+    /// The campaign's id and name, `1 (shoes)`; empty for an order about all campaigns.
     pub(super) campaign: String,
-    /// Whether the last yes came without the reason that it needs.
+    /// Whether Enter was pressed without the reason that the order needs.
     pub(super) reason_missing: bool,
 }
 
-/// A line about the last order.
+/// A message about the last order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Notice {
     pub(super) text: String,
     pub(super) is_problem: bool,
 }
 
-/// Everything the view knows.
+/// The state of the view.
 #[derive(Debug, Default)]
 pub(super) struct App {
     pub(super) data: Option<Data>,
-    /// Why there is no newer data, if so.
+    /// The reason why no newer data arrives; `None` if it does.
     pub(super) trouble: Option<String>,
     pub(super) filter: String,
-    /// Whether only what needs attention is listed.
+    /// Whether only campaigns that need attention are listed.
     pub(super) only_attention: bool,
     pub(super) sorting: Sorting,
     pub(super) focus: Focus,
     pub(super) notice: Option<Notice>,
-    /// Whether the details have the whole screen.
+    /// Whether the details fill the whole screen.
     pub(super) details_enlarged: bool,
-    /// How many of their lines are scrolled away.
+    /// The number of lines of the details that are scrolled away.
     pub(super) details_scroll: usize,
-    /// Whether the terminal has no room for questions: none is asked then.
+    /// Whether the terminal is too small for questions; then none is asked.
     pub(super) is_small: bool,
-    /// Whether the view is to end.
+    /// Whether the view must end.
     pub(super) ended: bool,
-    /// Places in the dump, as they are listed.
+    /// The places in the dump of the listed campaigns, in the order of the list.
     listed: Vec<usize>,
-    /// None: whatever is first in the list.
+    /// The selected campaign; `None` selects the first of the list.
     selected: Option<CampaignId>,
     histories: HashMap<CampaignId, History>,
     explanation: Option<Explanation>,
 }
 
 impl App {
-    /// Takes a new dump in.
+    /// Takes over a new dump.
     pub(super) fn receive(&mut self, State { dump, health }: State, now: DateTime<Utc>) {
         let is_another = |data: &Data| data.dump.started_at != dump.started_at;
         if self.data.as_ref().is_some_and(is_another) {
@@ -171,7 +171,7 @@ impl App {
         self.trouble = None;
         let mut histories = std::mem::take(&mut self.histories);
         for campaign in &dump.campaigns {
-            // Moved over, so that nothing is kept of campaigns that are gone.
+            // Histories are moved one by one, so that those of removed campaigns are dropped.
             let mut history = histories.remove(&campaign.id).unwrap_or_default();
             history.add(&campaign.observed);
             self.histories.insert(campaign.id, history);
@@ -182,12 +182,12 @@ impl App {
         self.list();
     }
 
-    /// Takes in why a campaign is as it is; `None` where the supervisor does not say.
+    /// Takes over the explanation of the selected campaign; `None` if the supervisor gave none.
     pub(super) fn explain(&mut self, explanation: Option<Explanation>) {
         self.explanation = explanation;
     }
 
-    /// Chooses and sorts what is listed. The order changes with the data alone, never between two dumps.
+    /// Chooses and sorts the listed campaigns. Without a key, the order changes only with new data.
     pub(super) fn list(&mut self) {
         let Some(data) = &self.data else { return };
         let wanted = self.filter.to_lowercase();
@@ -214,40 +214,40 @@ impl App {
         self.listed = listed.into_iter().map(|(place, ..)| place).collect();
     }
 
-    /// How many campaigns are listed.
+    /// Returns how many campaigns are listed.
     pub(super) fn listed_count(&self) -> usize {
         self.listed.len()
     }
 
-    /// The listed campaigns from `first` on.
+    /// Returns the listed campaigns from `first` on.
     pub(super) fn listed_from(&self, first: usize) -> impl Iterator<Item = &CampaignStatus> {
         let campaigns = self.data.as_ref().map_or(&[][..], |data| &data.dump.campaigns);
         self.listed.iter().skip(first).filter_map(|place| campaigns.get(*place))
     }
 
-    /// Whether the supervisor stands by, and shows what the leader has stored.
+    /// Whether the supervisor is a standby, which shows what the leader has stored.
     pub(super) fn stands_by(&self) -> bool {
         self.data.as_ref().is_some_and(|data| data.dump.leadership.role == Role::Standby)
     }
 
-    /// How many campaigns need attention, listed or not.
+    /// Returns how many campaigns need attention, listed or not.
     pub(super) fn attention_count(&self) -> usize {
         let urgencies = self.data.as_ref().map_or(&[][..], |data| &data.urgencies);
         urgencies.iter().filter(|urgency| urgency.needs_attention()).count()
     }
 
-    /// The selected campaign's place in the list. One that is not listed any more leaves the selection to the first.
+    /// Returns the selected campaign's place in the list; the first place if that campaign is no longer listed.
     pub(super) fn selected_place(&self) -> usize {
         let is_selected = |campaign: &CampaignStatus| Some(campaign.id) == self.selected;
         self.listed_from(0).position(is_selected).unwrap_or(0)
     }
 
-    /// The selected campaign.
+    /// Returns the selected campaign.
     pub(super) fn selected(&self) -> Option<&CampaignStatus> {
         self.listed_from(self.selected_place()).next()
     }
 
-    /// Selects by place, or the first again for place 0, which then stays the first whatever becomes most urgent.
+    /// Selects by place. Place 0 selects the first campaign, also if another one becomes the first.
     pub(super) fn select(&mut self, place: usize) {
         let place = place.min(self.listed.len().saturating_sub(1));
         let id = self.listed_from(place).next().map(|campaign| campaign.id);
@@ -255,24 +255,24 @@ impl App {
         self.details_scroll = 0;
     }
 
-    /// Takes note of how far the details can be scrolled, as they were drawn; none where there was no room for questions.
+    /// Takes over how far the drawn details can be scrolled; `None` if the terminal is too small for questions.
     pub(super) fn drawn(&mut self, furthest: Option<usize>) {
         self.is_small = furthest.is_none();
         self.details_scroll = self.details_scroll.min(furthest.unwrap_or(0));
     }
 
-    /// What was seen of a campaign while the view runs.
+    /// Returns the readings of a campaign since the view was opened.
     pub(super) fn history(&self, campaign: CampaignId) -> Option<&History> {
         self.histories.get(&campaign)
     }
 
-    /// Why the campaign is as it is, if the supervisor has said so.
+    /// Returns the campaign's explanation, if the supervisor has given one.
     pub(super) fn explanation(&self, campaign: CampaignId) -> Option<&Explanation> {
         self.explanation.as_ref().filter(|explanation| explanation.id == campaign)
     }
 }
 
-/// Whether a campaign has the wanted text, in lower case, in what is shown of it.
+/// Whether what is shown of a campaign contains the wanted text, which is in lower case.
 fn matches(campaign: &CampaignStatus, wanted: &str, now: DateTime<Utc>) -> bool {
     let has = |text: &str| text.to_lowercase().contains(wanted);
     campaign.id.to_string() == wanted

@@ -1,7 +1,7 @@
-//! The view's talk with the supervisor, on a thread of its own: drawing and keys never wait for it.
+//! The view's connection to the supervisor, on a thread of its own, so that drawing and keys never wait for an answer.
 //!
-//! One poll at a time, begun a second after the last began or as soon as that was answered: a slow supervisor is asked
-//! less often, never twice at once.
+//! There is one poll at a time. It begins a second after the last one began, or later, when that was answered: a slow
+//! supervisor gets fewer requests, never two at once.
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -13,26 +13,27 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Message;
 use super::app::{Notice, Order, State};
-use crate::cli::campaign::of_generator;
-use crate::cli::orders::{self, OrderReport};
+use crate::cli::order_report::OrderReport;
+use crate::cli::{disable, enable, hold, pause_all, process};
 use crate::control::client::{Client, ClientError};
 use crate::control::{CampaignPatch, HoldBody, ProcessBody};
 use crate::domain::ids::CampaignId;
 use crate::error_chain::in_full;
 
 const POLL_EVERY: Duration = Duration::from_secs(1);
-/// A supervisor that takes longer than this for its dump is in trouble, and the operator should know.
+/// If the dump takes longer than this, the view shows that there is no answer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
-/// What the view tells its connection.
+/// The view's requests to its connection.
 pub(super) struct Wishes {
-    /// Orders to be given.
+    /// The operator's orders.
     pub(super) orders: mpsc::UnboundedReceiver<Order>,
-    /// The campaign whose explanation is wanted.
+    /// The selected campaign, whose explanation is read.
     pub(super) selected: watch::Receiver<Option<CampaignId>>,
 }
 
-/// Polls, gives orders and listens for signals until the view is gone. It is `ready` once a signal ends the view in order.
+/// Polls, gives orders and receives signals until the view has ended. Sends to `ready` once signals are received: from
+/// then on a signal ends the view and restores the terminal.
 pub(super) async fn run(
     client: Client,
     mut wishes: Wishes,
@@ -43,7 +44,7 @@ pub(super) async fn run(
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
-    // The view waits for this, unless it is gone.
+    // The view waits for this. If it has ended already, there is no receiver.
     let _ = ready.send(());
     let poll = tokio::spawn(poll(Arc::clone(&client), wishes.selected, messages.clone()));
     loop {
@@ -76,13 +77,13 @@ async fn poll(client: Arc<Client>, mut selected: watch::Receiver<Option<Campaign
                     return;
                 }
             }
-            // Another campaign is selected: its explanation does not wait for the next poll.
+            // Another campaign is selected: its explanation is read at once, without waiting for the next poll.
             changed = selected.changed() => if changed.is_err() { return },
         }
         let campaign = *selected.borrow_and_update();
         if let Some(campaign) = campaign {
             let explained = timeout(ANSWERS_WITHIN, client.explain(campaign)).await;
-            // Without one the view shows the facts alone; that the supervisor is gone is the dump's to say.
+            // Without an explanation the view shows the facts alone. A missing supervisor shows by the missing dump.
             let explanation = explained.ok().and_then(Result::ok).map(Box::new);
             if messages.send(Message::Explanation(explanation)).is_err() {
                 return;
@@ -91,13 +92,13 @@ async fn poll(client: Arc<Client>, mut selected: watch::Receiver<Option<Campaign
     }
 }
 
-/// The dump, and whether all is well.
+/// Reads the dump and the health.
 pub(super) async fn state(client: &Client) -> Result<State, ClientError> {
     let (dump, health) = tokio::try_join!(client.state(), client.health())?;
     Ok(State { dump, health })
 }
 
-/// Why no dump came, short enough for the header.
+/// Returns why no dump arrived, short enough for the header.
 fn trouble(error: &ClientError) -> String {
     match error {
         ClientError::NoSupervisor(_) | ClientError::Lost(..) => "NO SUPERVISOR".to_owned(),
@@ -110,39 +111,42 @@ fn trouble(error: &ClientError) -> String {
     }
 }
 
-/// Gives an order as the command of its name does, and tells the view what that command would print.
+/// Gives an order as the command of that name does, and sends the command's text to the view.
 async fn give(client: Arc<Client>, order: Order, messages: Sender<Message>) {
-    let notice = match told(&client, &order).await {
+    let notice = match reported(&client, &order).await {
         Ok(OrderReport { said, warnings, is_problem }) => {
-            // What did not go as asked stands first: a long text is cut.
+            // Warnings come first, since a long text is cut.
             let text = warnings.into_iter().chain([said]).collect::<Vec<_>>().join("; ").replace('\n', " ");
             Notice { text: format!("{order}: {text}"), is_problem }
         }
         Err(error) => Notice { text: format!("{order}: {}", in_full(&error)), is_problem: true },
     };
-    // A view that is gone shows no answer.
+    // If the view has ended, there is no receiver.
     let _ = messages.send(Message::Answer(notice));
 }
 
-async fn told(client: &Client, order: &Order) -> Result<OrderReport, ClientError> {
+async fn reported(client: &Client, order: &Order) -> Result<OrderReport, ClientError> {
     Ok(match order {
-        Order::Process(campaign) => orders::of_processed(&client.process(*campaign, ProcessBody::default()).await?),
+        Order::Process(campaign) => process::of_processed(&client.process(*campaign, ProcessBody::default()).await?),
         Order::Hold(campaign, reason) => {
             let body = HoldBody { reason: Some(reason.clone()), ..HoldBody::default() };
-            orders::of_held(*campaign, &client.hold(*campaign, &body).await?)
+            hold::of_held(*campaign, &client.hold(*campaign, &body).await?)
         }
-        Order::Enable(campaign) => generator(client, *campaign, &CampaignPatch::enable(false)).await?,
-        Order::Disable(campaign) => generator(client, *campaign, &CampaignPatch::disable(false, false)).await?,
-        Order::ReleaseAll => orders::of_released_all(&client.release_all().await?, client.state().await.ok().as_ref()),
-        Order::Release(campaign) => orders::of_released(*campaign, &client.release(*campaign).await?),
+        Order::Enable(campaign) => {
+            let campaign = client.patch_campaign(*campaign, &CampaignPatch::enable(false)).await?;
+            OrderReport::new(enable::of_enabled(client, &campaign).await, Vec::new())
+        }
+        Order::Disable(campaign) => {
+            let campaign = client.patch_campaign(*campaign, &CampaignPatch::disable(false, false)).await?;
+            OrderReport::new(disable::of_disabled(client, &campaign, false).await, Vec::new())
+        }
+        Order::ReleaseAll => {
+            pause_all::of_released_all(&client.release_all().await?, client.state().await.ok().as_ref())
+        }
+        Order::Release(campaign) => hold::of_released(*campaign, &client.release(*campaign).await?),
         Order::PauseAll(reason) => {
-            let held = client.hold_all(&orders::pause_of_all(reason)).await?;
-            orders::of_held_all(&held, orders::Keeper::Supervisor)
+            let held = client.hold_all(&pause_all::pause_of_all(reason)).await?;
+            pause_all::of_held_all(&held, pause_all::Keeper::Supervisor)
         }
     })
-}
-
-async fn generator(client: &Client, id: CampaignId, patch: &CampaignPatch) -> Result<OrderReport, ClientError> {
-    let campaign = client.patch_campaign(id, patch).await?;
-    Ok(OrderReport::new(of_generator(client, &campaign, patch).await, Vec::new()))
 }

@@ -1,7 +1,7 @@
-//! What was seen of a campaign while the view runs, for its sparklines.
+//! A campaign's readings since the view was opened, for its sparklines.
 //!
-//! One sample for each new reading of spend or clicks, so that a line's length follows the guard's ticks, not the view's
-//! polls. Deliberately absent: anything from before the view was opened; the dump holds no history.
+//! There is one sample for each new reading of spend or clicks: a line grows with the guard's ticks, not with the
+//! view's polls. Deliberately absent: readings from before the view was opened, since the dump has no history.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::status::Observed;
 
-/// How many readings are kept: an hour of ticks.
+/// The number of readings that are kept: an hour of ticks.
 const KEPT: usize = 60;
 
 /// Readings of one value, oldest first.
@@ -30,12 +30,12 @@ impl Series {
         self.readings.push_back((at, value));
     }
 
-    /// The last readings, oldest first, at most `count`.
+    /// Returns the last readings, at most `count`, oldest first.
     pub(super) fn last(&self, count: usize) -> impl Iterator<Item = u64> + Clone + '_ {
         self.readings.iter().skip(self.readings.len().saturating_sub(count)).map(|(_, value)| *value)
     }
 
-    /// From the first of the last `count` readings to the last one.
+    /// Returns the time from the first of the last `count` readings to the last one.
     pub(super) fn covers(&self, count: usize) -> Duration {
         let first = self.readings.get(self.readings.len().saturating_sub(count));
         match (first, self.readings.back()) {
@@ -55,7 +55,7 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Adds what is new in an observation.
+    /// Adds the readings of an observation that are new.
     pub(super) fn add(&mut self, observed: &Observed) {
         let spend = observed.spend.map(|spend| u64::try_from(spend.micros()).unwrap_or(0));
         self.spend.add(observed.spend_at, spend);

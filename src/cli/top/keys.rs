@@ -1,18 +1,18 @@
-//! What each key does to the state. Pure; an order that was said yes to comes out.
-#![expect(clippy::wildcard_enum_match_arm, reason = "a keyboard has more keys than mean anything here")]
+//! What each key does to the state. Pure: a confirmed order is returned.
+#![expect(clippy::wildcard_enum_match_arm, reason = "most keys of a keyboard have no meaning here")]
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::app::{App, Dialog, Focus, Notice, Order};
 use crate::domain::status::CampaignStatus;
 
-/// How far PageUp and PageDown go.
+/// The number of lines that PageUp and PageDown move.
 const PAGE: isize = 10;
-/// A reason is a sentence, not a paste gone wrong.
+/// The largest number of characters of a typed text. It keeps out an accidental paste.
 const LONGEST_TEXT: usize = 200;
 
 impl App {
-    /// Takes a key in. What comes out is to be sent to the supervisor.
+    /// Handles a key. Returns an order that is to be sent to the supervisor.
     pub(super) fn press(&mut self, key: KeyEvent) -> Option<Order> {
         if key.kind == KeyEventKind::Release {
             return None;
@@ -23,7 +23,7 @@ impl App {
         }
         self.notice = None;
         if self.is_small {
-            // A question that is not seen must not be answered.
+            // The question is not visible, so no key may confirm it.
             self.focus = Focus::List;
             self.ended |= key.code == KeyCode::Char('q');
             return None;
@@ -78,7 +78,7 @@ impl App {
         }
     }
 
-    /// Up or down: in the details where they have the whole screen, else in the list.
+    /// Moves up or down: in the details if they fill the screen, else in the list.
     fn go(&mut self, lines: isize) {
         if self.details_enlarged {
             self.details_scroll = self.details_scroll.saturating_add_signed(lines);
@@ -142,7 +142,7 @@ impl App {
     }
 }
 
-/// The reason that an order carries, where it needs one.
+/// Returns the reason of an order, if the order needs one.
 fn reason_of(order: &mut Order) -> Option<&mut String> {
     match order {
         Order::Hold(_, reason) | Order::PauseAll(reason) => Some(reason),

@@ -1,8 +1,8 @@
-//! `top`: a full-screen view of every campaign, with keys for an operator's orders.
+//! `top`: a full-screen view of every campaign, with keys for the operator's orders.
 //!
-//! `app` is what it knows, `keys` what a key does to that, `draw` how it looks: all three pure. `connection` talks to the
-//! supervisor on a thread of its own; here is the loop that brings them together, and the terminal is left as it was.
-//! Deliberately absent: anything that the control API does not offer to everybody.
+//! `app` has the state, `keys` changes it by keys, `draw` draws it: all three are pure. `connection` sends requests to
+//! the supervisor on a thread of its own. This module has the loop, and restores the terminal at the end. Deliberately
+//! absent: anything that the control API does not offer to every client.
 
 mod app;
 mod connection;
@@ -31,19 +31,19 @@ use crate::clock::Clock;
 use crate::control::client::Client;
 use crate::domain::explain::Explanation;
 
-/// Ages are shown in seconds, so the screen is drawn at least this often.
+/// The screen is drawn at least this often, since it shows ages in seconds.
 const DRAW_EVERY: Duration = Duration::from_secs(1);
 
-/// What the loop waits for.
+/// An input of the loop.
 enum Message {
     Key(KeyEvent),
-    /// Anything else that happened to the terminal: it is drawn anew.
+    /// Another event of the terminal, such as a new size: the screen is drawn again.
     Redraw,
     KeyboardFailed(io::Error),
-    /// What the supervisor says of itself, or why it says nothing.
+    /// The supervisor's state, or why it did not arrive.
     State(Result<Box<State>, String>),
     Explanation(Option<Box<Explanation>>),
-    /// What became of an order.
+    /// The result of an order.
     Answer(Notice),
     ConnectionEnded,
 }
@@ -53,7 +53,7 @@ pub(super) fn top(arguments: &Arguments) -> Result<(), CommandError> {
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         return Err(TopError::NoTerminal.into());
     }
-    // As with every command: a supervisor that is not there is said at once, not on a full screen.
+    // As with every command, a missing supervisor is an error on stderr, not on a full screen.
     let state = arguments.wait_for(async { Ok(connection::state(&arguments.client()?).await?) })?;
     let mut app = App::default();
     app.receive(state, Clock::system().now());
@@ -79,12 +79,12 @@ fn show(mut app: App, client: Client) -> Result<(), TopError> {
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return Err(TopError::ConnectionDied),
         };
-        // All that has come meanwhile is one change of the screen.
+        // All messages that have arrived are handled before the screen is drawn once.
         for message in first.into_iter().chain(inbox.try_iter()) {
             match message {
                 Message::Key(key) => {
                     if let Some(order) = app.press(key) {
-                        // A connection that has ended says so itself.
+                        // If the connection has ended, its own message says so.
                         let _ = orders.send(order);
                     }
                 }
@@ -111,25 +111,25 @@ fn start_connection(client: Client, wishes: Wishes, messages: Sender<Message>) -
         runtime.block_on(connection::run(client, wishes, messages, ready))
     };
     let started = std::thread::Builder::new().name("connection".to_owned()).spawn(serve).map_err(TopError::Connection);
-    // Before the terminal is taken: a signal that comes earlier would leave it as it is then. A connection that could not
-    // be started says so itself.
+    // Wait until signals are received, before the terminal is changed: an earlier signal would end the program without
+    // restoring the terminal. If the connection could not be started, its own message says so.
     let _ = is_ready.recv();
     started
 }
 
 type Connection = JoinHandle<io::Result<()>>;
 
-/// Says that the connection has ended, by a panic, too: the loop would wait for its answers otherwise.
+/// Reports the end of the connection to the loop, also after a panic. Otherwise the loop would wait forever.
 struct EndNotice(Sender<Message>);
 
 impl Drop for EndNotice {
     fn drop(&mut self) {
-        // A view that is gone wants no notice.
+        // If the view has ended, there is no receiver.
         let _ = self.0.send(Message::ConnectionEnded);
     }
 }
 
-/// A signal ends the connection as it should be; anything else is an error.
+/// Returns how the connection ended. After a signal this is no error.
 fn end_of(connection: Connection) -> Result<(), TopError> {
     match connection.join() {
         Ok(ended) => ended.map_err(TopError::Connection),
@@ -137,7 +137,7 @@ fn end_of(connection: Connection) -> Result<(), TopError> {
     }
 }
 
-/// Reads keys on a thread of its own, which ends with the process: reading a terminal cannot be called off.
+/// Reads keys on a thread of its own, which ends with the process: a read of a terminal cannot be cancelled.
 fn start_keyboard(messages: Sender<Message>) -> Result<(), TopError> {
     let read = move || {
         loop {
@@ -157,8 +157,8 @@ fn start_keyboard(messages: Sender<Message>) -> Result<(), TopError> {
     std::thread::Builder::new().name("keyboard".to_owned()).spawn(read).map(drop).map_err(TopError::Terminal)
 }
 
-/// The terminal while the view has it. It is given back when this goes: at the end, on an error, and on a panic, for
-/// which the library has set a hook that does so before the panic's message is printed.
+/// The terminal while the view uses it. Dropping this restores the terminal, at the end and on an error. On a panic a
+/// hook of the library restores it before the panic's message is printed.
 struct Screen {
     terminal: DefaultTerminal,
 }
@@ -168,7 +168,7 @@ impl Screen {
         match ratatui::try_init() {
             Ok(terminal) => Ok(Self { terminal }),
             Err(error) => {
-                // It may have come half the way.
+                // A part of the changes may have been made.
                 let _ = ratatui::try_restore();
                 Err(TopError::Terminal(error))
             }
@@ -178,9 +178,9 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // After a panic the hook has done so, and a second time would move the cursor back over the panic's message.
+        // After a panic the hook has restored it. A second time would move the cursor back over the panic's message.
         if !std::thread::panicking() {
-            // A terminal that is gone needs nothing.
+            // A terminal that has been closed needs no restoring.
             let _ = ratatui::try_restore();
         }
     }

@@ -1,6 +1,6 @@
-//! What keys do to the state, and what the state looks like: text on a grid, held against files.
+//! What keys do to the state, and how the state is drawn: text on a grid, compared with files.
 //!
-//! `UPDATE_SCREENS=1 cargo test top::tests` writes the files anew; read the difference before you believe it.
+//! `UPDATE_SCREENS=1 cargo test top::tests` rewrites the files; review the difference before you keep it.
 
 use chrono::{DateTime, Duration, Utc};
 use ratatui::Terminal;
@@ -30,7 +30,7 @@ fn receive(app: &mut App, dump: Dump) {
     app.receive(State { dump, health: health(&[]) }, noon());
 }
 
-/// Types keys: a character each, `⏎` and `⎋` and `⌫` being what they look like.
+/// Presses keys, one per character. `⏎` is Enter, `⎋` is Escape, `⌫` is Backspace.
 fn press(app: &mut App, keys: &str) -> Vec<Order> {
     let code = |letter| match letter {
         '⏎' => KeyCode::Enter,
@@ -60,7 +60,7 @@ fn text_of(buffer: &Buffer) -> String {
     buffer.content.chunks(width).map(row).collect()
 }
 
-/// The same with its colours.
+/// Returns the rows with their colours.
 fn lines_of(buffer: &Buffer) -> Vec<Line<'static>> {
     let rows = buffer.content.chunks(usize::from(buffer.area.width));
     let spans = |cells: &[Cell]| -> Line<'static> {
@@ -75,7 +75,7 @@ fn lines_of(buffer: &Buffer) -> Vec<Line<'static>> {
     rows.map(spans).collect()
 }
 
-/// Holds what is drawn 18 seconds after the last reading against the file of this name.
+/// Compares the screen, a second after the dump, with the file of this name.
 fn assert_screen(name: &str, app: &App, (width, height): (u16, u16)) {
     let drawn = text_of(&draw_at(app, Theme::PLAIN, noon() + Duration::seconds(1), width, height).0);
     assert_drawn(&format!("top/{name}_{width}x{height}"), &drawn);
@@ -87,7 +87,7 @@ const LARGE: (u16, u16) = (120, 40);
 #[test]
 fn the_list_and_the_details_fit_any_terminal() {
     let mut app = app_with(&several());
-    // Two further readings, so that there is something to see over time.
+    // Two further readings, so that the sparklines show a change.
     for minute in [1, 2] {
         let mut campaigns = several();
         for campaign in &mut campaigns {
@@ -109,7 +109,7 @@ fn the_list_and_the_details_fit_any_terminal() {
 }
 
 #[test]
-fn what_is_over_the_list_fits_any_terminal() {
+fn dialogs_filter_and_details_fit_any_terminal() {
     for (name, keys) in [
         ("help", "?"),
         ("process", "p"),
@@ -147,7 +147,7 @@ fn the_lost_supervisor_and_the_explanation_are_shown() {
 }
 
 #[test]
-fn trouble_of_the_surroundings_has_a_line_of_its_own() {
+fn trouble_of_trafficstars_and_the_database_has_a_line_of_its_own() {
     let mut app = app_with(&several());
     let mut troubled = dump(&several());
     troubled.trafficstar.circuit = "open".to_owned();
@@ -158,15 +158,15 @@ fn trouble_of_the_surroundings_has_a_line_of_its_own() {
 }
 
 #[test]
-fn nothing_at_all_is_shown_as_such() {
+fn without_campaigns_the_view_says_so() {
     assert_screen("empty", &app_with(&[]), SMALL);
 }
 
 #[test]
-fn what_needs_attention_comes_first_then_what_is_near_a_threshold() {
+fn campaigns_that_need_attention_come_first_then_those_near_a_threshold() {
     let app = app_with(&several());
     let order: Vec<i64> = app.listed_from(0).map(|campaign| campaign.id.0).collect();
-    // Unguarded, error, blocked; then by distance; what nobody guards last.
+    // Unguarded, error, blocked; then by distance; the campaign that is not guarded comes last.
     assert_eq!(order, [4, 5, 9, 3, 1, 6, 8, 2, 7]);
     assert_eq!(app.attention_count(), 3);
 }
@@ -234,7 +234,7 @@ fn a_terminal_without_room_for_questions_asks_none() {
 }
 
 #[test]
-fn q_and_control_c_end_the_view_wherever_the_keyboard_is() {
+fn q_and_control_c_end_the_view_in_every_focus() {
     for keys in ["q", "⏎q"] {
         let mut app = app_with(&several());
         press(&mut app, keys);
@@ -249,7 +249,7 @@ fn q_and_control_c_end_the_view_wherever_the_keyboard_is() {
 }
 
 #[test]
-fn the_filter_looks_at_all_that_is_shown() {
+fn the_filter_searches_everything_that_is_shown() {
     let cases: [(&str, &[i64]); 9] = [
         ("shoes", &[1]),
         ("SHOES", &[1]),
@@ -270,7 +270,7 @@ fn the_filter_looks_at_all_that_is_shown() {
 }
 
 #[test]
-fn an_order_without_a_campaign_is_not_asked_for() {
+fn without_a_selected_campaign_no_order_can_be_given() {
     for keys in ["p", "h", "r"] {
         let mut app = app_with(&[]);
         press(&mut app, keys);
@@ -279,7 +279,7 @@ fn an_order_without_a_campaign_is_not_asked_for() {
 }
 
 #[test]
-fn the_selection_stays_with_its_campaign_and_the_first_with_the_first() {
+fn a_selection_follows_its_campaign_and_the_first_place_stays_first() {
     let worse = |id: usize| {
         let mut campaigns = several();
         campaigns[id - 1]["unguarded"] = json!(true);
@@ -296,7 +296,7 @@ fn the_selection_stays_with_its_campaign_and_the_first_with_the_first() {
 }
 
 #[test]
-fn a_dialog_keeps_its_campaign_whatever_the_list_does() {
+fn a_dialog_keeps_its_campaign_when_the_list_changes() {
     let mut app = app_with(&several());
     press(&mut app, "p");
     receive(&mut app, dump(&several()[..1]));
@@ -304,7 +304,7 @@ fn a_dialog_keeps_its_campaign_whatever_the_list_does() {
 }
 
 #[test]
-fn enlarged_details_scroll_no_further_than_there_is_something_to_see() {
+fn enlarged_details_scroll_to_their_last_line_at_most() {
     let mut app = app_with(&several());
     let next = NextStep { unless: vec!["a line".to_owned(); 30], ..explanation(4).next };
     app.explain(Some(Explanation { next, ..explanation(4) }));
@@ -320,7 +320,7 @@ fn enlarged_details_scroll_no_further_than_there_is_something_to_see() {
 }
 
 #[test]
-fn colours_say_the_state_and_without_them_nothing_is_coloured() {
+fn a_coloured_theme_uses_each_colour_and_a_plain_one_none() {
     let app = app_with(&several());
     let colors = |theme| {
         let buffer = draw_at(&app, theme, noon(), 120, 40).0;

@@ -1,4 +1,4 @@
-//! Managing campaigns and URLs.
+//! Requests about rows of campaigns and URLs.
 
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
@@ -9,22 +9,23 @@ use crate::control::{Campaign, CampaignPatch, Url, UrlPatch};
 use crate::domain::ids::{CampaignId, UrlId};
 
 impl Client {
-    /// Every campaign's row.
+    /// Lists every campaign's row.
     pub async fn campaigns(&self) -> Result<Vec<Campaign>, ClientError> {
         self.get("/v1/campaigns").await
     }
 
-    /// One campaign's row.
+    /// Reads one campaign's row.
     pub async fn campaign(&self, id: CampaignId) -> Result<Campaign, ClientError> {
         self.get(&format!("/v1/campaigns/{id}")).await
     }
 
-    /// Adds a campaign; returns when it is guarded, if it is to be.
+    /// Adds a campaign. If it is to be guarded, this returns when it is guarded.
     pub async fn add_campaign(&self, patch: &CampaignPatch) -> Result<Campaign, ClientError> {
         self.ask(Method::POST, "/v1/campaigns", Some(patch)).await
     }
 
-    /// Changes a campaign's row, its generator included; returns when that has come about, however long it takes.
+    /// Changes a campaign's row, its generator included. Returns when the change is in effect, or after three minutes
+    /// with [`ClientError::StillPending`].
     pub async fn patch_campaign(&self, id: CampaignId, patch: &CampaignPatch) -> Result<Campaign, ClientError> {
         let path = format!("/v1/campaigns/{id}");
         let (status, body) = self.send(Method::PATCH, &path, Some(patch)).await?;
@@ -42,8 +43,8 @@ impl Client {
         Err(ClientError::StillPending)
     }
 
-    /// Removes a campaign, and answers what it was; with `pause` it is paused first. Returns when it is gone, however long
-    /// that takes.
+    /// Removes a campaign and returns its last row; with `pause` the campaign is paused first. Returns when the row is
+    /// gone, or after three minutes with [`ClientError::StillPending`].
     pub async fn remove_campaign(&self, id: CampaignId, pause: bool) -> Result<Campaign, ClientError> {
         let before = self.campaign(id).await?;
         let path = format!("/v1/campaigns/{id}{}", if pause { "?pause=true" } else { "" });
@@ -61,7 +62,7 @@ impl Client {
         Err(ClientError::StillPending)
     }
 
-    /// A campaign's URLs.
+    /// Lists a campaign's URLs.
     pub async fn urls(&self, campaign: CampaignId) -> Result<Vec<Url>, ClientError> {
         self.get(&format!("/v1/campaigns/{campaign}/urls")).await
     }
@@ -76,12 +77,12 @@ impl Client {
         self.ask(Method::PATCH, &format!("/v1/urls/{id}"), Some(patch)).await
     }
 
-    /// Removes a URL, and answers what it was.
+    /// Removes a URL and returns its last row.
     pub async fn remove_url(&self, id: UrlId) -> Result<Url, ClientError> {
         self.ask(Method::DELETE, &format!("/v1/urls/{id}"), None::<()>).await
     }
 
-    /// What the database alone has to answer takes no 25 seconds, or is not known to have come about.
+    /// Sends a request that needs the database alone. If it takes 25 seconds, its effect is unknown.
     async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,

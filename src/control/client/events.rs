@@ -1,4 +1,4 @@
-//! The stream of events, read: server-sent events, of which the program's own server writes each in a few whole lines.
+//! Reads the stream of server-sent events. The program's own server writes each event's data on one line.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,28 +6,28 @@ use std::time::Duration;
 use reqwest::Response;
 use tokio::time::timeout;
 
-use super::{ANSWER_WITHIN, Break, Client, ClientError, heard, read};
+use super::{ANSWER_WITHIN, Break, Client, ClientError, read, shown};
 use crate::control::KEEP_ALIVE;
 use crate::domain::ids::CampaignId;
 use crate::domain::operator_event::OperatorEvent;
 
-/// The library wants a bound on the whole answer, and this one has no end.
+/// The time limit of the stream. The library requires a limit, but the stream has no end.
 const ONE_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-/// No event is nearly as long: what is has come from something else than a supervisor.
+/// The longest line. Every event is far shorter: a longer line does not come from a supervisor.
 const LONGEST_LINE_BYTES: usize = 1024 * 1024;
 
-/// Events as they happen.
+/// The open stream of events.
 #[derive(Debug)]
 pub struct Events {
     answer: Response,
-    /// What has come of the next line so far.
+    /// The received part of the next lines.
     line: Vec<u8>,
     path: PathBuf,
     for_people: bool,
 }
 
 impl Client {
-    /// What happens from now on, to one campaign or to all.
+    /// Opens the stream of events of one campaign or of all.
     pub async fn events(&self, campaign: Option<CampaignId>) -> Result<Events, ClientError> {
         let filter = campaign.map(|id| format!("?campaign={id}")).unwrap_or_default();
         let request = self.http.get(format!("http://localhost/v1/events{filter}")).timeout(ONE_YEAR);
@@ -39,16 +39,17 @@ impl Client {
 }
 
 impl Events {
-    /// The next event. A call that is given up loses nothing.
+    /// Returns the next event. Cancelling a call loses no event.
     ///
     /// # Errors
-    /// The supervisor ended, or was silent for too long, or what it says makes no sense.
+    /// The supervisor ended or sent nothing for too long, or its event cannot be read.
     pub async fn next(&mut self) -> Result<OperatorEvent, ClientError> {
         loop {
             while let Some(line) = self.take_line() {
-                // The event's id and kind are in its data, and comments are there to show that it lives.
+                // Other lines are skipped: the data has the event's id and kind, and comments only keep the stream
+                // alive.
                 if let Some(data) = line.strip_prefix(b"data:") {
-                    return read(&heard(data, self.for_people));
+                    return read(&shown(data, self.for_people));
                 }
             }
             let lost = |how| ClientError::Lost(self.path.clone(), how);

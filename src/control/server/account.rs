@@ -1,4 +1,4 @@
-//! What the account holds at TrafficStars. The supervisor asks for it, within the account's one limit.
+//! The account's campaigns at TrafficStars. The supervisor reads them, within the account's request limit.
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -12,10 +12,10 @@ use super::route::{GET, Route};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        Route::new(GET, "/v1/account", account, "The campaigns of the account at TrafficStars, which is asked now")
-            .query::<i64>("trafficstar_id", "Only this campaign, by its id at TrafficStars")
+        Route::new(GET, "/v1/account", account, "List the account's campaigns, as TrafficStars reports them now")
+            .query::<i64>("trafficstar_id", "Only the campaign with this id at TrafficStars")
             .waits_as_preferred()
-            .answers_list::<AccountCampaign>(200, "The campaigns, by their ids at TrafficStars")
+            .answers_list::<AccountCampaign>(200, "The campaigns, sorted by their ids at TrafficStars")
             .refuses(404, "The account has no such campaign"),
     ]
 }

@@ -1,4 +1,4 @@
-//! Reloading the config, other log lines, the end.
+//! Reload of the config, log filter, shutdown.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -9,31 +9,31 @@ use super::answer::{self, Answer, Body, carry_out};
 use super::route::{POST, PUT, Route};
 
 pub(super) fn routes() -> Vec<Route> {
-    let bad_config = "The config makes no sense, or has lost keys, and nothing has changed: `detail` has every problem";
+    let bad_config = "The config is invalid or has lost keys, and nothing has changed: `detail` has every problem";
     vec![
-        Route::new(POST, "/v1/reload", reload, "Read the config anew")
+        Route::new(POST, "/v1/reload", reload, "Read the config again")
             .may_accept::<ReloadBody>()
-            .answers::<Reloaded>(200, "What is in force now, and what needs a restart")
+            .answers::<Reloaded>(200, "The keys that are in force now, and those that need a restart")
             .refuses(422, bad_config),
-        Route::new(PUT, "/v1/log-filter", set_log_filter, "Write other log lines, until a reload or the end")
+        Route::new(PUT, "/v1/log-filter", set_log_filter, "Change the log filter, until a reload or a restart")
             .accepts::<LogFilterSetting>()
             .answers::<LogFilterSetting>(200, "The filter in force"),
-        Route::new(POST, "/v1/shutdown", shutdown, "Stop in order")
-            .answers::<Stopping>(202, "Accepted: it has stopped when its socket is gone"),
+        Route::new(POST, "/v1/shutdown", shutdown, "Stop the supervisor after its open requests")
+            .answers::<Stopping>(202, "Accepted: the supervisor has stopped when its socket no longer exists"),
     ]
 }
 
 async fn reload(State(shared): State<Shared>, body: Body) -> Result<Answer, Answer> {
     let body = answer::body_or_default(body)?;
-    Ok(carry_out(&shared.operations, body, AdminOrder::Reload).await)
+    Ok(carry_out(&shared.admin_orders, body, AdminOrder::Reload).await)
 }
 
 async fn set_log_filter(State(shared): State<Shared>, body: Body) -> Result<Answer, Answer> {
     let setting = answer::body(body)?;
-    Ok(carry_out(&shared.operations, setting, AdminOrder::SetLogFilter).await)
+    Ok(carry_out(&shared.admin_orders, setting, AdminOrder::SetLogFilter).await)
 }
 
-/// Answered when it is accepted: after its effect there is nobody left to answer.
+/// Answers when the order is accepted: after its effect there is no server to answer.
 async fn shutdown(State(shared): State<Shared>) -> Answer {
-    carry_out(&shared.operations, (), AdminOrder::Shutdown).await.but_status(StatusCode::ACCEPTED)
+    carry_out(&shared.admin_orders, (), AdminOrder::Shutdown).await.but_status(StatusCode::ACCEPTED)
 }

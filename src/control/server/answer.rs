@@ -1,4 +1,4 @@
-//! Answers: JSON, or an error as RFC 9457 has it.
+//! Answers: JSON, or an error as RFC 9457 defines it.
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ use crate::board::Board;
 use crate::domain::ids::{CampaignId, UrlId};
 use crate::printable::escaped_json;
 
-/// A command without effect within this time is answered with 202, and goes on.
+/// A command without effect within this time is answered with 202. The supervisor continues to carry it out.
 const EFFECT_WITHIN: Duration = Duration::from_secs(25);
-/// Nobody is waited for longer, whatever the client asks.
+/// The longest time that a client may request with `Prefer`.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(600);
 
 /// The content type of every error.
 pub(super) const PROBLEM_TYPE: &str = "application/problem+json";
 
-/// Hands a command to whoever carries it out, and answers after its effect.
+/// Sends a command to the actors or the daemon, and answers after its effect.
 pub(super) async fn carry_out<Q, A: Serialize, Order>(
     orders: &mpsc::Sender<Order>,
     question: Q,
@@ -32,10 +32,10 @@ pub(super) async fn carry_out<Q, A: Serialize, Order>(
     carry_out_within(EFFECT_WITHIN, orders, question, order).await
 }
 
-/// What an axum handler gets of a request's body.
+/// A request's body as an axum handler receives it.
 pub(super) type Body = Result<Bytes, BytesRejection>;
 
-/// For how long the client wants to wait for the effect: `Prefer: wait=120` (RFC 7240), in seconds.
+/// Returns how long the client wants to wait for the effect: `Prefer: wait=120` (RFC 7240), in seconds.
 pub(super) fn patience(headers: &HeaderMap) -> Duration {
     let preferences = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
     let wait = preferences.flat_map(|value| value.split(',')).find_map(|one| one.trim().strip_prefix("wait="));
@@ -43,7 +43,7 @@ pub(super) fn patience(headers: &HeaderMap) -> Duration {
     seconds.map_or(EFFECT_WITHIN, Duration::from_secs).min(LONGEST_PATIENCE)
 }
 
-/// The same, with a patience of the client's own.
+/// Sends the order, and returns the answer; 202 if it does not arrive within the time that the client wants to wait.
 pub(super) async fn carry_out_within<Q, A: Serialize, Order>(
     patience: Duration,
     orders: &mpsc::Sender<Order>,
@@ -62,7 +62,7 @@ pub(super) async fn carry_out_within<Q, A: Serialize, Order>(
     }
 }
 
-/// Hands a question to the supervisor. It changes nothing, so that one without an answer in time has failed.
+/// Sends a question to the supervisor. A question changes nothing, so that one without an answer in time has failed.
 pub(super) async fn ask<Q, A>(
     orders: &OrderPort,
     question: Q,
@@ -79,34 +79,34 @@ pub(super) async fn ask<Q, A>(
     }
 }
 
-/// The id in a path.
+/// Parses the campaign's id in a path.
 pub(super) fn campaign_id(text: &str) -> Result<CampaignId, Answer> {
     text.parse()
         .map(CampaignId)
         .map_err(|_| Answer::bad_field("id", format!("`{text}` is not a campaign id: give a number")))
 }
 
-/// The URL's id in a path.
+/// Parses the URL's id in a path.
 pub(super) fn url_id(text: &str) -> Result<UrlId, Answer> {
     text.parse().map(UrlId).map_err(|_| Answer::bad_field("id", format!("`{text}` is not a URL id: give a number")))
 }
 
-/// The body of a request; what is wrong with it names the field.
+/// Parses the body of a request. An error names the field.
 pub(super) fn body<T: DeserializeOwned>(body: Body) -> Result<T, Answer> {
     let body =
         body.map_err(|rejection| Answer::problem(rejection.status(), "body not read", &rejection.body_text()))?;
-    // serde would take an array for an object, too, its values in the order of the fields.
+    // serde would also accept an array, with the values in the order of the fields.
     let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&body).map_err(|error| {
         Answer::bad_field("body", format!("the body must be a JSON object, like {{\"name\": \"shoes\"}}: {error}"))
     })?;
     serde_path_to_error::deserialize(serde_json::Value::Object(object)).map_err(|error| {
-        // The whole, where no field is to blame.
+        // Without a path to a field, the error is about the whole body.
         let field = Some(error.path().to_string()).filter(|path| ![".", "?"].contains(&path.as_str()));
         Answer::bad_field(field.as_deref().unwrap_or("body"), error.inner().to_string())
     })
 }
 
-/// A body that may be left out.
+/// Parses a body that may be left out.
 pub(super) fn body_or_default<T: DeserializeOwned + Default>(given: Body) -> Result<T, Answer> {
     if given.as_ref().is_ok_and(Bytes::is_empty) { Ok(T::default()) } else { body(given) }
 }
@@ -130,7 +130,7 @@ impl Answer {
         Self::problem(StatusCode::INTERNAL_SERVER_ERROR, "not serialisable", &error.to_string())
     }
 
-    /// The same, naming the campaign's newest journal entry where it says that the effect is still to come.
+    /// Returns the same answer. An answer of 202 gets the id of the campaign's newest journal entry.
     pub(super) fn following(self, board: &Board, campaign: CampaignId) -> Self {
         if self.status != StatusCode::ACCEPTED {
             return self;
@@ -138,7 +138,7 @@ impl Answer {
         Self::json(StatusCode::ACCEPTED, &Pending { pending: true, journal_id: board.journal_id(campaign) })
     }
 
-    /// The answer to a question.
+    /// Returns the answer to a question.
     pub(super) fn of<A: Serialize>(answer: Result<A, Refusal>) -> Self {
         match answer {
             Ok(answer) => Self::json(StatusCode::OK, &answer),
@@ -155,7 +155,7 @@ impl Answer {
         Self::from_problem(StatusCode::UNPROCESSABLE_ENTITY, "bad input", problem)
     }
 
-    /// The same with another status, unless it says that something went wrong or is still to come.
+    /// Returns the same answer with another status, if it is 200. Refusals and 202 stay as they are.
     pub(super) fn but_status(mut self, status: StatusCode) -> Self {
         if self.status == StatusCode::OK {
             self.status = status;
@@ -172,8 +172,8 @@ impl Answer {
                 problem.possible_at = Some(*possible_at);
                 (StatusCode::CONFLICT, "not possible now")
             }
-            // The supervisor is well, and so is the request: they do not go together now, as with any other 409. A 503 would
-            // be a fault for whoever probes, and a reason to try the same socket again.
+            // Supervisor and request are both in order, but do not fit together now, as with any other 409. A monitor
+            // would take 503 for a fault, and a client would try the same socket again.
             Refusal::NotLeading(leader) => {
                 problem.leader.clone_from(leader);
                 (StatusCode::CONFLICT, "not the leader")
@@ -202,7 +202,7 @@ impl Answer {
         Self::from_problem(status, title, problem)
     }
 
-    /// The problem's title and status are set here.
+    /// Returns a problem as an answer, with this title and status.
     fn from_problem(status: StatusCode, title: &str, problem: Problem) -> Self {
         let problem = Problem { title: title.to_owned(), status: status.as_u16(), ..problem };
         let body = escaped_json(serde_json::to_string(&problem).unwrap_or_default()).into_bytes();

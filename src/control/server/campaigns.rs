@@ -1,4 +1,4 @@
-//! Campaigns' rows: listed, added, changed, removed.
+//! Lists, adds, changes and removes rows of campaigns.
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -17,24 +17,24 @@ pub(super) fn routes() -> Vec<Route> {
     const ALL: &str = "/v1/campaigns";
     const ONE: &str = "/v1/campaigns/{id}";
     vec![
-        Route::new(GET, ALL, list, "Every campaign's row").answers_list::<Campaign>(200, "The rows"),
+        Route::new(GET, ALL, list, "List every campaign's row").answers_list::<Campaign>(200, "The rows"),
         Route::new(POST, ALL, add, "Add a campaign; it needs `name` and `trafficstar_id`")
             .accepts::<CampaignPatch>()
             .answers::<Campaign>(201, "The new row")
             .pending()
-            .refuses(409, "Another campaign has this `trafficstar_id`, or it is to be guarded and has no active URL"),
-        Route::new(GET, ONE, show, "A campaign's row").answers::<Campaign>(200, "The row"),
+            .refuses(409, "Another campaign has this `trafficstar_id`, or it is to be guarded without an active URL"),
+        Route::new(GET, ONE, show, "Read a campaign's row").answers::<Campaign>(200, "The row"),
         Route::new(PATCH, ONE, change, "Change a campaign")
             .accepts::<CampaignPatch>()
-            .answers::<Campaign>(200, "As it is now")
+            .answers::<Campaign>(200, "The changed row")
             .pending()
             .refuses(409, NOT_NOW),
         Route::new(DELETE, ONE, remove, "Remove a campaign")
-            .query::<bool>("pause", "The same as in the body")
+            .query::<bool>("pause", "The same as `pause` in the body")
             .may_accept::<Removal>()
-            .answers::<Campaign>(200, "As it was")
+            .answers::<Campaign>(200, "The removed row")
             .pending()
-            .refuses(409, "It runs and is not to be paused, or cannot be paused now"),
+            .refuses(409, "The campaign runs and `pause` is not given, or it cannot be paused now"),
     ]
 }
 
@@ -64,7 +64,7 @@ fn new_campaign(patch: CampaignPatch) -> Result<CampaignPatch, Answer> {
         return Err(Answer::bad_field("trafficstar_id", "a campaign needs its id at TrafficStars".to_owned()));
     }
     if patch.pause {
-        return Err(Answer::bad_field("pause", "a new campaign is not guarded yet: leave it out".to_owned()));
+        return Err(Answer::bad_field("pause", "a new campaign is not guarded yet: leave this field out".to_owned()));
     }
     check_companions(&patch)?;
     let url = patch.url.clone().map(|url| first_url(url, patch.name.as_deref())).transpose()?;
@@ -82,14 +82,14 @@ fn first_url(url: UrlPatch, campaign: Option<&str>) -> Result<UrlPatch, Answer> 
     }
 }
 
-/// What says how the generator is enabled or disabled makes no sense without that.
+/// Refuses fields that belong to an enabled or a disabled generator, if `generator_enabled` says otherwise.
 fn check_companions(patch: &CampaignPatch) -> Result<(), Answer> {
     if patch.leave_running && (patch.generator_enabled != Some(false) || patch.pause) {
-        let detail = "goes with \"generator_enabled\": false, and not with pause".to_owned();
+        let detail = "only with \"generator_enabled\": false, and not together with pause".to_owned();
         return Err(Answer::bad_field("leave_running", detail));
     }
     if patch.anyway && patch.generator_enabled != Some(true) {
-        return Err(Answer::bad_field("anyway", "goes with \"generator_enabled\": true alone".to_owned()));
+        return Err(Answer::bad_field("anyway", "only with \"generator_enabled\": true".to_owned()));
     }
     Ok(())
 }
@@ -109,26 +109,26 @@ fn changed_campaign(campaign: CampaignId, patch: CampaignPatch) -> Result<Change
         return Err(Answer::bad_field("id", "a campaign keeps its id".to_owned()));
     }
     if patch == (CampaignPatch { id: patch.id, ..CampaignPatch::default() }) {
-        return Err(Answer::bad_field("body", "nothing to change: give a field, say generator_enabled".to_owned()));
+        return Err(Answer::bad_field("body", "nothing to change: give a field, such as generator_enabled".to_owned()));
     }
     if patch.url.is_some() {
-        let detail = format!("goes with a new campaign alone: POST /v1/campaigns/{campaign}/urls adds one");
+        let detail = format!("only with a new campaign: POST /v1/campaigns/{campaign}/urls adds a URL to this one");
         return Err(Answer::bad_field("url", detail));
     }
     check_companions(&patch)?;
-    let lets_go = patch.generator_enabled == Some(false) || patch.trafficstar_id.is_some();
-    if patch.pause && !lets_go {
-        let detail = "goes with \"generator_enabled\": false or another trafficstar_id alone";
+    let ends_guard = patch.generator_enabled == Some(false) || patch.trafficstar_id.is_some();
+    if patch.pause && !ends_guard {
+        let detail = "only with \"generator_enabled\": false or another trafficstar_id";
         return Err(Answer::bad_field("pause", detail.to_owned()));
     }
     Ok(ChangeCampaign { campaign, patch })
 }
 
-/// How a campaign is to be removed: in the query, or in the body.
+/// The options of a campaign's removal, in the query or in the body.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Removal {
-    /// Pause it first; without, one that runs is not removed.
+    /// Whether to pause the campaign first. Without this, a guarded campaign that may run is not removed.
     pause: bool,
 }
 

@@ -1,6 +1,7 @@
-//! The connections to the control socket: how many, how long one may be silent, and who says so.
+//! The connections to the control socket: how many there may be, how long one may be silent, and which user each has.
 //!
-//! Each is a task of its own, so that a slow client delays nobody else. Deliberately absent: what is answered.
+//! Each connection is a task of its own, so that a slow client does not delay the others. Deliberately absent: the
+//! answers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,23 +21,23 @@ use tower_service::Service;
 
 use crate::operator;
 
-/// The largest head of a request.
+/// The largest head of a request, in bytes.
 const HEAD_LIMIT_BYTES: usize = 64 * 1024;
-/// How long to wait before the next try when a connection could not be accepted: too many open files, perhaps.
+/// The time to wait after a connection could not be accepted, for example because too many files are open.
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
-/// How often that is said while it goes on.
+/// The interval at which that is logged while it lasts.
 const SAY_AGAIN: Duration = Duration::from_mins(1);
 
-/// What a client may take up.
+/// The limits of the clients.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// So many connections at once. When all places are taken, those whose clients say nothing are closed.
+    /// The largest number of connections at once. If it is reached, connections of silent clients are closed.
     pub(super) connections: usize,
-    /// How long a client may take to send the whole head of its first or next request.
+    /// The longest time in which a client may send the whole head of its first or next request.
     pub(super) silence: Duration,
-    /// How long a client may take to read some more of its answer.
+    /// The longest time in which a client may read nothing of its answer.
     pub(super) unread: Duration,
-    /// When places are wanted, a new connection is given this time to begin its request.
+    /// If the limit is reached, a new connection still has this time to begin its request.
     pub(super) grace: Duration,
 }
 
@@ -54,17 +55,18 @@ impl Default for Limits {
 /// The process at the other end, as the operating system knows it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer {
-    /// Its user.
+    /// The user's id, if the operating system reports it.
     pub(super) uid: Option<u32>,
-    /// Its process id.
+    /// The process id, if the operating system reports it.
     pub(super) pid: Option<i32>,
 }
 
 impl Peer {
-    /// The operator, as the journal and holds call them. None where the operating system does not tell.
+    /// Returns the operator for the journal and holds: uid and name. `None` if the operating system does not report the
+    /// uid.
     pub(super) async fn operator(self) -> Option<String> {
         let uid = self.uid?;
-        // Asking for the name blocks for a moment; without it the number alone says whose order it was.
+        // The look-up of the name may block. If it fails, the uid alone is recorded.
         let named = tokio::task::spawn_blocking(move || operator::describe(uid)).await;
         Some(named.unwrap_or_else(|_| uid.to_string()))
     }
@@ -78,8 +80,8 @@ impl Peer {
     }
 }
 
-/// Answers every client from `router` until `stop` resolves, then finishes the answers under way. From each of `renewed` on,
-/// clients come by that listener.
+/// Answers every client with `router` until `stop` resolves, then finishes the open answers. Each listener from
+/// `renewed` replaces the one before.
 pub(super) async fn serve(
     mut listener: UnixListener,
     mut renewed: mpsc::Receiver<UnixListener>,
@@ -88,7 +90,7 @@ pub(super) async fn serve(
     stop: impl Future<Output = ()>,
 ) {
     let places = Arc::new(Semaphore::new(limits.connections));
-    // Whoever is told to leave goes as soon as its answer is written.
+    // A message here asks each connection to close as soon as its answer is written.
     let (leave, _) = watch::channel(());
     let mut connections = JoinSet::new();
     let mut said_at = None;
@@ -96,7 +98,7 @@ pub(super) async fn serve(
     loop {
         tokio::select! {
             () = &mut stop => break,
-            Some(anew) = renewed.recv() => listener = anew,
+            Some(new) = renewed.recv() => listener = new,
             Some(_) = connections.join_next() => {}
             (stream, place) = next(&listener, &places, &leave, &mut said_at) => {
                 connections.spawn(attend(stream, router.clone(), limits, leave.subscribe(), place));
@@ -108,7 +110,7 @@ pub(super) async fn serve(
     while connections.join_next().await.is_some() {}
 }
 
-/// The next client, once there is a place for it; it waits in the listener's queue until then.
+/// Returns the next client when there is a place for it. Until then it waits in the listener's queue.
 async fn next(
     listener: &UnixListener,
     places: &Arc<Semaphore>,
@@ -125,7 +127,7 @@ async fn next(
             Ok((stream, _)) => return (stream, place),
             Err(error) => {
                 if said_at.is_none_or(|said_at| said_at.elapsed() >= SAY_AGAIN) {
-                    tracing::warn!(%error, "no client can be let in: this is tried again every second, and said once a minute");
+                    tracing::warn!(%error, "no client can connect: retried every second, logged once a minute");
                     *said_at = Some(Instant::now());
                 }
                 sleep(ACCEPT_AGAIN).await;
@@ -152,7 +154,7 @@ async fn attend(
             router.clone().call(request)
         })
     };
-    // hyper has no time-out for a client that does not read.
+    // hyper itself has no time-out for a client that does not read.
     let mut stream = TimeoutWriter::new(stream);
     stream.set_timeout(Some(limits.unread));
     let connection = http1::Builder::new()
@@ -161,7 +163,7 @@ async fn attend(
         .max_buf_size(HEAD_LIMIT_BYTES)
         .serve_connection(TokioIo::new(Box::pin(stream)), service);
     tokio::pin!(connection);
-    // How a connection ended is its client's business: there is nobody else to tell.
+    // How a connection ended matters to its client only, so the result is ignored.
     tokio::select! {
         _ = connection.as_mut() => return,
         _ = leave.changed() => {}

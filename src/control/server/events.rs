@@ -1,6 +1,6 @@
-//! What happens, as it happens: server-sent events. A reader who is too slow loses some and is told how many; nobody
-//! waits for one. Readers stay for hours, so that they have half of the socket's places at the most: the other half is for
-//! orders, the panic button first.
+//! Serves events as they happen, as server-sent events. A reader that is too slow loses events and gets their number;
+//! the supervisor never waits for a reader. Readers stay for hours, so they get at most half of the socket's places:
+//! the other half is for orders such as `pause-all`.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -25,15 +25,15 @@ use crate::domain::ids::CampaignId;
 use crate::domain::operator_event::OperatorEvent;
 use crate::printable::escaped_json;
 
-/// So many readers at once: half of the connections that the socket has places for.
+/// The largest number of readers: half of the connections that the socket accepts.
 const MOST_READERS: usize = 32;
 
 pub(super) fn routes() -> Vec<Route> {
     let summary =
-        "What happens, as it happens, until either side ends it; with more than 32 readers the oldest is ended";
+        "Events as they happen, until either side closes the stream; with more than 32 streams, the oldest is closed";
     vec![
         Route::new(GET, "/v1/events", events, summary)
-            .query::<i64>("campaign", "One campaign's events alone")
+            .query::<i64>("campaign", "Only the events of this campaign, by its database id")
             .answers_text(200, "Server-sent events, whose data is JSON", "text/event-stream")
             .refuses(404, NO_SUCH_CAMPAIGN),
     ]
@@ -44,7 +44,8 @@ pub(super) fn routes() -> Vec<Route> {
 pub(super) struct Readers(Arc<Mutex<VecDeque<oneshot::Sender<()>>>>);
 
 impl Readers {
-    /// Takes one more stream in, and ends the oldest if there are too many. The answer resolves when this stream must end.
+    /// Adds a stream, and ends the oldest one if there are too many. The returned receiver resolves when the new stream
+    /// must end.
     fn join(&self) -> oneshot::Receiver<()> {
         let (end, ended) = oneshot::channel();
         let mut readers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,19 +72,20 @@ async fn events(
     }
     let ended = readers.join();
     let stopped = async move {
-        // A server that is gone has stopped, too.
+        // A closed channel also means that the server has stopped.
         tokio::select! {
             _ = stopping.wait_for(|stopping| *stopping) => {}
             _ = ended => {}
         }
     };
     let events = heard(shared.board.listen(), shared.clock, campaign).map(|event| Ok::<_, Infallible>(sent(&event)));
-    // It never ends by itself, and the server ends when its last answer has.
+    // The stream never ends by itself, and the server waits for its last answer: so the stream ends when the server
+    // stops.
     let events = events.take_until(Box::pin(stopped));
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
-/// The events of one campaign or of all, and what this reader has lost of them.
+/// Returns the events of one campaign or of all, and an event with the number of lost ones if the reader was too slow.
 fn heard(
     listener: Receiver<Arc<OperatorEvent>>,
     clock: Clock,
@@ -102,14 +104,14 @@ fn heard(
     })
 }
 
-/// The event as it travels.
+/// Returns the event as a server-sent event.
 fn sent(event: &OperatorEvent) -> Event {
     let named = Event::default().event(event.kind.word());
     let numbered = match event.id {
         Some(id) => named.id(id.to_string()),
         None => named,
     };
-    // Text and numbers alone: nothing in it cannot be written.
+    // An event has only texts and numbers, so it can always be serialized.
     numbered.data(escaped_json(serde_json::to_string(event).unwrap_or_default()))
 }
 
@@ -122,7 +124,7 @@ mod tests {
     use crate::domain::operator_event::{EventKind, Part};
 
     #[test]
-    fn one_reader_too_many_ends_the_oldest_of_those_who_still_read() {
+    fn one_reader_too_many_ends_the_oldest_open_stream() {
         let readers = Readers::default();
         drop(readers.join());
         let mut all: Vec<_> = (0..MOST_READERS).map(|_| readers.join()).collect();
@@ -135,24 +137,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reader_hears_of_its_campaign_alone_and_of_what_it_has_lost() {
+    async fn a_reader_gets_the_events_of_its_campaign_and_the_number_of_lost_ones() {
         let noon: DateTime<chrono::Utc> = "2026-11-22T12:00:00Z".parse().unwrap();
         let board = Board::new(noon);
-        let tell = |campaign: i64| {
-            board.tell(OperatorEvent::recovery(noon, Part::Tick).about(CampaignId(campaign), "shoes"));
+        let report = |campaign: i64| {
+            board.publish_event(OperatorEvent::recovery(noon, Part::Tick).about(CampaignId(campaign), "shoes"));
         };
         let mut one = Box::pin(heard(board.listen(), Clock::new(move || noon), Some(CampaignId(1))));
-        tell(2);
-        board.tell(OperatorEvent::recovery(noon, Part::Database));
-        tell(1);
+        report(2);
+        board.publish_event(OperatorEvent::recovery(noon, Part::Database));
+        report(1);
         let event = one.next().await.unwrap();
         assert_eq!((event.campaign_id, event.id), (Some(CampaignId(1)), Some(3)));
         for _ in 0..5000 {
-            tell(1);
+            report(1);
         }
         let event = one.next().await.unwrap();
         assert!(matches!(event.kind, EventKind::Lost { count } if count > 0), "{event:?}");
         assert_eq!(event.id, None);
-        assert_eq!(one.next().await.unwrap().campaign_id, Some(CampaignId(1)), "then it goes on");
+        assert_eq!(one.next().await.unwrap().campaign_id, Some(CampaignId(1)), "the stream goes on");
     }
 }

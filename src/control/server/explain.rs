@@ -1,4 +1,4 @@
-//! Why is it (not) running; is all well; and what Prometheus asks. It reads the board, and waits for no actor.
+//! Explanations, health and metrics. All are read from the board, without waiting for an actor.
 
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
@@ -18,9 +18,9 @@ pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::new(GET, "/v1/campaigns/{id}/explain", explain, why).answers::<Explanation>(200, "The explanation"),
         Route::new(GET, "/v1/health", health, "Whether every promise can be kept")
-            .answers::<Health>(200, "All is well")
-            .answers::<Health>(503, "Degraded: `reasons` has what is wrong, and since when"),
-        Route::new(GET, "/metrics", prometheus, "What Prometheus asks").answers_text(
+            .answers::<Health>(200, "Every promise can be kept")
+            .answers::<Health>(503, "Degraded: `reasons` says what is wrong, and since when"),
+        Route::new(GET, "/metrics", prometheus, "The metrics, for Prometheus").answers_text(
             200,
             openmetrics,
             metrics::CONTENT_TYPE,

@@ -1,10 +1,11 @@
-//! Which requests are refused for where they come from. Pure.
+//! Refuses requests by their origin. Pure.
 //!
-//! Behind `ssh -L` a browser reaches the socket, and with it every web page that is open there. A page cannot choose what
-//! the browser says of it in `Host`, `Origin` and `Sec-Fetch-Site`, and can send a few types of a body without asking first.
+//! Through `ssh -L` a browser reaches the socket, and so does every web page that is open in it. A page cannot choose
+//! what the browser writes into `Host`, `Origin` and `Sec-Fetch-Site`. It can send a few types of bodies without a
+//! preflight.
 //!
-//! Deliberately absent: tower-http's layer for this, which also lets changes pass whose `Origin` is the same as their `Host`,
-//! or whose `Sec-Fetch-Site` is empty. Here a request from a browser says `same-origin` or `none`, or changes nothing.
+//! Deliberately absent: tower-http's layer for this. It also accepts changes whose `Origin` equals their `Host`, or
+//! whose `Sec-Fetch-Site` is empty. Here a change from a browser is accepted only with `same-origin` or `none`.
 
 use std::net::Ipv4Addr;
 
@@ -12,18 +13,18 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, he
 
 use super::answer::Answer;
 
-/// What a browser writes there; <https://www.w3.org/TR/fetch-metadata/>.
+/// The header in which a browser says where a request comes from; <https://www.w3.org/TR/fetch-metadata/>.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// The values of it that no foreign page's request has.
+/// The values of that header that a request of a foreign page never has.
 const OWN_SITES: [&str; 2] = ["same-origin", "none"];
-/// What curl's `-d` sends, whatever the body is.
+/// The type that curl's `-d` sends for every body.
 const CURLS_TYPE: &str = "application/x-www-form-urlencoded";
-/// As much of a header as is shown.
+/// The number of characters that are shown of a header.
 const SHOWN_CHARACTERS: usize = 100;
-/// So many of a request's headers of one name are shown.
+/// The number of headers that are shown of those with one name in a request.
 const SHOWN_VALUES: usize = 3;
 
-/// Why a request is not for this server, or is a change that a foreign page may have sent.
+/// Returns a refusal for a request that is not for this server, or for a change that a foreign page may have sent.
 pub(super) fn refusal(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Answer> {
     if !is_for_this_machine(uri, headers) {
         return Some(misdirected(uri, headers));
@@ -31,8 +32,9 @@ pub(super) fn refusal(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option
     (!method.is_safe() && may_be_a_foreign_pages(headers)).then(|| forbidden(headers))
 }
 
-/// An attacker's DNS name can lead to this machine, so that only local names pass. A request with several `Host` headers is
-/// refused: a proxy may choose another one than we do. An empty one counts as absent (RFC 9110, 7.2).
+/// Whether a request names this machine. An attacker's DNS name can lead to this machine, so only local names are
+/// accepted. A request with several `Host` headers is refused: a proxy may choose another one than this server. An
+/// empty one counts as absent (RFC 9110, 7.2).
 fn is_for_this_machine(uri: &Uri, headers: &HeaderMap) -> bool {
     let host_is_local = match values(headers, header::HOST).as_slice() {
         [] => true,
@@ -42,12 +44,12 @@ fn is_for_this_machine(uri: &Uri, headers: &HeaderMap) -> bool {
     host_is_local && uri.authority().is_none_or(|authority| is_local(authority.as_str().as_bytes()))
 }
 
-/// Whether it is `localhost`, an address of 127.0.0.0/8 or `[::1]`, each perhaps with a port.
+/// Whether it is `localhost`, an address of 127.0.0.0/8 or `[::1]`, with or without a port.
 fn is_local(authority: &[u8]) -> bool {
     let Ok(authority) = std::str::from_utf8(authority) else { return false };
     let host = match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        // Without a port, as an address in brackets may be.
+        // There is no port. The colon may belong to an address in brackets.
         Some(_) | None => authority,
     };
     host.eq_ignore_ascii_case("localhost")
@@ -55,8 +57,8 @@ fn is_local(authority: &[u8]) -> bool {
         || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// curl and the program's own commands send neither header. A browser of the last years sends the first with every
-/// request to this machine; an older one sends the second with every change.
+/// Whether a foreign page may have sent the request. curl and the program's own commands send neither header. A current
+/// browser sends `Sec-Fetch-Site` with every request to this machine; an older one sends `Origin` with every change.
 fn may_be_a_foreign_pages(headers: &HeaderMap) -> bool {
     match values(headers, SEC_FETCH_SITE).as_slice() {
         [] => headers.contains_key(header::ORIGIN),
@@ -65,7 +67,8 @@ fn may_be_a_foreign_pages(headers: &HeaderMap) -> bool {
     }
 }
 
-/// Why the body of a change is not read: a page can send other types without asking first, and others mean other things.
+/// Returns a refusal for the body of a change that is sent neither as JSON nor as curl's `-d` does. A foreign page can
+/// send some other types without a preflight.
 pub(super) fn type_refusal(headers: &HeaderMap) -> Option<Answer> {
     match values(headers, header::CONTENT_TYPE).as_slice() {
         [kind] if kind.to_str().is_ok_and(is_json_or_curls) => None,
@@ -84,7 +87,7 @@ fn misdirected(uri: &Uri, headers: &HeaderMap) -> Answer {
     let hosts = values(headers, header::HOST).into_iter().map(shown);
     let names = listed(authority.into_iter().chain(hosts));
     let detail = format!(
-        "this supervisor answers for localhost, 127.0.0.0/8 and [::1] alone, and the request is for {names}: ask for \
+        "this supervisor answers only for localhost, 127.0.0.0/8 and [::1], but the request is for {names}: use \
          http://localhost, with the port if there is one"
     );
     Answer::problem(StatusCode::MISDIRECTED_REQUEST, "not for this server", &detail)
@@ -96,8 +99,8 @@ fn forbidden(headers: &HeaderMap) -> Answer {
     };
     let said = listed(said("Sec-Fetch-Site", SEC_FETCH_SITE).chain(said("Origin", header::ORIGIN)));
     let detail = format!(
-        "a web page of another site may have sent this ({said}), and such a page changes nothing here: use the program's \
-         own commands, or curl without these headers"
+        "a web page of another site may have sent this ({said}), and such pages may not change anything: use the \
+         program's own commands, or curl without these headers"
     );
     Answer::problem(StatusCode::FORBIDDEN, "from another site", &detail)
 }
@@ -106,7 +109,7 @@ fn unsupported(kinds: &[&HeaderValue]) -> Answer {
     let kinds = listed(kinds.iter().copied().map(shown));
     let sent = if kinds.is_empty() { "without a Content-Type".to_owned() } else { format!("as {kinds}") };
     let detail = format!(
-        "the body is sent {sent}: send it with `Content-Type: application/json`, or as curl's -d does ({CURLS_TYPE})"
+        "the body was sent {sent}: send it with `Content-Type: application/json`, or as curl's -d does ({CURLS_TYPE})"
     );
     Answer::problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "body of another type", &detail)
 }
@@ -117,12 +120,12 @@ fn values(headers: &HeaderMap, name: HeaderName) -> Vec<&HeaderValue> {
 
 fn listed(texts: impl Iterator<Item = String>) -> String {
     let mut texts: Vec<String> = texts.take(SHOWN_VALUES).collect();
-    // A client that knows what it does repeats the target's name in `Host`.
+    // A correct client repeats the target's name in `Host`, which is shown once.
     texts.dedup();
     texts.join(", ")
 }
 
-/// A header's value, fit for a terminal and a log: its sender may be anybody.
+/// Returns a header's value, escaped and cut for a terminal and a log, since its sender is not trusted.
 pub(super) fn shown(value: &HeaderValue) -> String {
     beginning(value.as_bytes())
 }
@@ -141,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_this_machine_are_local_and_no_others() {
+    fn only_names_of_this_machine_are_local() {
         let local = "localhost LocalHost localhost:8080 localhost: 127.0.0.1 127.0.0.1:80 127.255.255.254:65535 [::1] \
                      [::1]:8080";
         for name in local.split(' ') {
@@ -158,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn json_and_curls_form_are_read_and_no_other_type() {
+    fn only_json_and_the_type_of_curl_are_accepted() {
         let read = "application/json|Application/JSON|application/json; charset=utf-8|application/json;charset=utf-8|\
                     application/merge-patch+json|application/x-www-form-urlencoded|\
                     application/x-www-form-urlencoded; charset=UTF-8";
@@ -173,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_of_a_header_is_short_and_harms_no_terminal() {
+    fn a_shown_header_is_short_and_has_no_control_characters() {
         let shown = |bytes: &[u8]| shown(&HeaderValue::from_bytes(bytes).unwrap());
         assert_eq!(shown(b"http://evil.example"), "http://evil.example");
         assert_eq!(shown("\u{202e}\t".as_bytes()), r"\xe2\x80\xae\t");

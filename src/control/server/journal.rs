@@ -1,4 +1,4 @@
-//! The journal.
+//! Serves the journal.
 
 use axum::extract::{RawQuery, State};
 use chrono::{DateTime, Utc};
@@ -13,10 +13,10 @@ use crate::domain::journal::{JournalEntry, JournalQuery, MOST_ENTRIES};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        Route::new(GET, "/v1/journal", journal, "What was asked of TrafficStars, and how far it got")
-            .query::<i64>("campaign", "One campaign's entries alone")
-            .query::<String>("since", "Requested at this time or later, as RFC 3339 has it")
-            .query::<u32>("limit", "So many at the most: 100 where it is left out, never more than 10000")
+        Route::new(GET, "/v1/journal", journal, "The actions requested from TrafficStars, with their last steps")
+            .query::<i64>("campaign", "Only the entries of this campaign, by its database id")
+            .query::<String>("since", "Only actions that were requested at this time (RFC 3339) or later")
+            .query::<u32>("limit", "The largest number of entries, from 1 to 10000 [default: 100]")
             .answers_list::<JournalEntry>(200, "The entries, newest first"),
     ]
 }
@@ -29,8 +29,7 @@ async fn journal(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Res
 fn journal_query(query: Option<&str>) -> Result<JournalQuery, Answer> {
     let mut parameters = Parameters::new(query);
     let campaign: Option<i64> = parameters.take("campaign", "a campaign id: give a number")?;
-    let since: Option<DateTime<Utc>> =
-        parameters.take("since", "a time as RFC 3339 has it, such as 2026-11-22T12:00:00Z")?;
+    let since: Option<DateTime<Utc>> = parameters.take("since", "an RFC 3339 time such as 2026-11-22T12:00:00Z")?;
     let limit: Option<u32> = parameters.take("limit", "a number of entries")?;
     parameters.finish(&["campaign", "since", "limit"])?;
     let limit = limit.unwrap_or(JournalQuery::default().limit);

@@ -1,5 +1,5 @@
-//! What is done for every request, whatever it asks for: foreign ones are refused, its body is read within bounds, each
-//! command leaves a line in the audit log, and every error is a problem document.
+//! The steps for every request: foreign requests are refused, the body is read within limits, each command is logged in
+//! the audit log, and every error becomes a problem document.
 
 use std::time::Duration;
 
@@ -15,25 +15,25 @@ use super::answer::{Answer, PROBLEM_TYPE};
 use super::connections::Peer;
 use super::foreign;
 
-/// The largest request body that is read.
+/// The largest accepted body, in bytes.
 const BODY_LIMIT_BYTES: usize = 64 * 1024;
-/// So much of a body that is too large is read and thrown away, so that its sender gets to read why.
+/// The number of bytes of a larger body that are read and dropped, so that its sender then reads the refusal.
 const THROWN_AWAY_BYTES: usize = 4 * 1024 * 1024;
-/// How long a body may take.
+/// The longest time in which a body may arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 
-/// Refuses what is not for this server, and what a page of another site may have sent.
+/// Refuses requests that are not for this server, and requests that a page of another site may have sent.
 pub(super) async fn refuse_foreign(request: Request, next: Next) -> Response {
     let Some(refusal) = foreign::refusal(request.method(), request.uri(), request.headers()) else {
         return next.run(request).await;
     };
-    // A client that is still sending does not read the answer.
+    // The body is read first: a client that still sends does not read the answer.
     let _ = timeout(BODY_WITHIN, collect(request.into_body())).await;
     refusal.into_response()
 }
 
-/// Refuses the body of a change that is not sent as JSON is. To be asked when the body has been read: until then, nobody
-/// knows whether there is one.
+/// Refuses the body of a change that is not sent as JSON. This runs after the body was read: before, it is unknown
+/// whether there is one.
 pub(super) async fn refuse_other_types(request: Request, next: Next) -> Response {
     let has_body = !request.body().is_end_stream();
     let is_judged = has_body && !request.method().is_safe();
@@ -43,7 +43,7 @@ pub(super) async fn refuse_other_types(request: Request, next: Next) -> Response
     }
 }
 
-/// Reads the body before anybody acts on the request.
+/// Reads the whole body before the request is handled.
 pub(super) async fn read_body(request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
     match timeout(BODY_WITHIN, collect(body)).await {
@@ -78,7 +78,7 @@ async fn collect(body: Body) -> Result<Bytes, Answer> {
     Ok(collected.into())
 }
 
-/// Logs every command, with who gave it and how it was answered. Reading leaves no line.
+/// Logs every command, with its sender and the status of its answer. Reads are not logged.
 pub(super) async fn audit(Extension(peer): Extension<Peer>, request: Request, next: Next) -> Response {
     if request.method().is_safe() {
         return next.run(request).await;
@@ -91,7 +91,8 @@ pub(super) async fn audit(Extension(peer): Extension<Peer>, request: Request, ne
     response
 }
 
-/// Becomes a line when it goes: a client that leaves before the answer takes this future with it, not the line.
+/// A line of the audit log, written when this is dropped. So it is written also if the client leaves before the answer,
+/// which drops the request's future.
 struct AuditEntry {
     peer: Peer,
     method: Method,
@@ -111,7 +112,7 @@ impl Drop for AuditEntry {
     }
 }
 
-/// QueuePlaces whatever refusal the framework makes by itself into a problem document.
+/// Turns a refusal of the framework itself into a problem document.
 pub(super) async fn only_problems(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let status = response.status();
@@ -119,7 +120,7 @@ pub(super) async fn only_problems(request: Request, next: Next) -> Response {
     if is_problem || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
-    // A health answer of 503 is a document of its own.
+    // A health answer of 503 has its own JSON.
     if response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json") {
         return response;
     }
@@ -148,13 +149,13 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_does_not_arrive_is_waited_for_so_long_and_refused() {
-        let mut router = Router::new().fallback(|| async { "it was asked for" }).layer(from_fn(read_body));
+    async fn a_body_that_does_not_arrive_in_time_is_refused() {
+        let mut router = Router::new().fallback(|| async { "handled" }).layer(from_fn(read_body));
         let start = Instant::now();
-        // A client that sends nothing of it, and stays.
+        // A client that sends no body and keeps the connection.
         let silent = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
         let request = Request::post("/").body(silent).unwrap();
-        let answer = timeout(BODY_WITHIN * 2, router.call(request)).await.expect("it is waited for no longer").unwrap();
+        let answer = timeout(BODY_WITHIN * 2, router.call(request)).await.expect("an answer in time").unwrap();
         assert_eq!(answer.status(), StatusCode::REQUEST_TIMEOUT);
         assert_eq!(start.elapsed().as_secs(), BODY_WITHIN.as_secs());
     }

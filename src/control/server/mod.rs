@@ -1,4 +1,5 @@
-//! HTTP with JSON on the Unix socket. It reads the board, and hands commands to the port; it knows no actor.
+//! The server answers HTTP with JSON on the Unix socket: it reads the board, and sends commands to a channel. It leaves
+//! carrying them out to the actors, which hold the other end of that channel.
 
 mod account;
 mod admin;
@@ -8,10 +9,11 @@ mod connections;
 mod events;
 mod explain;
 mod foreign;
+mod hold;
 mod journal;
 mod middleware;
 mod openapi;
-mod orders;
+mod process;
 mod query;
 mod route;
 mod socket;
@@ -31,33 +33,34 @@ use super::{AdminPort, OrderPort};
 use crate::board::Board;
 use crate::clock::Clock;
 
-/// What the server works with.
+/// The parts that the handlers share.
 #[derive(Debug, Clone)]
 pub struct Shared {
-    /// What it reads.
+    /// The published state.
     pub board: Board,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// Where commands to the supervisor go.
+    /// The channel for commands to the supervisor.
     pub orders: OrderPort,
-    /// Where commands to the daemon go.
-    pub operations: AdminPort,
+    /// The channel for commands to the daemon.
+    pub admin_orders: AdminPort,
 }
 
 fn routes() -> Vec<Route> {
-    let rooms = [
+    let groups = [
         state::routes(),
         campaigns::routes(),
         urls::routes(),
         account::routes(),
         journal::routes(),
         events::routes(),
-        orders::routes(),
+        process::routes(),
+        hold::routes(),
         explain::routes(),
         openapi::routes(),
         admin::routes(),
     ];
-    rooms.into_iter().flatten().collect()
+    groups.into_iter().flatten().collect()
 }
 
 fn router(shared: Shared) -> Router {
@@ -65,14 +68,14 @@ fn router(shared: Shared) -> Router {
     let routes = routes
         .layer(Extension(state::Pieces::default()))
         .layer(Extension(events::Readers::default()))
-        .fallback(|| async { Answer::problem(StatusCode::NOT_FOUND, "no such resource", "there is nothing here") })
+        .fallback(|| async { Answer::problem(StatusCode::NOT_FOUND, "no such resource", "this path does not exist") })
         .method_not_allowed_fallback(|| async {
-            Answer::problem(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", "this resource has other methods")
+            Answer::problem(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", "this path has other methods")
         });
     framed(routes).with_state(shared)
 }
 
-/// What is done for every request, from the inside out.
+/// Adds the steps for every request; the last one added runs first.
 fn framed<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
     routes
         .layer(from_fn(middleware::only_problems))

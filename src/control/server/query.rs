@@ -1,11 +1,10 @@
-//! What stands behind the `?` of a request. Nothing in it is passed over: a slip of the pen would be answered as if it were
-//! not there.
+//! The query parameters of a request. Unknown ones are refused: a mistyped parameter must not be ignored.
 
 use std::str::FromStr;
 
 use super::answer::Answer;
 
-/// The parameters of a query that nobody has looked at yet.
+/// The parameters of a query that have not been read yet.
 pub(super) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
@@ -14,7 +13,7 @@ impl Parameters {
         Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
     }
 
-    /// The value of a parameter, if it is there; `wanted` says in words what it should be.
+    /// Returns the value of a parameter, if it is given; `wanted` says in words what it must be.
     pub(super) fn take<T: FromStr>(&mut self, name: &str, wanted: &str) -> Result<Option<T>, Answer> {
         let Some(position) = self.0.iter().position(|(given, _)| given == name) else { return Ok(None) };
         let (_, value) = self.0.remove(position);
@@ -27,12 +26,12 @@ impl Parameters {
         }
     }
 
-    /// Refuses what nobody took.
+    /// Refuses parameters that were not read.
     pub(super) fn finish(self, known: &[&str]) -> Result<(), Answer> {
         match self.0.first() {
             None => Ok(()),
             Some((name, _)) => {
-                let detail = format!("there is no parameter `{name}` here; there is: {}", known.join(", "));
+                let detail = format!("unknown parameter `{name}`; this path has: {}", known.join(", "));
                 Err(Answer::bad_field(name, detail))
             }
         }

@@ -1,4 +1,4 @@
-//! A route: its path, who answers it, and what the API's description says of it, in one line. Pure.
+//! A route: its path, its handler, and its description for OpenAPI, in one place. Pure.
 
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter, on};
@@ -16,12 +16,12 @@ use super::Shared;
 use super::answer::PROBLEM_TYPE;
 use crate::domain::money::Money;
 
-const DESCRIPTION: &str = "HTTP on the supervisor's Unix socket. Times are RFC 3339 in UTC, money is decimal text. A body is \
-JSON; one that is sent as application/x-www-form-urlencoded, as curl -d does, is read as JSON, too.";
+const DESCRIPTION: &str = "HTTP on the supervisor's Unix socket. Times are RFC 3339 in UTC, money is decimal text. A \
+body is JSON; a body that is sent as application/x-www-form-urlencoded, as curl -d does, is also read as JSON.";
 
-/// Of whatever asks for one by its id.
+/// The refusal of every path with a campaign's id.
 pub(super) const NO_SUCH_CAMPAIGN: &str = "There is no such campaign";
-/// Of what is in order, but for the time.
+/// The refusal of a valid command that is not possible at the moment.
 pub(super) const NOT_NOW: &str = "Not possible now";
 
 impl PartialSchema for Money {
@@ -35,7 +35,7 @@ impl PartialSchema for Money {
 
 impl ToSchema for Money {}
 
-/// A method, as the description and as the router have it.
+/// A method for the description, and the same method for the router.
 type Verb = (HttpMethod, MethodFilter);
 
 pub(super) const GET: Verb = (HttpMethod::Get, MethodFilter::GET);
@@ -49,9 +49,9 @@ pub(super) struct Route {
     pub(super) path: &'static str,
     pub(super) handler: MethodRouter<Shared>,
     method: HttpMethod,
-    /// A later answer takes the place of an earlier one with the same status.
+    /// The description. A later answer replaces an earlier one with the same status.
     operation: OperationBuilder,
-    /// The types that the others refer to, by name.
+    /// The types that the description refers to, by name.
     schemas: Vec<(String, RefOr<Schema>)>,
 }
 
@@ -68,10 +68,10 @@ impl Route {
             return route;
         }
         let row = if path.starts_with("/v1/urls/") { "There is no such URL" } else { NO_SUCH_CAMPAIGN };
-        route.parameter("id", ParameterIn::Path, i64::schema(), "The row's key").refuses(404, row).refuses_bad_input()
+        route.parameter("id", ParameterIn::Path, i64::schema(), "The database id").refuses(404, row).refuses_bad_input()
     }
 
-    /// A parameter behind the `?`, which may be left out.
+    /// Adds a query parameter, which may be left out.
     pub(super) fn query<T: ToSchema>(self, name: &str, description: &str) -> Self {
         self.parameter(name, ParameterIn::Query, T::schema(), description).refuses_bad_input()
     }
@@ -83,12 +83,12 @@ impl Route {
         self
     }
 
-    /// What the body is.
+    /// Adds a required JSON body.
     pub(super) fn accepts<T: ToSchema>(self) -> Self {
         self.with_body::<T>(Required::True)
     }
 
-    /// The same for a body that may be left out.
+    /// Adds a JSON body that may be left out.
     pub(super) fn may_accept<T: ToSchema>(self) -> Self {
         self.with_body::<T>(Required::False)
     }
@@ -100,55 +100,55 @@ impl Route {
         self.refuses_bad_input()
     }
 
-    /// A JSON answer.
+    /// Adds a JSON answer.
     pub(super) fn answers<T: ToSchema>(mut self, status: u16, description: &str) -> Self {
         let schema = self.reference::<T>();
         self.responds(status, description, "application/json", schema)
     }
 
-    /// A JSON array.
+    /// Adds an answer that is a JSON array.
     pub(super) fn answers_list<T: ToSchema>(mut self, status: u16, description: &str) -> Self {
         let schema = self.reference::<T>();
         self.responds(status, description, "application/json", ArrayBuilder::new().items(schema).build())
     }
 
-    /// Something else than JSON.
+    /// Adds an answer that is not JSON.
     pub(super) fn answers_text(self, status: u16, description: &str, content_type: &str) -> Self {
         self.responds(status, description, content_type, Object::with_type(Type::String))
     }
 
-    /// A command that is still on its way after the time in which it is answered otherwise.
+    /// Adds the answer to a command that has no effect within the server's time.
     pub(super) fn pending(self) -> Self {
-        self.answers::<Pending>(202, "Without effect so far, and going on")
+        self.answers::<Pending>(202, "No effect so far; the supervisor continues to carry out the command")
     }
 
-    /// The same, after a time that the request may give.
+    /// Adds the answer to a command that has no effect within the server's time, and the header with which the request
+    /// may set that time.
     pub(super) fn waits_as_preferred(self) -> Self {
         let description = "`wait=120`: how many seconds to wait for the effect (RFC 7240)";
         self.parameter("Prefer", ParameterIn::Header, String::schema(), description).pending()
     }
 
     fn refuses_bad_input(self) -> Self {
-        self.refuses(422, "The request makes no sense; `field` names what is wrong")
+        self.refuses(422, "The request is invalid; `field` names the wrong field")
     }
 
-    /// A refusal.
+    /// Adds a refusal.
     pub(super) fn refuses(mut self, status: impl ToString, description: &str) -> Self {
         let schema = self.reference::<Problem>();
         self.responds(status, description, PROBLEM_TYPE, schema)
     }
 
-    /// What every request can be answered with for where it comes from, and every change for how it is sent.
+    /// Adds the refusals that every request can get for its origin, and every change for the form of its body.
     fn refuses_as_all_do(self) -> Self {
         let is_change = !matches!(self.method, HttpMethod::Get);
-        let refusing = self
-            .refuses(421, "`Host` is none of localhost, 127.0.0.0/8 and [::1]")
-            .refuses("default", "Anything else that is wrong");
+        let refusing =
+            self.refuses(421, "`Host` is not localhost, 127.0.0.0/8 or [::1]").refuses("default", "Any other error");
         if !is_change {
             return refusing;
         }
         refusing
-            .refuses(403, "A web page of another site may have sent it, says `Sec-Fetch-Site` or `Origin`")
+            .refuses(403, "A web page of another site may have sent it, according to `Sec-Fetch-Site` or `Origin`")
             .refuses(415, "The body is sent neither as JSON nor as application/x-www-form-urlencoded")
     }
 
@@ -165,7 +165,7 @@ impl Route {
         self
     }
 
-    /// Where the type is described; types without fields are described in place.
+    /// Returns a reference to the description of a type; a type without fields is described in place.
     fn reference<T: ToSchema>(&mut self) -> RefOr<Schema> {
         T::schemas(&mut self.schemas);
         let schema = T::schema();
@@ -183,7 +183,7 @@ impl Route {
     }
 }
 
-/// The whole description.
+/// Returns the whole description.
 pub(super) fn document(routes: Vec<Route>) -> OpenApi {
     let mut paths = Paths::new();
     let mut components = ComponentsBuilder::new();

@@ -1,7 +1,7 @@
-//! The control socket's file: made with its permissions, never in the place of one that is alive, made anew where it is
-//! deleted, and removed at the end.
+//! The control socket's file. It is created with its permissions, never replaces the socket of a running program, is
+//! created again if it was deleted, and is removed at the end.
 //!
-//! Deliberately absent: who is let in, and what is answered (`connections`).
+//! Deliberately absent: the connections and the answers (`connections`).
 
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -18,27 +18,27 @@ use super::connections::{self, Limits};
 use super::{Shared, router};
 use crate::error_chain::in_full;
 
-/// How often it is looked whether the file is still there.
+/// The interval at which the server checks whether the file still exists.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Why the socket could not be opened.
+/// The reason why the socket could not be opened.
 #[derive(Debug, Error)]
 pub enum SocketError {
-    /// Another supervisor is alive behind it.
+    /// Another supervisor answers on this path.
     #[error("a supervisor answers on {} already: stop it first, or set another [control] socket", .0.display())]
     Taken(PathBuf),
-    /// What lies there is not a socket, and is not ours to remove.
+    /// The path is not a socket, so it must not be removed.
     #[error("{} is not a socket: move it away, or set another [control] socket", .0.display())]
     NotASocket(PathBuf),
-    /// Whether somebody is alive behind it could not be found out.
+    /// It is unknown whether another program uses the socket.
     #[error(
-        "{} is a socket that another program may be using: stop that one, or remove the file if there is none, or set another \
-         [control] socket",
+        "{} is a socket that another program may use: stop that program, or set another [control] socket. If no \
+         program uses it, remove the file",
         .0.display()
     )]
     Unclear(PathBuf, #[source] std::io::Error),
-    /// It could not be made.
-    #[error("the control socket {} could not be opened: check that its folder exists and may be written", .0.display())]
+    /// The socket could not be created.
+    #[error("the control socket {} could not be created: check that its folder exists and is writable", .0.display())]
     Open(PathBuf, #[source] std::io::Error),
 }
 
@@ -50,19 +50,21 @@ pub struct Socket {
     file: Arc<File>,
 }
 
-/// Removes the socket's file when dropped, if it is still ours. Whoever waits for a supervisor's end takes that for it.
+/// Removes the socket's file when it is dropped, if the file is still this server's. The command `shutdown` waits for
+/// that.
 #[derive(Debug)]
-#[must_use = "the socket's file goes with it"]
+#[must_use = "dropping it removes the socket's file"]
 pub struct SocketFile(Arc<File>);
 
-/// Where the socket is, and which file there is ours.
+/// The socket's path, and the identity of this server's file.
 #[derive(Debug)]
 struct File {
     path: PathBuf,
     ours: Mutex<Option<Identity>>,
 }
 
-/// Which file it is: device and number, and when it was made, since a number is given again once its file is gone.
+/// A file's identity: device, inode number and time of change. The time is needed since the number of a deleted file is
+/// used again.
 type Identity = (u64, u64, (i64, i64));
 
 impl File {
@@ -81,7 +83,7 @@ impl File {
         Some((file.dev(), file.ino(), (file.mtime(), file.mtime_nsec())))
     }
 
-    /// What is there now is ours.
+    /// Takes the file that exists now as this server's.
     fn claim(&self) {
         *self.ours() = self.found();
     }
@@ -95,14 +97,14 @@ impl File {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if self.0.is_ours() {
-            // It may have gone just now; there is nobody left to tell.
+            // It may have been removed in this moment, so an error is ignored.
             let _ = std::fs::remove_file(&self.0.path);
         }
     }
 }
 
 impl Socket {
-    /// Opens the socket with the permissions `mode`. A stale file is replaced, a live socket never.
+    /// Opens the socket with the permissions `mode`. A stale file is replaced, the socket of a running program never.
     ///
     /// # Errors
     /// The path is taken, or cannot be opened.
@@ -124,7 +126,7 @@ impl Socket {
         let keep = async {
             tokio::select! {
                 () = keep(&self.file, self.mode, &renew) => {}
-                // From now on the file goes with its `SocketFile`.
+                // From now on `SocketFile` removes the file, so it must not be created again.
                 _ = ending.changed() => std::future::pending().await,
             }
         };
@@ -136,63 +138,67 @@ impl Socket {
     }
 }
 
-/// Makes the socket anew wherever its file is gone. A cleaner of old files may delete it, and no command would reach this
-/// supervisor any more. Never returns.
+/// Creates the socket again when its file is missing. A cleaner of old files may delete it; then no command could reach
+/// this supervisor. Never returns.
 async fn keep(file: &File, mode: u32, renew: &mpsc::Sender<UnixListener>) {
-    let mut told = None;
+    let mut logged = None;
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         if file.is_ours() {
-            told = None;
+            logged = None;
             continue;
         }
         if answers_from_here(&file.path).await {
-            // It is ours all the same: somebody has touched it.
+            // It is this server's socket: only its time has changed.
             file.claim();
             continue;
         }
         match bind(&file.path, mode).await {
             Ok(listener) => {
                 file.claim();
-                tracing::warn!(path = %file.path.display(), "the control socket's file was gone or replaced: it was made anew");
+                tracing::warn!(
+                    path = %file.path.display(),
+                    "the control socket's file was missing or replaced: it was created again"
+                );
                 // The receiver lives as long as the server does.
                 let _ = renew.send(listener).await;
             }
             Err(error) => {
                 let reason = in_full(&error);
-                if told.as_ref() != Some(&reason) {
+                if logged.as_ref() != Some(&reason) {
                     tracing::error!(
                         reason,
-                        "no command reaches this supervisor: its control socket is gone, and cannot be made anew"
+                        "no command reaches this supervisor: its control socket is missing and cannot be created again"
                     );
-                    told = Some(reason);
+                    logged = Some(reason);
                 }
             }
         }
     }
 }
 
-/// Whether this process listens there.
+/// Whether this process listens on the path.
 async fn answers_from_here(path: &Path) -> bool {
     let Ok(stream) = UnixStream::connect(path).await else { return false };
     let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
     pid.and_then(|pid| u32::try_from(pid).ok()) == Some(std::process::id())
 }
 
-/// A listener on a file of its own, in the place of a stale one.
+/// Returns a listener on a new file; a stale file is replaced.
 async fn bind(path: &Path, mode: u32) -> Result<UnixListener, SocketError> {
     refuse_if_taken(path).await?;
-    // Nobody answers on what is there.
+    // No program answers on the file that exists there, so it can be removed.
     let _ = std::fs::remove_file(path);
-    // Born with its permissions. To set them afterwards would follow a link that somebody puts in the file's place. The
-    // mask is that of all threads: what another one makes in this moment has its permissions set or checked by itself.
+    // The mask gives the file its permissions when it is created. Setting them afterwards would follow a link that an
+    // attacker puts at the path. The mask applies to all threads: files that other threads create in this moment have
+    // their permissions set or checked by the code that creates them.
     let previous = rustix::process::umask(Mode::from_raw_mode(!mode & 0o777));
     let listener = UnixListener::bind(path);
     rustix::process::umask(previous);
     listener.map_err(|source| SocketError::Open(path.to_owned(), source))
 }
 
-/// Refuses a path on which a supervisor answers or may be alive, or which is no socket. Changes nothing.
+/// Refuses a path on which a program answers or may answer, or which is no socket. Changes nothing.
 ///
 /// # Errors
 /// [`SocketError::Taken`], [`SocketError::NotASocket`], [`SocketError::Unclear`].
@@ -203,11 +209,11 @@ pub async fn refuse_if_taken(path: &Path) -> Result<(), SocketError> {
     }
     match UnixStream::connect(path).await {
         Ok(_) => Err(SocketError::Taken(path.to_owned())),
-        // Nobody has it open; or it has gone just now.
+        // No program has it open, or it was removed in this moment.
         Err(error) if matches!(error.kind(), std::io::ErrorKind::ConnectionRefused | std::io::ErrorKind::NotFound) => {
             Ok(())
         }
-        // One that this user may not speak to, or that is too busy, is alive.
+        // A program that this user may not connect to, or that is too busy, still runs.
         Err(source) => Err(SocketError::Unclear(path.to_owned(), source)),
     }
 }

@@ -1,4 +1,4 @@
-//! The dump. It reads the board, and waits for no actor.
+//! Serves the dump. It is read from the board, without waiting for an actor.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -21,23 +21,23 @@ use crate::printable::escaped_json;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        Route::new(GET, "/v1/state", state, "Everything that the program knows of itself")
+        Route::new(GET, "/v1/state", state, "The dump: the state of the supervisor and of every campaign")
             .answers::<Dump>(200, "The dump"),
         Route::new(GET, "/v1/campaigns/{id}/state", campaign_state, "One campaign of the dump")
             .answers::<CampaignStatus>(200, "The campaign"),
     ]
 }
 
-/// Each campaign as JSON, made anew only where it was published anew, and kept anew only where it is another one. Many
-/// clients may keep an answer that they do not read: they share these, and hold no dump each.
+/// Each campaign as JSON. It is serialized again only if it was published again, and replaced only if it differs. Many
+/// clients may request the dump and not read it: their answers share these bytes, instead of one copy each.
 #[derive(Clone, Default)]
 pub(super) struct Pieces(Arc<Mutex<BTreeMap<CampaignId, Piece>>>);
 
-/// What was published, and its JSON.
+/// A published status, and its JSON.
 type Piece = (Arc<CampaignStatus>, Bytes);
 
 impl Pieces {
-    /// The dump as JSON, in pieces. The campaigns are its last field.
+    /// Returns the dump as JSON, in pieces. The campaigns must be its last field.
     fn of(&self, dump: &Dump, campaigns: Vec<Arc<CampaignStatus>>) -> Result<Vec<Bytes>, serde_json::Error> {
         const END: &str = "]}";
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,7 +50,7 @@ impl Pieces {
                 Some((published, piece)) if Arc::ptr_eq(&published, &status) => piece,
                 known => {
                     let json = escaped_json(serde_json::to_string(&*status)?);
-                    // Much is published anew at every tick though nothing has changed.
+                    // Most statuses are published at every tick without a change: then the old bytes are kept.
                     known.map(|(_, piece)| piece).filter(|piece| *piece == json).unwrap_or_else(|| Bytes::from(json))
                 }
             };
@@ -89,7 +89,7 @@ mod tests {
     const EXAMPLE: &str = include_str!("../../../tests/data/dump-v1.json");
 
     #[test]
-    fn the_pieces_are_the_dump_and_a_campaign_that_was_not_published_anew_is_shared() {
+    fn the_pieces_form_the_dump_and_unchanged_campaigns_are_shared() {
         let example: Dump = serde_json::from_str(EXAMPLE).unwrap();
         let pieces = Pieces::default();
         let joined = |parts: &[Bytes]| serde_json::from_slice::<Dump>(&parts.concat()).unwrap();

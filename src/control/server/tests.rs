@@ -1,4 +1,4 @@
-//! The limits, with short times, against whatever a client may do.
+//! The limits for clients, with short times, against each way in which a client may misbehave.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -16,9 +16,9 @@ use super::super::Problem;
 use super::connections::{self, Limits};
 use super::*;
 
-/// Far longer than anything takes.
+/// Far longer than any step takes.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Short enough to wait for.
+/// A time that is short enough to wait for in a test.
 const SHORT: Duration = Duration::from_millis(200);
 /// Far more than a socket's buffers hold.
 const LARGE_BYTES: usize = 8 * 1024 * 1024;
@@ -42,16 +42,16 @@ impl Served {
     fn start(limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (orders, waiting) = mpsc::channel(1);
-        let (operations, waiting_operations) = mpsc::channel(1);
+        let (admin_orders, waiting_admin_orders) = mpsc::channel(1);
         let (board, clock) = (Board::new(chrono::Utc::now()), Clock::system());
         let routes = Router::new()
             .route("/large", get(|| async { vec![b'x'; LARGE_BYTES] }))
             .route("/never", get(std::future::pending::<&'static str>))
             .route("/number", post(|axum::Json(number): axum::Json<i64>| async move { number.to_string() }));
-        let router = framed(routes).merge(router(Shared { board, clock, orders, operations }));
+        let router = framed(routes).merge(router(Shared { board, clock, orders, admin_orders }));
         let listener = UnixListener::bind(folder.path().join("socket")).unwrap();
         let task = tokio::spawn(async move {
-            let _waiting = (waiting, waiting_operations);
+            let _waiting = (waiting, waiting_admin_orders);
             connections::serve(listener, mpsc::channel(1).1, router, limits, std::future::pending()).await;
         });
         Self { folder, task }
@@ -61,14 +61,14 @@ impl Served {
         self.folder.path().join("socket")
     }
 
-    /// Connects and sends `text`, and nothing more.
+    /// Connects and sends only `text`.
     async fn say(&self, text: &str) -> UnixStream {
         let mut stream = UnixStream::connect(self.socket()).await.unwrap();
         stream.write_all(text.as_bytes()).await.unwrap();
         stream
     }
 
-    /// The whole answer to a request, head and body.
+    /// Returns the whole answer to a request, head and body.
     async fn answer(&self, request: &str) -> String {
         let mut stream = self.say(request).await;
         let mut answer = String::new();
@@ -82,36 +82,36 @@ impl Served {
     }
 }
 
-/// Waits until the server has closed a connection whose client has read all there was.
+/// Reads until the server closes the connection.
 async fn assert_closed(stream: &mut UnixStream) {
     let mut rest = Vec::new();
     let closed = timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
-    // A reset is an end, too.
+    // A reset also closes it.
     assert!(closed.is_ok(), "it is still open");
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_finish_its_head_is_let_go() {
+async fn a_client_that_does_not_finish_its_head_is_disconnected() {
     let served = Served::start(Limits { silence: SHORT, ..GENEROUS });
     for begun in ["", "GET /v1/st", "GET /v1/state HTTP/1.1\r\nHost: localhost\r\n"] {
         assert_closed(&mut served.say(begun).await).await;
     }
-    // One that was answered and says nothing more is let go as well.
+    // A client that was answered and sends no further request is disconnected as well.
     assert_closed(&mut served.say("GET /v1/state HTTP/1.1\r\nHost: localhost\r\n\r\n").await).await;
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_its_answer_is_let_go_and_one_that_reads_gets_all_of_it() {
+async fn a_client_that_does_not_read_is_disconnected_and_one_that_reads_gets_the_whole_answer() {
     let served = Served::start(Limits { connections: 1, unread: SHORT, ..GENEROUS });
     let request = "GET /large HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let _unread = served.say(request).await;
-    // There is one place: the next one is answered once the first has lost it.
+    // There is one place: the next client is answered after the first has been disconnected.
     let answer = served.answer(request).await;
     assert!(answer.len() > LARGE_BYTES, "{} bytes arrived", answer.len());
 }
 
 #[tokio::test]
-async fn silent_clients_make_room_when_all_places_are_taken() {
+async fn silent_clients_are_disconnected_when_all_places_are_taken() {
     let served = Served::start(GENEROUS);
     let mut silent = Vec::new();
     for begun in ["", "GET /v1/st", "GET /v1/state HTTP/1.1\r\nHost: localhost\r\n\r\n"].iter().cycle().take(30) {
@@ -119,7 +119,7 @@ async fn silent_clients_make_room_when_all_places_are_taken() {
     }
     let start = Instant::now();
     served.assert_answers().await;
-    assert!(start.elapsed() < PATIENCE / 2, "it had to wait {:?}", start.elapsed());
+    assert!(start.elapsed() < PATIENCE / 2, "the answer took {:?}", start.elapsed());
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn one_client_too_many_waits_for_a_place() {
 }
 
 #[tokio::test]
-async fn when_it_stops_the_answers_under_way_are_finished() {
+async fn a_stopping_server_finishes_its_open_answers() {
     let folder = tempfile::tempdir().unwrap();
     let listener = UnixListener::bind(folder.path().join("socket")).unwrap();
     let (release, released) = tokio::sync::watch::channel(false);
@@ -154,17 +154,17 @@ async fn when_it_stops_the_answers_under_way_are_finished() {
     }));
     let mut stream = UnixStream::connect(folder.path().join("socket")).await.unwrap();
     stream.write_all(b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
-    // Longer than the grace of a client that has said nothing.
+    // Longer than the grace period of a client that has sent nothing.
     tokio::time::sleep(GENEROUS.grace * 2).await;
     stop.send(()).unwrap();
     release.send(true).unwrap();
     let mut answer = String::new();
-    timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("it ends").unwrap();
+    timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("the answer ends").unwrap();
     assert!(answer.ends_with("done"), "{answer}");
-    timeout(PATIENCE, task).await.expect("it stops").unwrap();
+    timeout(PATIENCE, task).await.expect("the server stops").unwrap();
 }
 
-/// What the server says to a request: the status line's number, the headers, and the problem.
+/// Returns the server's answer to a request: the status, the headers, and the problem.
 async fn problem(served: &Served, request: &str) -> (u16, String, Problem) {
     let answer = served.answer(request).await;
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
@@ -178,7 +178,7 @@ async fn problem(served: &Served, request: &str) -> (u16, String, Problem) {
 }
 
 #[tokio::test]
-async fn whatever_is_refused_is_a_problem_document() {
+async fn every_refusal_is_a_problem_document() {
     let served = Served::start(GENEROUS);
     let table: &[(u16, &str, &str, Option<&str>)] = &[
         (404, "GET /v1/nothing", "", None),
@@ -190,7 +190,7 @@ async fn whatever_is_refused_is_a_problem_document() {
         (422, "PATCH /v1/campaigns/1", r#"{"generator": true}"#, Some("generator")),
         (422, "PATCH /v1/campaigns/1", "{}", Some("body")),
         (422, "PATCH /v1/campaigns/1", "{", None),
-        // It does not know curl's type.
+        // This test's own route accepts JSON only.
         (415, "POST /number", "1", None),
     ];
     for (status, line, body, field) in table {
@@ -208,7 +208,7 @@ async fn whatever_is_refused_is_a_problem_document() {
 }
 
 #[tokio::test]
-async fn a_body_of_64_kib_is_read_and_a_larger_one_is_refused_whether_its_length_is_told_or_not() {
+async fn a_body_of_64_kib_is_read_and_a_larger_one_is_refused_with_or_without_a_length() {
     let served = Served::start(GENEROUS);
     let head = "PATCH /v1/campaigns/1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
                 Content-Type: application/json\r\n";

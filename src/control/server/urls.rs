@@ -1,4 +1,4 @@
-//! Campaigns' URLs: listed, added, changed, removed.
+//! Lists, adds, changes and removes the URLs of campaigns.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -13,16 +13,16 @@ pub(super) fn routes() -> Vec<Route> {
     const URLS: &str = "/v1/campaigns/{id}/urls";
     const URL: &str = "/v1/urls/{id}";
     vec![
-        Route::new(GET, URLS, list, "A campaign's URLs").answers_list::<Url>(200, "The rows"),
+        Route::new(GET, URLS, list, "List a campaign's URLs").answers_list::<Url>(200, "The rows"),
         Route::new(POST, URLS, add, "Add a URL; it needs `name`, `target_url` and `click_limit`")
             .accepts::<UrlPatch>()
             .answers::<Url>(201, "The new row")
             .pending(),
         Route::new(PATCH, URL, change, "Change a URL")
             .accepts::<UrlPatch>()
-            .answers::<Url>(200, "As it is now")
+            .answers::<Url>(200, "The changed row")
             .pending(),
-        Route::new(DELETE, URL, remove, "Remove a URL").answers::<Url>(200, "As it was").pending(),
+        Route::new(DELETE, URL, remove, "Remove a URL").answers::<Url>(200, "The removed row").pending(),
     ]
 }
 
@@ -50,7 +50,7 @@ fn new_url(campaign: CampaignId, patch: UrlPatch) -> Result<AddUrl, Answer> {
     }
 }
 
-/// The field that a new URL needs and has not.
+/// Returns a field that a new URL needs and that is missing.
 pub(super) fn lacks(patch: &UrlPatch) -> Option<&'static str> {
     let needed = [
         ("name", patch.name.is_some()),
@@ -70,7 +70,7 @@ fn changed_url(url: UrlId, patch: UrlPatch) -> Result<ChangeUrl, Answer> {
         return Err(Answer::bad_field("id", "a URL keeps its id".to_owned()));
     }
     if patch == (UrlPatch { id: patch.id, campaign_id: patch.campaign_id, ..UrlPatch::default() }) {
-        return Err(Answer::bad_field("body", "nothing to change: give a field, say click_limit".to_owned()));
+        return Err(Answer::bad_field("body", "nothing to change: give a field, such as click_limit".to_owned()));
     }
     Ok(ChangeUrl { url, patch })
 }

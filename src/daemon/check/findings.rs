@@ -1,29 +1,29 @@
-//! What a check has looked at, and what it found.
+//! The findings of `check`.
 
 use serde::Serialize;
 
-/// All that was looked at, in this order.
+/// All findings, in the order in which they were made.
 #[derive(Debug, Default)]
 pub struct Findings(Vec<Check>);
 
-/// One thing that was looked at.
+/// One finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What it is called.
+    /// The name of the thing that was examined.
     pub what: &'static str,
-    /// How it was found.
+    /// The result.
     pub result: CheckResult,
-    /// What was found, in words that stand by themselves.
+    /// The finding, as text that can be read by itself.
     pub detail: String,
-    /// What to do about it, if anything.
+    /// The advice for the operator; `None` if there is nothing to do.
     pub advice: Option<String>,
 }
 
-/// How something was found.
+/// The result of one finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckResult {
-    /// As it should be.
+    /// The checked item is in order.
     Ok,
     /// Worth knowing, and no problem.
     Note,
@@ -32,27 +32,27 @@ pub enum CheckResult {
 }
 
 impl Check {
-    /// It is as it should be.
+    /// Returns a finding without a problem.
     pub(super) fn ok(what: &'static str, detail: impl Into<String>) -> Self {
         Self { what, result: CheckResult::Ok, detail: detail.into(), advice: None }
     }
 
-    /// It is worth knowing.
+    /// Returns a finding that is worth knowing.
     pub(super) fn note(what: &'static str, detail: impl Into<String>) -> Self {
         Self { result: CheckResult::Note, ..Self::ok(what, detail) }
     }
 
-    /// It is wrong.
+    /// Returns a problem.
     pub(super) fn problem(what: &'static str, detail: impl Into<String>) -> Self {
         Self { result: CheckResult::Problem, ..Self::ok(what, detail) }
     }
 
-    /// The same with what to do about it.
+    /// Adds what the operator should do about it.
     pub(super) fn advise(self, advice: impl Into<String>) -> Self {
         Self { advice: Some(advice.into()), ..self }
     }
 
-    /// All of it in a sentence.
+    /// Returns the finding and its advice as one sentence.
     fn in_words(&self) -> String {
         let advice = self.advice.as_ref().map(|advice| format!(": {advice}")).unwrap_or_default();
         format!("{}{advice}", self.detail)
@@ -60,18 +60,18 @@ impl Check {
 }
 
 impl Findings {
-    /// Adds what was looked at last.
+    /// Adds a finding.
     pub(super) fn add(&mut self, check: Check) {
         self.0.push(check);
     }
 
-    /// Each of them.
+    /// Returns all findings.
     #[must_use]
     pub fn checks(&self) -> &[Check] {
         &self.0
     }
 
-    /// Those that were found like this, a sentence each.
+    /// Returns the findings with this result, a sentence each.
     #[must_use]
     pub fn that_are(&self, result: CheckResult) -> Vec<String> {
         self.0.iter().filter(|check| check.result == result).map(Check::in_words).collect()

@@ -1,5 +1,5 @@
-//! The requests of a check: a token, the list, and the rows that the list leaves out. The supervisor's own scheduler and limit
-//! count for them.
+//! The requests of `check` and `account`: an access token, the account's list, and single campaigns that the list does
+//! not contain. They go through a scheduler, within the supervisor's limit.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,46 +20,50 @@ use crate::trafficstar::circuit::Ended;
 use crate::trafficstar::client::Limits;
 use crate::trafficstar::error::RemoteError;
 use crate::trafficstar::http::HttpClient;
-use crate::trafficstar::scheduler::{Asking, RequestScheduler};
+use crate::trafficstar::scheduler::{RequestScheduler, RequestTerms};
 use crate::trafficstar::wire::CampaignPage;
 
-/// The most requests that one check sends. A supervisor beside it does not know of them: they have to fit between the limit that
-/// it keeps and the account's own (100 a minute).
+/// The most requests that one check sends. A running supervisor does not count them. So they must fit between the
+/// supervisor's limit and the account's own limit (100 a minute).
 const MOST_REQUESTS: usize = 10;
-/// The longest that a check takes: a minute where a supervisor beside it has used the whole limit, and then the answers.
+/// The longest time that the requests may take: a minute if a running supervisor has used the whole limit, and then the
+/// answers.
 pub(super) const WITHIN: Duration = Duration::from_secs(120);
 
-/// What TrafficStars has said.
+/// The facts that were read from TrafficStars.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// A token was had.
+    /// Whether TrafficStars gave an access token for the API key.
     pub(super) key_works: bool,
+    /// The difference of the clocks; `None` if no answer had a `Date`.
     pub(super) clock: Option<ClockDifference>,
-    /// So many requests were sent, or were about to be.
+    /// The number of requests that were sent or that waited to be sent.
     pub(super) requests: u64,
+    /// The pages of the list that were read.
     pub(super) pages: KnownPages,
-    /// What of the list could not be read, and why.
+    /// The reason for which the list could not be read completely; `None` if it could.
     pub(super) failure: Option<Failure>,
+    /// The campaigns that were read, or the fault of the read.
     pub(super) campaigns: BTreeMap<RemoteId, Result<RemoteCampaign, RemoteFault>>,
 }
 
-/// Why the list could not be read.
+/// The reason for which the list could not be read.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// A request for it ended like this.
+    /// A request failed.
     Request(RemoteError),
-    /// It took too long.
+    /// It took longer than [`WITHIN`].
     Late,
 }
 
-/// Asks what the list and the rows come to. Beside a supervisor its own few requests are counted nowhere.
+/// Reads the list, and then the rows that it does not contain, with at most 10 requests.
 pub(super) async fn ask(http: HttpClient, rows: &[CampaignRow], limits: &Limits, clock: &Clock) -> Seen {
-    // What does not leave at once is not worth a minute's wait, the first page excepted.
+    // Only the first page is worth waiting for a minute. The other requests are sent only if the limit has room now.
     let requests = limits.budget(clock.now()).room(clock.now()).sweeps.clamp(1, MOST_REQUESTS);
     visit(http, rows, limits, clock, requests).await
 }
 
-/// The whole list, however many pages it has.
+/// Reads all pages of the list.
 pub(super) async fn list(http: HttpClient, limits: &Limits, clock: &Clock) -> Seen {
     visit(http, &[], limits, clock, usize::MAX).await
 }
@@ -82,16 +86,16 @@ async fn visit(http: HttpClient, rows: &[CampaignRow], limits: &Limits, clock: &
     Seen { key_works: token.is_some(), clock: http.seen_clock().difference(), requests, ..seen }
 }
 
-/// The requests so far.
+/// The state of the reads.
 struct Visit<'a> {
     http: HttpClient,
     clock: &'a Clock,
     scheduler: RequestScheduler,
     last_request_id: u64,
     token: Option<SecretString>,
-    /// Which of [`LISTS`] is asked for.
+    /// The index in [`LISTS`] of the form of list that is requested.
     sizes: usize,
-    /// So many more may leave.
+    /// The number of further requests that may be sent.
     requests: usize,
     seen: Seen,
 }
@@ -119,7 +123,7 @@ impl Visit<'_> {
         }
     }
 
-    /// A page of the list, in the way that the first one was answered.
+    /// Reads a page of the list. It tries the forms of [`LISTS`] until TrafficStars answers one, and keeps to that.
     async fn page(&mut self, number: u64) -> Result<CampaignPage, RemoteError> {
         loop {
             let sizes = LISTS.get(self.sizes).copied().unwrap_or_default();
@@ -132,9 +136,9 @@ impl Visit<'_> {
         }
     }
 
-    /// Those that the list leaves out, each by itself; the guarded ones first.
+    /// Reads each campaign that the list does not contain; the guarded ones first.
     async fn read_rows(&mut self, rows: &[CampaignRow]) {
-        // Without a token, or where the list fails, each would fail alike.
+        // Without a token, or after a failure of the list, each of these requests would fail as well.
         if self.token.is_none() || self.seen.failure.is_some() {
             return;
         }
@@ -151,20 +155,21 @@ impl Visit<'_> {
         }
     }
 
-    /// Sends a request, after one for a token where there is none yet.
+    /// Sends a request. If there is no token yet, it requests one first.
     async fn exchange(&mut self, call: Call, urgency: Urgency) -> Result<Answer, RemoteError> {
         if self.token.is_none() {
-            let token = self.exchange_alone(Call::Token, Asking::token()).await?.into_token()?;
+            let token = self.exchange_alone(Call::Token, RequestTerms::token()).await?.into_token()?;
             self.token = Some(token.access_token);
         }
-        let asking = Asking::read(call.operation(), urgency);
-        self.exchange_alone(call, asking).await
+        let terms = RequestTerms::read(call.operation(), urgency);
+        self.exchange_alone(call, terms).await
     }
 
-    async fn exchange_alone(&mut self, call: Call, asking: Asking) -> Result<Answer, RemoteError> {
+    /// Waits until the scheduler admits the request, and sends it.
+    async fn exchange_alone(&mut self, call: Call, terms: RequestTerms) -> Result<Answer, RemoteError> {
         self.last_request_id += 1;
         let request_id = RequestId(self.last_request_id);
-        self.scheduler.ask(self.clock.now(), request_id, asking);
+        self.scheduler.ask(self.clock.now(), request_id, terms);
         while self.scheduler.admit(self.clock.now(), usize::MAX).is_empty() {
             let now = self.clock.now();
             let wait =

@@ -1,6 +1,6 @@
-//! What an actor that was built anew can still tell of the time before: the journal's newest entries of its campaign.
+//! What a new actor can still show of the time before it was built: its campaign's newest journal entries.
 //!
-//! Deliberately absent: deciding by them. They are shown, and that is all.
+//! Deliberately absent: decisions by these entries. They are only shown.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::Snapshot;
 use crate::domain::action::{Action, ActionKind, Step};
 use crate::domain::decision_log::{Conclusion, PastDecision, REMEMBERED};
 
-/// The actions before an actor was built.
+/// The actions before the present actor was built.
 #[derive(Debug, Clone, Default)]
 pub struct Earlier {
     last: Option<(Action, Option<String>)>,
@@ -16,7 +16,7 @@ pub struct Earlier {
 }
 
 impl Earlier {
-    /// Of journal entries, the newest first, each with the operator who ordered it, if one did.
+    /// Builds it from journal entries, the newest first, each with the operator who ordered it, if there is one.
     #[must_use]
     pub fn new(entries: Vec<(Action, Option<String>)>) -> Self {
         let decisions = entries.iter().filter_map(|(action, _)| decision(action)).map(Arc::new).collect();
@@ -29,7 +29,7 @@ impl Earlier {
         self.last.as_ref().map(|(action, _)| action)
     }
 
-    /// An actor's own memory first, then this.
+    /// Returns the snapshot, completed by these actions where the actor has no own ones.
     #[must_use]
     pub fn beneath(&self, mut snapshot: Snapshot) -> Snapshot {
         if snapshot.action.is_none()
@@ -37,7 +37,7 @@ impl Earlier {
         {
             (snapshot.action, snapshot.action_by) = (Some(action.clone()), by.clone());
         }
-        // An actor that has forgotten decisions of its own would leave a gap before these.
+        // If the actor has dropped decisions of its own, adding these would leave a gap.
         if snapshot.decisions.len() < REMEMBERED {
             snapshot.decisions.extend(self.decisions.iter().cloned());
             snapshot.decisions.truncate(REMEMBERED);
@@ -52,7 +52,7 @@ fn decision(action: &Action) -> Option<PastDecision> {
         (ActionKind::Activate, true) => Conclusion::WouldActivate,
         (ActionKind::Pause, false) => Conclusion::Pause,
         (ActionKind::Pause, true) => Conclusion::WouldPause,
-        // It follows from another one.
+        // It follows from another action, and is not a decision.
         (ActionKind::SetEndTime, _) => return None,
     };
     let (since, last_at) = (action.requested_at, action.requested_at);

@@ -1,4 +1,4 @@
-//! Each fact with its source and time, and how far it is to each threshold.
+//! Each fact with its source and time, and the distance to each threshold.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 
@@ -81,11 +81,11 @@ fn clicks(case: &Case<'_>, observation: &Observation) -> ClicksFact {
     }
 }
 
-/// What was seen last of a campaign that nobody looks at any more.
+/// Returns the last known facts of a campaign that has no actor.
 pub(super) fn last_seen(now: DateTime<Utc>, seen: &Observed) -> Facts {
     let end_time = seen.schedule_end_time.as_deref();
     let end_time = end_time.and_then(|text| NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").ok());
-    let is_told = matches!(seen.status, Some(StatusWord::Running | StatusWord::Stopped));
+    let is_read = matches!(seen.status, Some(StatusWord::Running | StatusWord::Stopped));
     Facts {
         status: StatusFact {
             judged: seen.status,
@@ -97,7 +97,7 @@ pub(super) fn last_seen(now: DateTime<Utc>, seen: &Observed) -> Facts {
         },
         end_time: EndTimeFact {
             end_time: end_time.map(|at| at.and_utc()),
-            unset: is_told && seen.schedule_end_time.is_none(),
+            unset: is_read && seen.schedule_end_time.is_none(),
             owed: false,
             at: seen.status_at,
         },
@@ -113,15 +113,15 @@ pub(super) fn last_seen(now: DateTime<Utc>, seen: &Observed) -> Facts {
     }
 }
 
-/// A spend of another day is not today's.
+/// Returns the doubt about a spend of another day; `None` if the spend is of today.
 fn of_another_day(day: NaiveDate, now: DateTime<Utc>) -> Option<String> {
-    (day != now.date_naive()).then(|| format!("it is of {day}, and says nothing of today"))
+    (day != now.date_naive()).then(|| format!("it is of {day}, not of today"))
 }
 
 pub(super) fn thresholds(case: &Case<'_>) -> Thresholds {
     let policy = &case.snapshot.policy;
     let remaining = case.judged.as_ref().and_then(|judged| judged.remaining);
-    let spent = case.judged.as_ref().and_then(|judged| judged.amount);
+    let spend = case.judged.as_ref().and_then(|judged| judged.spend);
     let difference = |from: Clicks, to: Clicks| Clicks(from.0.saturating_sub(to.0));
     Thresholds {
         pause_clicks: policy.pause_clicks,
@@ -129,8 +129,8 @@ pub(super) fn thresholds(case: &Case<'_>) -> Thresholds {
         activate_clicks: policy.activate_clicks,
         clicks_to_activation: remaining.map(|remaining| difference(policy.activate_clicks, remaining)),
         spend_limit: policy.spend_limit,
-        spend_to_limit: spent.map(|spent| {
-            let left = policy.spend_limit.micros().saturating_sub(spent.micros());
+        spend_to_limit: spend.map(|spend| {
+            let left = policy.spend_limit.micros().saturating_sub(spend.micros());
             Money::from_micros(left).unwrap_or(Money::ZERO)
         }),
     }

@@ -1,8 +1,8 @@
-//! Why is this campaign (not) running, and what happens next? One answer, for people and for programs.
+//! Explains why a campaign is or is not running, and what happens next, for people and for programs.
 //!
-//! [`explain`] puts an [`Explanation`] together from what an actor has published: its status and its [`Snapshot`]. The
-//! text for people is rendered from the same [`Explanation`] (`cli::explain`), so that both say the same. Deliberately
-//! absent: asking an actor. A stuck one is explained, too.
+//! [`explain`] builds an [`Explanation`] from what an actor has published: its status and its [`Snapshot`]. The text
+//! for people is rendered from the same [`Explanation`] (`cli::explain`), so that both have the same content.
+//! Deliberately absent: messages to an actor. That is why an actor that is stuck can be explained, too.
 
 pub mod earlier;
 mod facts;
@@ -35,123 +35,123 @@ use super::timer::{Timer, TimerKind};
 use super::unguarded::Unguarded;
 use super::verdict::Verdict;
 
-/// What a campaign actor publishes beside its status.
+/// The facts that a campaign actor publishes besides its status.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
-    /// The numbers by which it decides.
+    /// The policy that it decides by.
     pub policy: Policy,
-    /// What is promised.
+    /// The promise.
     pub phase: Phase,
-    /// When the actor was built.
+    /// The time (UTC) when the actor was built.
     pub built_at: DateTime<Utc>,
-    /// What the last tick found out, and what it was judged to be then.
+    /// The facts of the last tick, and how they were judged then.
     pub assessment: Option<Arc<Assessment>>,
-    /// Since when no tick could tell the status.
+    /// The time (UTC) since which no tick could read the status.
     pub status_unknown_since: Option<DateTime<Utc>>,
-    /// Since when no tick could tell the remaining clicks.
+    /// The time (UTC) since which no tick could read the remaining clicks.
     pub clicks_unknown_since: Option<DateTime<Utc>>,
-    /// Since when TrafficStars has answered 404, if it is gone by now.
+    /// The time (UTC) since which TrafficStars has answered 404, if the campaign counts as gone.
     pub gone_since: Option<DateTime<Utc>>,
-    /// It runs past a threshold, and no promise is in force.
+    /// Set if the campaign runs past a threshold while no promise is in force.
     pub unguarded: Option<Unguarded>,
-    /// When the first pause was decided of which none has been confirmed, while it is wanted.
+    /// The time (UTC) when the first unconfirmed pause was decided, while a pause is wanted.
     pub pausing_since: Option<DateTime<Utc>>,
-    /// Since when today's spend is the same, while the campaign runs.
+    /// The time (UTC) since which today's spend is unchanged, while the campaign runs.
     pub spend_unchanged_since: Option<DateTime<Utc>>,
-    /// It has been the same for so long, with clicks going on, that this was told.
+    /// Whether the unchanged spend was reported: it lasted long enough, and clicks were used meanwhile.
     pub spend_stands_still: bool,
-    /// Its generator is being disabled: the promise ends once nothing is on its way.
+    /// Whether the generator is being disabled. The promise ends as soon as no action is in flight.
     pub disabling: bool,
-    /// An end time is still to be set.
+    /// Whether an end time must still be set.
     pub end_time_owed: bool,
     /// The last action.
     pub action: Option<Action>,
-    /// Whose order it was: uid and name.
+    /// The operator who ordered it: uid and name.
     pub action_by: Option<String>,
-    /// The key of the newest journal entry, which the machine does not know: whoever stores it says so.
+    /// The key of the newest journal entry. The machine does not know it; the actor that stores the entry fills it in.
     pub journal_id: Option<i64>,
-    /// Where it stands.
+    /// The progress of the last action.
     pub progress: ActionProgress,
     /// The last distinct decisions, the newest first.
     pub decisions: Vec<Arc<PastDecision>>,
-    /// What runs.
+    /// The timers that are set.
     pub timers: Vec<Timer>,
 }
 
-/// Where the last action stands.
+/// The progress of the last action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ActionProgress {
-    /// It is over, or there was none.
+    /// It is over, or there was no action.
     Settled,
-    /// Its turn did not come in time: the next tick decides anew.
+    /// It was queued for too long and not sent: the next tick decides again.
     Postponed,
     /// It waits for its journal entry to be stored.
     Unstored,
-    /// It waits for its turn, or was sent, and its answer is waited for.
+    /// It is queued, or was sent and is not answered.
     InFlight,
-    /// It was answered; a read has to show it.
+    /// It was answered, and a read must still show its result.
     Awaiting,
 }
 
-/// An actor that died, or could not be built, waits to be built anew.
+/// The backoff of an actor that died or could not be built, until it is respawned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ActorBackoff {
-    /// Since when there is no actor.
+    /// The time (UTC) since which there is no actor.
     pub since: DateTime<Utc>,
-    /// When the next one is built.
+    /// The time (UTC) when the actor is respawned.
     pub until: DateTime<Utc>,
 }
 
-/// The answer. Times are UTC.
+/// The explanation of one campaign. All times are UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Explanation {
-    /// Its row's key.
+    /// The campaign's database id.
     pub id: CampaignId,
-    /// Its name.
+    /// The campaign's name.
     pub name: String,
-    /// Its id at TrafficStars.
+    /// The campaign's id at TrafficStars.
     pub trafficstar_id: RemoteId,
-    /// When this was explained.
+    /// The time (UTC) when the explanation was made.
     pub at: DateTime<Utc>,
-    /// How it is, in one word.
+    /// The campaign's condition in one word.
     pub verdict: Verdict,
-    /// Whether it runs and why, in a sentence or two.
+    /// Whether it runs and why, in one or two sentences.
     pub summary: String,
-    /// What is promised about it.
+    /// The promise about it.
     pub promise: PromiseExplained,
-    /// What a person should know before anything else.
+    /// The facts that operators should know first.
     pub attention: Vec<String>,
-    /// What is known, by whom, and since when.
+    /// The known facts, with their sources and times.
     pub facts: Facts,
-    /// How far it is to each threshold; none while nobody guards it.
+    /// The distance to each threshold; `None` if the campaign is not guarded.
     pub thresholds: Option<Thresholds>,
-    /// What runs, the next to end first.
+    /// The timers that are set, the next one first.
     pub timers: Vec<Timer>,
-    /// The last distinct decisions, the newest first, those to do nothing included.
+    /// The last distinct decisions, the newest first, including decisions to do nothing.
     pub decisions: Vec<PastDecision>,
-    /// The last action, with its steps. After a restart it is the journal's newest.
+    /// The last action, with its steps. After a restart it is the newest of the journal.
     pub action: Option<ActionExplained>,
-    /// What happens next.
+    /// The next step.
     pub next: NextStep,
 }
 
-/// What is promised.
+/// The promise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PromiseExplained {
     /// The state.
     pub state: PhaseWord,
-    /// Since when.
+    /// The time (UTC) since which it is promised.
     pub since: DateTime<Utc>,
-    /// What the state promises, in words.
+    /// The meaning of the state, for operators.
     pub meaning: String,
 }
 
-/// What is known, with its source and when it said so.
+/// The known facts, with their sources and times.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Facts {
-    /// Whether it runs, read from TrafficStars.
+    /// The status, read from TrafficStars.
     pub status: StatusFact,
-    /// When it stops by itself, read from TrafficStars.
+    /// The end time, read from TrafficStars.
     pub end_time: EndTimeFact,
     /// Today's spend.
     pub spend: SpendFact,
@@ -159,55 +159,55 @@ pub struct Facts {
     pub clicks: ClicksFact,
 }
 
-/// Whether it runs.
+/// The status of a campaign.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StatusFact {
-    /// As judged; none before the first read.
+    /// The status as judged; `None` before the first read.
     pub judged: Option<StatusWord>,
-    /// Why it is blocked, unknown or stopped, in words.
+    /// The reason why the campaign is blocked, unknown or stopped, for operators.
     pub reason: Option<String>,
-    /// TrafficStars' own word.
+    /// TrafficStars' `status`.
     pub remote_status: Option<String>,
     /// TrafficStars' `active`.
     pub remote_active: Option<bool>,
-    /// TrafficStars' word of moderation.
+    /// TrafficStars' `approved`, the result of its moderation.
     pub remote_approved: Option<String>,
-    /// TrafficStars' word for why it is stopped.
+    /// TrafficStars' `stopped`, the reason why it is stopped.
     #[serde(default)]
     pub remote_stopped: Option<String>,
-    /// When TrafficStars answered.
+    /// The time (UTC) when TrafficStars answered.
     pub at: Option<DateTime<Utc>>,
-    /// Since when it has not been known, if so.
+    /// The time (UTC) since which the status is unknown; `None` if it is known.
     pub unknown_since: Option<DateTime<Utc>>,
 }
 
-/// When it stops by itself.
+/// The end time of a campaign, at which it stops by itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EndTimeFact {
-    /// TrafficStars' end time; none where none is set, or it is not known.
+    /// TrafficStars' end time; `None` if it is unset or unknown.
     pub end_time: Option<DateTime<Utc>>,
-    /// It was read, and no end time is set.
+    /// Whether it was read and no end time is set.
     pub unset: bool,
-    /// The program still has to set one.
+    /// Whether the program must still set one.
     pub owed: bool,
-    /// When TrafficStars answered.
+    /// The time (UTC) when TrafficStars answered.
     pub at: Option<DateTime<Utc>>,
 }
 
 /// Today's spend.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SpendFact {
-    /// How much; none while unknown.
+    /// The amount; `None` while unknown.
     pub amount: Option<Money>,
-    /// Who says so.
+    /// The source of the amount.
     pub source: Option<SpendSource>,
-    /// For which UTC day.
+    /// The UTC day of the amount.
     pub day: Option<NaiveDate>,
-    /// When the source said so.
+    /// The time (UTC) when the source gave this amount.
     pub at: Option<DateTime<Utc>>,
-    /// Why it is unknown, in words.
+    /// The reason why the amount is unknown, for operators.
     pub doubt: Option<String>,
-    /// Since when it is the same, while the campaign runs.
+    /// The time (UTC) since which the amount is unchanged, while the campaign runs.
     #[serde(default)]
     pub unchanged_since: Option<DateTime<Utc>>,
 }
@@ -215,84 +215,84 @@ pub struct SpendFact {
 /// The remaining clicks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ClicksFact {
-    /// How many; none where the database could not be read.
+    /// The number of clicks; `None` if the database could not be read.
     pub remaining: Option<Clicks>,
-    /// None remain, since there is no active URL to count them.
+    /// Whether none remain because the campaign has no active URL.
     #[serde(default)]
     pub has_no_urls: bool,
-    /// When the database was read.
+    /// The time (UTC) when the database was read.
     pub at: Option<DateTime<Utc>>,
-    /// Why they are unknown, or known too badly to start anything by them.
+    /// The reason why the clicks are unknown, or too doubtful to activate by.
     pub doubt: Option<String>,
-    /// Since when they have been in doubt, if so.
+    /// The time (UTC) since which they are in doubt; `None` if they are not.
     pub unknown_since: Option<DateTime<Utc>>,
 }
 
-/// How far it is to each threshold: 0 where it is reached, none while it is not known.
+/// The distance to each threshold: 0 if it is reached, `None` while it is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Thresholds {
-    /// With this many clicks or fewer it is paused.
+    /// At or below this number of clicks the campaign is paused.
     pub pause_clicks: Clicks,
-    /// So many clicks are left until then.
+    /// The number of clicks left until then.
     pub clicks_to_pause: Option<Clicks>,
-    /// With this many clicks or more it is activated.
+    /// At or above this number of clicks the campaign is activated.
     pub activate_clicks: Clicks,
-    /// So many clicks are missing.
+    /// The number of clicks missing until then.
     pub clicks_to_activation: Option<Clicks>,
     /// From this spend on it is left alone.
     pub spend_limit: Money,
-    /// So much may be spent until then.
+    /// The money that may be spent until then.
     pub spend_to_limit: Option<Money>,
 }
 
 /// The last action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ActionExplained {
-    /// What was asked.
+    /// The kind of the action.
     pub kind: ActionKind,
-    /// What made it due.
+    /// The trigger.
     pub trigger: Trigger,
-    /// Why, in words.
+    /// The reason, for operators.
     pub reason: String,
-    /// How far it got.
+    /// The last step that it reached.
     pub step: Step,
-    /// When it was decided.
+    /// The time (UTC) when it was decided.
     pub requested_at: DateTime<Utc>,
-    /// When TrafficStars accepted it.
+    /// The time (UTC) when TrafficStars accepted it.
     pub accepted_at: Option<DateTime<Utc>>,
-    /// When a read showed it.
+    /// The time (UTC) when a read confirmed it.
     pub confirmed_at: Option<DateTime<Utc>>,
-    /// When it failed.
+    /// The time (UTC) when it failed or was superseded.
     pub failed_at: Option<DateTime<Utc>>,
-    /// What went wrong, in words.
+    /// The reason of the failure, for operators.
     pub error: Option<String>,
 }
 
-/// What happens next.
+/// The next step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NextStep {
-    /// When; none where no time can be told.
+    /// The time (UTC) when it happens; `None` if that cannot be predicted.
     pub at: Option<DateTime<Utc>>,
-    /// What, in words.
+    /// The next event, for operators.
     pub then: String,
-    /// What would make it otherwise, in words.
+    /// The facts that would change that, for operators.
     pub unless: Vec<String>,
 }
 
-/// All that an answer is made of.
+/// The inputs of an explanation.
 struct Case<'a> {
     now: DateTime<Utc>,
     status: &'a CampaignStatus,
     snapshot: &'a Snapshot,
-    /// What the last tick found out.
+    /// The facts of the last tick.
     observation: Option<&'a Observation>,
-    /// What that is now.
+    /// The judgement of the observed facts by the present policy.
     judged: Option<Judgement>,
     trafficstar: &'a RemoteClientStatus,
 }
 
 impl Explanation {
-    /// The same with one more thing that a person should know, before all others.
+    /// Returns the explanation with one more line that operators should know, before all others.
     #[must_use]
     pub fn with_attention(mut self, line: Option<String>) -> Self {
         self.attention.splice(0..0, line);
@@ -305,7 +305,7 @@ impl Case<'_> {
         self.snapshot.timers.iter().find(|timer| timer.kind == kind).map(|timer| timer.at)
     }
 
-    /// When the turn comes of its change that has not left.
+    /// Returns the queue place of its unsent change, if it has one.
     fn turn(&self) -> Option<&QueuePlace> {
         let kind = self.snapshot.action.as_ref()?.kind;
         self.trafficstar.turns.get(&(self.status.trafficstar_id, kind))
@@ -320,32 +320,33 @@ impl Case<'_> {
         self.snapshot.policy.mode == Mode::Observe
     }
 
-    /// Since when a tick has been overdue by more than a tick's length, if so: the actor, or what it waits for, is stuck.
+    /// Returns when the overdue tick was due, if it is overdue by more than one tick interval: then the actor, or what
+    /// it waits for, is stuck.
     fn overdue_since(&self) -> Option<DateTime<Utc>> {
-        // A campaign that is let go ticks no more.
+        // A campaign whose generator is being disabled does not tick.
         let due_at = self.timer(TimerKind::NextTick).filter(|_| !self.snapshot.disabling)?;
         (self.now.signed_duration_since(due_at) > self.snapshot.policy.tick).then_some(due_at)
     }
 }
 
-/// Explains one campaign as of `now`. Without an snapshot its generator is disabled, or its actor is not built yet.
+/// Explains one campaign as of `now`. Without a snapshot its generator is disabled, or its actor is not built yet.
 #[must_use]
 pub fn explain(
     now: DateTime<Utc>,
     status: &CampaignStatus,
     snapshot: Option<&Snapshot>,
-    rest: Option<ActorBackoff>,
+    backoff: Option<ActorBackoff>,
     trafficstar: &RemoteClientStatus,
 ) -> Explanation {
     let (Some(snapshot), Some(actor)) = (snapshot, &status.actor) else { return unguarded(now, status) };
     let assessment = snapshot.assessment.as_deref();
     let observation = assessment.map(|facts| &facts.observation);
-    // It is judged anew: since the last tick a day or an end time may have passed.
+    // The facts are judged again: since the last tick midnight or an end time may have passed.
     let judged = assessment.map(|facts| facts.judged_at(now, &snapshot.policy));
     let case = Case { now, status, snapshot, observation, judged, trafficstar };
-    let resting = actor.status == Liveness::Restarting;
+    let is_respawning = actor.status == Liveness::Restarting;
     Explanation {
-        summary: if resting { summary::of_the_dead(rest) } else { summary::summary(&case) },
+        summary: if is_respawning { summary::without_actor(backoff) } else { summary::summary(&case) },
         promise: if status.ordered.generator_enabled {
             PromiseExplained { meaning: summary::promise(&case), ..promise(status) }
         } else {
@@ -354,15 +355,15 @@ pub fn explain(
         attention: summary::attention(&case),
         facts: facts::facts(&case),
         thresholds: Some(facts::thresholds(&case)),
-        timers: timers(&case, rest, resting),
+        timers: timers(&case, backoff, is_respawning),
         decisions: snapshot.decisions.iter().map(|decision| (**decision).clone()).collect(),
         action: snapshot.action.as_ref().map(action),
-        next: if resting { next::respawn(rest) } else { next::next(&case) },
+        next: if is_respawning { next::respawn(backoff) } else { next::next(&case) },
         ..unguarded(now, status)
     }
 }
 
-/// Explains one campaign on a supervisor that stands by: it reads nothing at TrafficStars, and shows what the leader stored.
+/// Explains one campaign on a standby. It reads nothing at TrafficStars, and shows what the leader stored.
 #[must_use]
 pub fn explain_from_standby(now: DateTime<Utc>, status: &CampaignStatus, leader: Option<&Leader>) -> Explanation {
     let explanation = unguarded(now, status);
@@ -372,10 +373,10 @@ pub fn explain_from_standby(now: DateTime<Utc>, status: &CampaignStatus, leader:
     Explanation { summary: summary::from_standby(leader), next: next::from_standby(), ..explanation }
 }
 
-/// A campaign without an actor, whose generator is disabled above all: nothing is read, and what was seen last is known.
+/// Explains a campaign without an actor, mostly one whose generator is disabled. It shows the facts as last read.
 fn unguarded(now: DateTime<Utc>, status: &CampaignStatus) -> Explanation {
     let is_enabled = status.ordered.generator_enabled;
-    // Nobody keeps a cool-down of a campaign that is not guarded.
+    // The cool-down of a campaign that is not guarded has no effect.
     let cool_down_end = status.cooling_down_until.filter(|&at| at > now && is_enabled);
     Explanation {
         id: status.id,
@@ -383,7 +384,7 @@ fn unguarded(now: DateTime<Utc>, status: &CampaignStatus) -> Explanation {
         trafficstar_id: status.trafficstar_id,
         at: now,
         verdict: status.verdict,
-        summary: summary::of_the_unguarded(now, status),
+        summary: summary::of_unguarded(now, status),
         promise: promise(status),
         attention: status.ordered.hold.as_ref().map(|hold| summary::on_hold(hold, is_enabled)).into_iter().collect(),
         facts: facts::last_seen(now, &status.observed),
@@ -391,21 +392,21 @@ fn unguarded(now: DateTime<Utc>, status: &CampaignStatus) -> Explanation {
         timers: cool_down_end.map(|at| Timer { kind: TimerKind::CoolDownEnd, at }).into_iter().collect(),
         decisions: Vec::new(),
         action: None,
-        next: next::of_the_unguarded(status),
+        next: next::of_unguarded(status),
     }
 }
 
-/// A campaign whose generator is disabled is promised nothing, whatever was before.
+/// Returns the promise. A campaign whose generator is disabled has none, regardless of its stored state.
 fn promise(status: &CampaignStatus) -> PromiseExplained {
     let is_enabled = status.ordered.generator_enabled;
-    let meaning = if is_enabled { summary::meaning(status.state) } else { "none: its generator is disabled" };
+    let meaning = if is_enabled { summary::meaning(status.state) } else { "nothing: its generator is disabled" };
     PromiseExplained { state: status.state, since: status.since, meaning: meaning.to_owned() }
 }
 
-/// What runs, the next to end first. A dead actor's ticks and reads do not; what was promised until a time does.
-fn timers(case: &Case<'_>, rest: Option<ActorBackoff>, resting: bool) -> Vec<Timer> {
+/// Returns the timers, the next one first. An actor that died does not tick or read; its other timers still count.
+fn timers(case: &Case<'_>, backoff: Option<ActorBackoff>, is_respawning: bool) -> Vec<Timer> {
     let is_due = |kind| match kind {
-        TimerKind::NextTick | TimerKind::ReadBack | TimerKind::ConfirmBy => !resting,
+        TimerKind::NextTick | TimerKind::ReadBack | TimerKind::ConfirmBy => !is_respawning,
         TimerKind::CoolDownEnd
         | TimerKind::RunBackoff
         | TimerKind::ContestedBackoff
@@ -421,7 +422,7 @@ fn timers(case: &Case<'_>, rest: Option<ActorBackoff>, resting: bool) -> Vec<Tim
     if !case.status.ordered.generator_enabled {
         timers.retain(|timer| timer.kind != TimerKind::CoolDownEnd);
     }
-    if resting {
+    if is_respawning {
         timers.retain(|timer| !matches!(timer.kind, TimerKind::NextTick | TimerKind::ReadBack | TimerKind::ConfirmBy));
     }
     let policy = &case.snapshot.policy;
@@ -433,7 +434,8 @@ fn timers(case: &Case<'_>, rest: Option<ActorBackoff>, resting: bool) -> Vec<Tim
     timers.push(of_the_day);
     let hold_end = case.status.ordered.hold.as_ref().and_then(|hold| hold.until);
     timers.extend(hold_end.map(|at| Timer { kind: TimerKind::HoldEnd, at }));
-    timers.extend(rest.filter(|_| resting).map(|rest| Timer { kind: TimerKind::Respawn, at: rest.until }));
+    timers
+        .extend(backoff.filter(|_| is_respawning).map(|backoff| Timer { kind: TimerKind::Respawn, at: backoff.until }));
     timers.sort_by_key(|timer| timer.at);
     timers
 }

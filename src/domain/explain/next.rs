@@ -1,4 +1,4 @@
-//! What happens next: the decision table, asked what it would say at the next tick if nothing changed until then.
+//! What happens next: what the decision table would decide at the next tick if no fact changed until then.
 
 use chrono::{DateTime, Utc};
 
@@ -20,21 +20,21 @@ fn step(at: Option<DateTime<Utc>>, then: impl Into<String>) -> NextStep {
     NextStep { at, then: then.into(), unless: Vec::new() }
 }
 
-pub(super) fn of_the_unguarded(status: &CampaignStatus) -> NextStep {
+pub(super) fn of_unguarded(status: &CampaignStatus) -> NextStep {
     if status.ordered.generator_enabled {
-        return step(None, "its actor is built, and reads it at once");
+        return step(None, "its actor is built, and reads the campaign at once");
     }
-    step(None, format!("nothing, until somebody enables it: `traffic-generator enable {}`", status.id))
+    step(None, format!("nothing, until an operator enables it: `traffic-generator enable {}`", status.id))
 }
 
 pub(super) fn from_standby() -> NextStep {
-    step(None, "nothing from here; when the leader falls silent, this supervisor takes over within seconds")
+    step(None, "nothing by this supervisor; if the leader fails, this one takes over within seconds")
 }
 
-pub(super) fn respawn(rest: Option<ActorBackoff>) -> NextStep {
+pub(super) fn respawn(backoff: Option<ActorBackoff>) -> NextStep {
     step(
-        rest.map(|rest| rest.until),
-        "its actor is built anew from what was stored, reads the campaign at once, and keeps the promise from there on",
+        backoff.map(|backoff| backoff.until),
+        "its actor is respawned from the stored promise, reads the campaign at once, and keeps the promise",
     )
 }
 
@@ -43,11 +43,11 @@ pub(super) fn next(case: &Case<'_>) -> NextStep {
     let handling = case.status.actor.as_ref().and_then(|actor| actor.handling.as_ref());
     if let Some(handling) = handling {
         let since = clock(handling.since);
-        return step(None, format!("it is being read since {since}, and is decided about when all answers are there"));
+        return step(None, format!("it is being read since {since}; the decision follows when all answers arrive"));
     }
     if case.overdue_since().is_some() {
-        let then = "unknown: its actor does nothing. If that goes on, see the supervisor's log and restart it; nothing \
-                    that was promised is lost";
+        let then = "unknown: its actor does nothing. If that goes on, see the supervisor's log and restart it; no promise \
+                    is lost";
         return step(None, then);
     }
     match case.snapshot.progress {
@@ -57,13 +57,13 @@ pub(super) fn next(case: &Case<'_>) -> NextStep {
         ActionProgress::Settled | ActionProgress::Postponed => {}
     }
     let Some(tick_at) = tick_at else {
-        return step(None, "its promise ends as soon as nothing is on its way, and nothing is sent for it after that");
+        return step(None, "its promise ends as soon as no request is in flight; after that nothing is sent for it");
     };
     if case.status.ordered.hold.is_some() {
-        return step(Some(tick_at), "it is read again; nothing is decided about it while it is on hold");
+        return step(Some(tick_at), "it is read again; while it is on hold, nothing is decided about it");
     }
     let Some(observation) = case.observation else {
-        return step(Some(tick_at), "it is read for the first time, and decided about by what is found");
+        return step(Some(tick_at), "it is read for the first time; then the decision follows");
     };
     if let Phase::CoolingDown { until } = case.snapshot.phase
         && tick_at < until
@@ -76,7 +76,7 @@ pub(super) fn next(case: &Case<'_>) -> NextStep {
     }
     if let Some(until) = case.timer(TimerKind::NotFoundPause).filter(|&until| until > tick_at) {
         let then = format!(
-            "its clicks are read; TrafficStars, which knows no such campaign, is asked again at the first tick from {} on",
+            "its clicks are read; TrafficStars has no such campaign, and is asked again at the first tick from {} on",
             clock(until)
         );
         return step(Some(tick_at), then);
@@ -91,9 +91,9 @@ fn kind(case: &Case<'_>) -> &'static str {
 fn in_flight(case: &Case<'_>) -> String {
     let kind = kind(case);
     match case.turn() {
-        Some(_) => format!("the {kind} is sent when its turn comes; then it is read back, to see whether it shows"),
+        Some(_) => format!("the {kind} is sent when its turn comes; then a read checks whether it took effect"),
         None => {
-            format!("TrafficStars' answer to the {kind} is waited for; then it is read back, to see whether it shows")
+            format!("the answer of TrafficStars to the {kind} is awaited; then a read checks whether it took effect")
         }
     }
 }
@@ -103,14 +103,14 @@ fn awaiting(case: &Case<'_>) -> String {
     let what = kind.map_or("request", verb);
     let deadline = case.timer(TimerKind::ConfirmBy).map(|at| format!(" by {}", clock(at))).unwrap_or_default();
     let otherwise = match kind {
-        Some(ActionKind::Activate) => "it has failed, and is tried again after a minute or more",
+        Some(ActionKind::Activate) => "it has failed, and is tried again after one minute or more",
         Some(ActionKind::Pause) => "it has failed, and is tried again at the next tick",
         Some(ActionKind::SetEndTime) | None => "it has failed",
     };
-    format!("it is read back, to see whether the {what} shows; if it does not{deadline}, {otherwise}")
+    format!("a read checks whether the {what} took effect; if not{deadline}, {otherwise}")
 }
 
-/// What the table says at `tick_at` if nothing changes until then.
+/// Returns what the table decides at `tick_at` if no fact changes until then.
 fn predicted(case: &Case<'_>, observation: &Observation, tick_at: DateTime<Utc>) -> NextStep {
     let policy = &case.snapshot.policy;
     let mut observation = observation.clone();
@@ -121,12 +121,12 @@ fn predicted(case: &Case<'_>, observation: &Observation, tick_at: DateTime<Utc>)
     }
     let judged = Judgement::new(&observation, policy, tick_at);
     let phase = match case.snapshot.phase {
-        // It has ended by then.
+        // The cool-down has ended by then.
         Phase::CoolingDown { .. } => PhaseWord::PausedGuarded,
         phase @ (Phase::Idle | Phase::ActiveGuarded | Phase::PausedGuarded) => phase.word(),
     };
     let decision = decide(&judged, phase);
-    let day = if new_day { "a new UTC day begins, so that its spend counts from 0.00; " } else { "" };
+    let day = if new_day { "a new UTC day begins, and its spend starts at 0.00; " } else { "" };
     let cooled = if case.snapshot.phase.word() == PhaseWord::CoolingDown { "the cool-down ends; " } else { "" };
     let then = format!("{day}{cooled}it is read again; if nothing has changed until then, {}", {
         outcome(case, &judged, &decision, phase, tick_at)
@@ -159,13 +159,13 @@ fn not_sent(case: &Case<'_>) -> &'static str {
     if case.observes() { "; observe mode sends nothing" } else { "" }
 }
 
-/// What holds an activation back at that time, if anything does.
+/// Returns why an activation waits at that time; `None` if it does not.
 fn held_back(case: &Case<'_>, tick_at: DateTime<Utc>) -> Option<String> {
     let policy = &case.snapshot.policy;
     if policy.past_day_end(tick_at) {
         let midnight = midnight_after(tick_at);
         return Some(format!(
-            "after the day end ({}) none is sent; the first tick of the new day, from {} on, activates it",
+            "after the day end ({}) no activation is sent; the first tick of the new day, from {} on, activates it",
             policy.day_end,
             date(midnight)
         ));
@@ -174,25 +174,24 @@ fn held_back(case: &Case<'_>, tick_at: DateTime<Utc>) -> Option<String> {
     if let Some(until) = later(TimerKind::RunBackoff) {
         let until = clock(until);
         return Some(format!(
-            "its last run failed, and it is tried again from {until} on, or as soon as TrafficStars shows something else \
-             of it"
+            "its last run failed; it is tried again from {until} on, or as soon as TrafficStars shows a change of it"
         ));
     }
     let until = later(TimerKind::ContestedBackoff).filter(|_| case.status.contested)?;
-    Some(format!("it is contested, and it is tried again from {} on", clock(until)))
+    Some(format!("it is contested; it is tried again from {} on", clock(until)))
 }
 
 fn as_it_should(row: Row, judged: &Judgement) -> String {
     match row {
         Row::Doubt => match &judged.status {
-            RemoteStatus::Blocked { .. } => "running it cannot help".to_owned(),
+            RemoteStatus::Blocked { .. } => "TrafficStars will not run it".to_owned(),
             RemoteStatus::Unknown { .. } | RemoteStatus::Stopped(_) | RemoteStatus::Running => {
-                "nothing is decided on an unknown status".to_owned()
+                "while its status is unknown, nothing is decided".to_owned()
             }
         },
-        Row::HighSpend => "the spend limit is reached, and it is left alone".to_owned(),
-        Row::SpendUnknown => "nothing is started on an unknown spend".to_owned(),
-        Row::ClicksUnknown => "nothing is started on unknown clicks".to_owned(),
+        Row::HighSpend => "its spend limit is reached, so that it is left alone".to_owned(),
+        Row::SpendUnknown => "while its spend is unknown, it is not activated".to_owned(),
+        Row::ClicksUnknown => "while its clicks are unknown, it is not activated".to_owned(),
         Row::AdoptRunning => "it runs as it should".to_owned(),
         Row::AdoptStopped => "it is stopped as it should".to_owned(),
         Row::Between => "its clicks are between the thresholds, and no promise is broken".to_owned(),
@@ -206,28 +205,27 @@ fn as_it_should(row: Row, judged: &Judgement) -> String {
     }
 }
 
-/// What would make it otherwise: the other rows that are near.
+/// Returns the conditions under which another row of the table would fit.
 fn unless(case: &Case<'_>, judged: &Judgement, decision: &Decision) -> Vec<String> {
     let (policy, phase) = (&case.snapshot.policy, case.snapshot.phase.word());
     let (pause, activate, limit) = (policy.pause_clicks, policy.activate_clicks, policy.spend_limit);
     let running = judged.status == RemoteStatus::Running;
     if matches!(judged.status, RemoteStatus::Blocked { .. } | RemoteStatus::Unknown { .. }) {
-        let plainly =
-            "as soon as TrafficStars says plainly that it runs or is stopped, spend and clicks decide".to_owned();
+        let plainly = "as soon as TrafficStars shows that it runs or is stopped, spend and clicks decide".to_owned();
         let is_paused_below =
-            judged.status.may_run() && decision.action.is_none() && judged.spend != SpendLevel::Reached;
+            judged.status.may_run() && decision.action.is_none() && judged.spend_level != SpendLevel::Reached;
         let paused =
-            is_paused_below.then(|| format!("with {pause} clicks left or fewer it is paused, since it may run"));
+            is_paused_below.then(|| format!("with {pause} clicks left or fewer it is paused, because it may run"));
         return paused.into_iter().chain([plainly]).collect();
     }
-    if judged.spend == SpendLevel::Reached {
-        return vec![format!("below {limit}, at midnight UTC at the latest, spend and clicks decide again")];
+    if judged.spend_level == SpendLevel::Reached {
+        return vec![format!("spend and clicks decide again below {limit}, at midnight UTC at the latest")];
     }
     let mut unless = Vec::new();
     if running && decision.action != Some(ActionKind::Pause) {
         unless.push(format!("with {pause} clicks left or fewer it is paused"));
     }
-    if !running && decision.action.is_none() && judged.spend == SpendLevel::Below {
+    if !running && decision.action.is_none() && judged.spend_level == SpendLevel::Below {
         unless.push(format!("with {activate} clicks left or more it is activated"));
     }
     match phase {
@@ -240,9 +238,9 @@ fn unless(case: &Case<'_>, judged: &Judgement, decision: &Decision) -> Vec<Strin
         }
         PhaseWord::Idle | PhaseWord::ActiveGuarded | PhaseWord::PausedGuarded | PhaseWord::CoolingDown => {}
     }
-    unless.push(format!("from {limit} spent today on it is left alone, and the guard that stops it is released, too"));
+    unless.push(format!("once {limit} is spent today, the guard stops acting altogether, including pausing"));
     if case.observes() {
-        unless.push("whatever is decided, observe mode sends nothing".to_owned());
+        unless.push("observe mode sends nothing".to_owned());
     }
     unless
 }

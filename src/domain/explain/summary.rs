@@ -1,4 +1,4 @@
-//! The answer in a sentence, what the state promises, and what a person should know first.
+//! The summary in one sentence, what the state promises, and what operators should know first.
 
 use std::sync::Arc;
 
@@ -15,65 +15,67 @@ use crate::domain::remote::{RemoteStatus, StatusWord, StopCause};
 use crate::domain::status::{CampaignStatus, Hold};
 use crate::domain::text::{age, clock, date};
 
-/// What a state promises.
+/// Returns what a state promises.
 pub(super) const fn meaning(state: PhaseWord) -> &'static str {
     match state {
-        PhaseWord::Idle => "nothing is promised: it is watched, and left as it is until a rule fires",
-        PhaseWord::ActiveGuarded => "it runs; if anybody stops it, it is started again",
-        PhaseWord::PausedGuarded => "it is stopped; if anybody starts it, it is paused again",
+        PhaseWord::Idle => "nothing is promised: the guard watches it, and does nothing until a rule applies",
+        PhaseWord::ActiveGuarded => "it runs; if anybody else stops it, the guard starts it again",
+        PhaseWord::PausedGuarded => "it is stopped; if anybody else starts it, the guard pauses it again",
         PhaseWord::CoolingDown => {
-            "it was paused a moment ago and is kept stopped; spend and clicks decide nothing until the cool-down ends"
+            "it was paused a moment ago and stays stopped; spend and clicks decide nothing until the cool-down ends"
         }
     }
 }
 
-/// What is promised now: a hold and observe mode suspend what the state promises.
+/// Returns what is promised now. A hold and observe mode suspend what the state promises.
 pub(super) fn promise(case: &Case<'_>) -> String {
     let meaning = meaning(case.status.state);
     match &case.status.ordered.hold {
-        Some(hold) if hold.pause => "it is kept stopped while it is on hold".to_owned(),
+        Some(hold) if hold.pause => "it stays stopped while it is on hold".to_owned(),
         Some(_) => "none while it is on hold".to_owned(),
         None if case.observes() => format!("none in observe mode; in act mode it would be: {meaning}"),
-        None if case.is_to_be_activated() => "it is to run, once its activation has come about".to_owned(),
+        None if case.is_to_be_activated() => "it runs, once its activation is confirmed".to_owned(),
         None => meaning.to_owned(),
     }
 }
 
-pub(super) fn of_the_unguarded(now: DateTime<Utc>, status: &CampaignStatus) -> String {
+pub(super) fn of_unguarded(now: DateTime<Utc>, status: &CampaignStatus) -> String {
     if status.ordered.generator_enabled {
-        return "Its generator is enabled, and its actor is not built yet: nothing is known of it.".to_owned();
+        return "Its generator is enabled, but its actor is not built yet: nothing is known about it.".to_owned();
     }
     let seen = status.observed.status.zip(status.observed.status_at).map(|(word, at)| {
         let was = match word {
             StatusWord::Running => "It ran",
             StatusWord::Stopped => "It was stopped",
             StatusWord::Blocked => "It was blocked at TrafficStars",
-            StatusWord::Unknown => "Whether it ran could not be told",
+            StatusWord::Unknown => "Whether it ran was not known",
         };
         format!(" {was}, as last seen {} ago.", age(at, now))
     });
     let seen = seen.unwrap_or_default();
-    format!("Its generator is disabled: nobody looks whether it runs, and nothing is sent for it.{seen}")
+    format!("Its generator is disabled: nothing checks whether it runs, and nothing is sent for it.{seen}")
 }
 
 pub(super) fn from_standby(leader: Option<&Leader>) -> String {
     let guarded = leader.map_or_else(
-        || "nobody leads at the moment, so that nobody guards it".to_owned(),
+        || "no supervisor leads at the moment, so that none guards it".to_owned(),
         |leader| format!("the one on {} (pid {}) leads, guards it and can explain it", leader.host, leader.pid),
     );
-    format!("This supervisor stands by: {guarded}. What is shown is what was stored.")
+    format!("This supervisor is on standby: {guarded}. The facts shown here are those that were stored.")
 }
 
-pub(super) fn of_the_dead(rest: Option<ActorBackoff>) -> String {
-    let since = rest.map(|rest| format!(" since {}", clock(rest.since))).unwrap_or_default();
-    format!("Nobody guards it{since}: its actor died. What is shown is what that actor knew last.")
+pub(super) fn without_actor(backoff: Option<ActorBackoff>) -> String {
+    let since = backoff.map(|backoff| format!(" since {}", clock(backoff.since))).unwrap_or_default();
+    format!(
+        "It is not guarded{since}: its actor died and is respawned. The facts shown here are the last that the actor knew."
+    )
 }
 
 pub(super) fn summary(case: &Case<'_>) -> String {
     if let Some(due_at) = case.overdue_since() {
         return format!(
-            "It is not being guarded as it should: the tick that was due at {} has not ended. What is shown is what was \
-             known before.",
+            "It is not guarded as it should be: the tick that was due at {} has not ended. The facts shown here are \
+             older.",
             clock(due_at)
         );
     }
@@ -85,7 +87,7 @@ pub(super) fn summary(case: &Case<'_>) -> String {
         RemoteStatus::Stopped(StopCause::SwitchedOff) => "It is stopped",
         RemoteStatus::Stopped(StopCause::EndTimePassed) => "It is stopped, since its end time has passed",
         RemoteStatus::Blocked { .. } => "It is blocked at TrafficStars",
-        RemoteStatus::Unknown { .. } => "Whether it runs is not known",
+        RemoteStatus::Unknown { .. } => "Whether it runs is unknown",
     };
     if let Some((action, waits)) = case.snapshot.action.as_ref().zip(waits(case)) {
         let done = match action.kind {
@@ -93,7 +95,7 @@ pub(super) fn summary(case: &Case<'_>) -> String {
             ActionKind::Pause => "to be paused",
             ActionKind::SetEndTime => "to get an end time",
         };
-        // The end time of one that we paused has passed, too, and is not why it is stopped.
+        // The end time of a campaign that we paused has passed, too, but is not the reason why it is stopped.
         let seen = if matches!(judged.status, RemoteStatus::Stopped(_)) { "It is stopped" } else { seen };
         return format!("{seen}, as last read, and is {done} since {}; {waits}.", clock(action.requested_at));
     }
@@ -110,20 +112,20 @@ pub(super) fn summary(case: &Case<'_>) -> String {
     }
 }
 
-/// The pause of ours that keeps it stopped. It has set the end time, too, which then has passed.
+/// Returns our own pause that keeps the campaign stopped. It has set the end time, too, which has passed since then.
 fn own_pause<'a>(case: &Case<'a>) -> Option<&'a Action> {
     let is_promised = matches!(case.status.state, PhaseWord::PausedGuarded | PhaseWord::CoolingDown);
-    let has_come_about = |action: &&Action| matches!(action.step, Step::Accepted | Step::Confirmed);
+    let has_succeeded = |action: &&Action| matches!(action.step, Step::Accepted | Step::Confirmed);
     let pause = case.snapshot.action.as_ref().filter(|action| is_promised && action.kind == ActionKind::Pause);
-    // What was adopted since then was stopped by somebody else.
+    // A campaign that was adopted since then was stopped by somebody else.
     let is_adopted_since = |pause: &Action| {
         let adopted = case.snapshot.decisions.iter().filter(|decision| decision.conclusion == Conclusion::Adopt);
         adopted.map(|decision| decision.last_at).any(|at| at > pause.requested_at)
     };
-    pause.filter(has_come_about).filter(|pause| !is_adopted_since(pause))
+    pause.filter(has_succeeded).filter(|pause| !is_adopted_since(pause))
 }
 
-/// Whose pause it was, when, and what was left then.
+/// Returns who paused it, when, and how many clicks were left then.
 fn paused(case: &Case<'_>, pause: &Action) -> String {
     let who = match (&case.snapshot.action_by, pause.trigger) {
         (Some(by), _) => by.as_str(),
@@ -134,72 +136,71 @@ fn paused(case: &Case<'_>, pause: &Action) -> String {
     format!("{who} paused it at {}{clicks}", date(pause.requested_at))
 }
 
-/// What the last action waits for, if it is not over.
+/// Returns what the last action waits for; `None` if it is over.
 fn waits(case: &Case<'_>) -> Option<String> {
     let remote = case.trafficstar;
     let limit = format!("the account's limit of {} requests a minute", remote.requests_per_minute);
     Some(match (case.snapshot.progress, case.turn()) {
         (ActionProgress::Settled, _) => return None,
-        (ActionProgress::Unstored, _) => {
-            "it waits for the database: nothing is started before it is written down".to_owned()
-        }
+        (ActionProgress::Unstored, _) => "it waits for the database: it is sent as soon as it is stored".to_owned(),
         (ActionProgress::InFlight, Some(_)) if remote.blocked_until.is_some_and(|until| until > case.now) => {
             let until = remote.blocked_until.map(clock).unwrap_or_default();
-            format!("it waits: TrafficStars has told us to send nothing until {until}")
+            format!("it waits: TrafficStars has asked us to send nothing until {until}")
         }
         (ActionProgress::InFlight, Some(turn)) => {
-            let leaves = turn.leaves_about.map(|at| format!(", and it leaves about {}", clock(at))).unwrap_or_default();
-            format!("it waits for its turn in {limit}: {} requests are before it{leaves}", Clicks(turn.before))
+            let leaves = turn.leaves_about.map(|at| format!("; it is sent about {}", clock(at))).unwrap_or_default();
+            format!("it waits for its turn within {limit}: {} requests are before it{leaves}", Clicks(turn.before))
         }
         (ActionProgress::InFlight, None) => "it was sent, and TrafficStars has not answered yet".to_owned(),
         (ActionProgress::Postponed, _) => {
             let why = case.snapshot.action.as_ref().and_then(|action| action.error.as_deref()).unwrap_or(&limit);
-            let by = remote.running_again_by.map(|by| format!("; all that wait have left about {}", clock(by)));
-            format!("it waits: {why}; the next tick decides anew{}", by.unwrap_or_default())
+            let by = remote.running_again_by;
+            let by = by.map(|by| format!("; all queued activations are sent by about {}", clock(by)));
+            format!("it waits: {why}; the next tick decides again{}", by.unwrap_or_default())
         }
-        (ActionProgress::Awaiting, _) => "no read has shown it yet".to_owned(),
+        (ActionProgress::Awaiting, _) => "no read has confirmed it yet".to_owned(),
     })
 }
 
-/// What a person should know before anything else.
+/// Returns the lines that operators should read first.
 pub(super) fn attention(case: &Case<'_>) -> Vec<String> {
     let (status, policy) = (case.status, &case.snapshot.policy);
     let high_spend = status.high_spend.then(|| {
         format!(
-            "{limit} or more is spent today: it is left alone, running or stopped. The guard that stops it is released, \
-             too: if it runs, it runs on, whatever its clicks, until its spend is below {limit} again, at midnight UTC \
-             at the latest.",
+            "{limit} or more is spent today: the guard leaves it alone, and does not pause it. If it runs, it keeps \
+             running, regardless of its clicks. That ends when its spend is below {limit} again: at midnight UTC at the \
+             latest.",
             limit = policy.spend_limit
         )
     });
     let unguarded = case.snapshot.unguarded.as_ref().map(|unguarded| {
         let why = &unguarded.why;
-        format!("Unguarded: it runs, and nothing pauses it: {why}. It spends money that nobody watches.")
+        format!("Unguarded: it runs, and the guard does not pause it: {why}. It goes on spending money.")
     });
     let observe = case.observes().then(|| {
-        "Observe mode: it is read and decided about as always, and nothing that changes anything is sent.".to_owned()
+        "Observe mode: it is read and decided about as always, but no request that changes it is sent.".to_owned()
     });
     let contested = status.contested.then(|| {
         format!(
-            "Contested: others changed it more than {} times within an hour. Somebody, or another program, works against \
+            "Contested: others changed it more than {} times within an hour. A person or another program works against \
              the guard.",
             policy.contested_after
         )
     });
     let is_enabled = status.ordered.generator_enabled;
     let hold = status.ordered.hold.as_ref().map(|hold| on_hold(hold, is_enabled));
-    let blocked = status.blocked.as_ref().map(|reason| format!("Blocked, running it cannot help: {reason}."));
+    let blocked = status.blocked.as_ref().map(|reason| format!("Blocked, TrafficStars will not run it: {reason}."));
     let stands_still = case.snapshot.spend_unchanged_since.filter(|_| case.snapshot.spend_stands_still).map(|since| {
         format!(
-            "Its spend stands still: it is the same since {}, although the campaign runs and its clicks go on. Check at \
+            "Its spend has not changed since {}, although the campaign runs and its clicks are used. Check at \
              TrafficStars whether the campaign is being shown.",
             date(since)
         )
     });
     let owed = (case.snapshot.end_time_owed && case.snapshot.progress == ActionProgress::Settled)
-        .then(|| "Its end time could not be set yet; it is tried again at every tick.".to_owned());
+        .then(|| "Its end time is not set yet; every tick tries again.".to_owned());
     let failed = case.snapshot.action.as_ref().filter(|action| action.step == Step::Failed).map(|action| {
-        let error = action.error.as_deref().unwrap_or("TrafficStars does not say why");
+        let error = action.error.as_deref().unwrap_or("TrafficStars gives no reason");
         format!(
             "The last {} failed at {}: {error}.",
             verb(action.kind),
@@ -209,19 +210,19 @@ pub(super) fn attention(case: &Case<'_>) -> Vec<String> {
     let disabling = case
         .snapshot
         .disabling
-        .then(|| "Its generator is being disabled: nothing new is begun, and its promise ends.".to_owned());
+        .then(|| "Its generator is being disabled: no new action begins, and its promise ends.".to_owned());
     let all = [disabling, high_spend, unguarded, observe, contested, hold, blocked, failed, stands_still, owed];
     all.into_iter().flatten().collect()
 }
 
-/// A hold, and what comes of it: nobody keeps to it where the campaign is not guarded.
+/// Returns a line about a hold and its effect. On a campaign that is not guarded a hold has no effect.
 pub(super) fn on_hold(hold: &Hold, is_guarded: bool) -> String {
     let by = hold.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
-    let until = hold.until.map_or_else(|| "released".to_owned(), date);
+    let until = hold.until.map_or_else(|| "it is released".to_owned(), date);
     let reason = hold.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
     let what = match (is_guarded, hold.pause) {
-        (false, _) => "nobody keeps it so, since its generator is disabled",
-        (true, true) => "it is kept paused, and nothing else is sent",
+        (false, _) => "it has no effect while its generator is disabled",
+        (true, true) => "the campaign is kept paused, and nothing else is sent",
         (true, false) => "nothing is sent",
     };
     format!("On hold{by} since {}, until {until}{reason}: {what}.", date(hold.since))

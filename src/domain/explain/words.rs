@@ -1,4 +1,4 @@
-//! Words that every sentence of an explanation uses.
+//! Words that several sentences of an explanation use.
 
 use crate::domain::action::ActionKind;
 

@@ -1,4 +1,4 @@
-//! What degrades health, from when on, and in which words.
+//! Which facts degrade health, since when, and with which reason.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use crate::domain::unguarded::Unguarded;
 
 const NOON: i64 = 12 * 60;
 
-/// So many minutes after noon.
+/// Returns the time this many minutes after noon.
 fn at(minute: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + Duration::minutes(NOON + minute)
 }
 
-/// One campaign, a database and a client, all well at noon.
+/// One campaign, a database and a client. At noon all are well.
 struct World {
     actor: ActorStatus,
     snapshot: Snapshot,
@@ -99,7 +99,7 @@ impl World {
     }
 }
 
-/// Ok up to one minute, degraded for this reason at another.
+/// Asserts that health is ok at the first minute, and degraded with this one reason at the second.
 #[track_caller]
 fn assert_degrades(world: &World, ok_at: Option<i64>, degraded_at: i64, kind: DegradationKind, since: i64, why: &str) {
     if let Some(ok_at) = ok_at {
@@ -113,8 +113,8 @@ fn assert_degrades(world: &World, ok_at: Option<i64>, degraded_at: i64, kind: De
 }
 
 #[test]
-fn three_ticks_without_a_completed_one_are_too_many() {
-    let why = "no tick has been completed in three by campaign 1";
+fn three_tick_intervals_without_a_completed_tick_degrade_health() {
+    let why = "campaign 1 has not completed a tick for three tick intervals";
     let mut world = World::new();
     assert_degrades(&world, Some(3), 4, DegradationKind::NoTick, 0, why);
     world.actor.last_tick_at = None;
@@ -124,16 +124,16 @@ fn three_ticks_without_a_completed_one_are_too_many() {
 }
 
 #[test]
-fn a_pause_unconfirmed_for_two_minutes_is_too_late() {
+fn a_pause_unconfirmed_for_two_minutes_degrades_health() {
     let mut world = World::new();
     world.snapshot.pausing_since = Some(at(0));
-    let why = "a pause has not been confirmed for two minutes of campaign 1";
+    let why = "a pause of campaign 1 has been unconfirmed for 2 minutes";
     assert_degrades(&world, Some(1), 2, DegradationKind::PauseUnconfirmed, 0, why);
 }
 
 #[test]
-fn a_status_or_clicks_unread_for_fifteen_minutes_guard_nothing() {
-    let why = "the status or the remaining clicks could not be read for 15 minutes of campaign 1";
+fn a_status_or_clicks_unread_for_fifteen_minutes_degrade_health() {
+    let why = "the status or the clicks of campaign 1 could not be read for 15 minutes";
     let read_by_status: fn(&mut Snapshot) = |snapshot| snapshot.status_unknown_since = Some(at(0));
     let read_by_clicks: fn(&mut Snapshot) = |snapshot| snapshot.clicks_unknown_since = Some(at(0));
     for unread in [read_by_status, read_by_clicks] {
@@ -145,29 +145,29 @@ fn a_status_or_clicks_unread_for_fifteen_minutes_guard_nothing() {
 }
 
 #[test]
-fn a_lease_that_is_not_renewed_is_named_and_standing_by_is_no_fault() {
+fn a_lease_that_is_not_renewed_degrades_health_and_a_standby_is_healthy() {
     let mut world = World::new();
     world.leadership.role = Role::Standby;
     assert_eq!(world.health(0).status, HealthWord::Ok);
     world.leadership.role = Role::CutOff;
     world.failing.lease_since = Some(at(0));
-    let why = "the lease on leadership has ended and the database does not renew it: nothing is sent, and another \
+    let why = "the lease has ended and the database does not renew it: this supervisor sends nothing, and another \
                supervisor may lead";
     assert_degrades(&world, None, 1, DegradationKind::CutOff, 0, why);
 }
 
 #[test]
-fn a_standby_beside_whom_nobody_leads_is_no_standby() {
+fn a_standby_without_a_leader_degrades_health() {
     let mut world = World::new();
     world.leadership.role = Role::Standby;
-    world.leadership.nobody_leads = Some("the leader is dead".to_owned());
+    world.leadership.no_leader = Some("the leader is dead".to_owned());
     world.failing.lease_since = Some(at(0));
-    let why = "nobody leads, and no campaign is guarded: the leader is dead";
-    assert_degrades(&world, None, 1, DegradationKind::NobodyLeads, 0, why);
+    let why = "no supervisor leads, and no campaign is guarded: the leader is dead";
+    assert_degrades(&world, None, 1, DegradationKind::NoLeader, 0, why);
 }
 
 #[test]
-fn a_database_that_fails_is_named_at_once() {
+fn a_database_failure_degrades_health_at_once() {
     let mut world = World::new();
     world.database.last_error = Some("it is locked".to_owned());
     world.failing.database_since = Some(at(0));
@@ -175,7 +175,7 @@ fn a_database_that_fails_is_named_at_once() {
 }
 
 #[test]
-fn one_failure_of_trafficstars_says_little_and_three_ticks_of_it_say_enough() {
+fn failed_reads_degrade_health_only_after_three_tick_intervals() {
     let mut world = World::new();
     world.actor.last_tick_at = Some(at(4));
     world.failing.reads = Some(ReadFailure { since: at(0), reason: "502".to_owned() });
@@ -184,17 +184,17 @@ fn one_failure_of_trafficstars_says_little_and_three_ticks_of_it_say_enough() {
 }
 
 #[test]
-fn after_a_429_nothing_may_leave_which_is_named_at_once_and_ends_by_itself() {
+fn a_wait_ordered_by_trafficstars_degrades_health_until_it_ends() {
     let mut world = World::new();
     world.trafficstar.blocked_until = Some(at(2));
     world.failing.blocked_since = Some(at(1));
-    let why = "TrafficStars has told us to wait until 12:02:00: nothing is sent";
+    let why = "TrafficStars has asked us to wait until 12:02:00: nothing is sent";
     assert_degrades(&world, None, 1, DegradationKind::TrafficStars, 1, why);
     assert_eq!(world.health(2).status, HealthWord::Ok);
 }
 
 #[test]
-fn an_open_circuit_is_named_with_its_reason() {
+fn an_open_circuit_degrades_health_with_its_reason() {
     let mut world = World::new();
     let closed = CircuitStatus { operation: "run".to_owned(), last_error: "503".to_owned(), ..Default::default() };
     let open = CircuitStatus { operation: "list".to_owned(), since: Some(at(1)), ..closed.clone() };
@@ -206,7 +206,7 @@ fn an_open_circuit_is_named_with_its_reason() {
 }
 
 #[test]
-fn a_limit_that_does_not_reach_for_all_is_named_with_the_figures() {
+fn a_request_limit_that_is_too_small_degrades_health_with_the_numbers() {
     let mut world = World::new();
     world.failing.budget_too_small_since = Some(at(1));
     world.trafficstar.reading =
@@ -214,19 +214,19 @@ fn a_limit_that_does_not_reach_for_all_is_named_with_the_figures() {
     assert_eq!(world.health(2).status, HealthWord::Ok);
     world.trafficstar.reading =
         ReadingStatus { campaigns: 1_000, requests: 100, requests_per_tick: 63, within_seconds: 240, waiting: 0 };
-    let why = "the limit of requests is too small: to read 1,000 campaigns takes 100 requests, and 63 are to be had in \
-               each tick; each campaign is read within 4m, those nearest to a threshold first";
+    let why = "the request limit is too small: reading 1,000 campaigns takes 100 requests, and each tick allows 63; \
+               each campaign is read within 4m, those near a threshold first";
     assert_degrades(&world, None, 2, DegradationKind::BudgetTooSmall, 1, why);
 }
 
 #[test]
-fn a_campaign_that_runs_on_with_its_clicks_used_up_degrades_unless_it_is_left_alone_on_purpose() {
+fn a_running_campaign_with_its_clicks_used_up_degrades_health_except_in_observe_mode() {
     let mut world = World::new();
     let unguarded = |clicks_used_up| Some(Unguarded { since: at(1), clicks_used_up, why: "it is on hold".to_owned() });
     world.snapshot.unguarded = unguarded(false);
     assert_eq!(world.health(2).status, HealthWord::Ok);
     world.snapshot.unguarded = unguarded(true);
-    let why = "nothing pauses what runs with its clicks used up: campaign 1";
+    let why = "campaign 1 runs with its clicks used up, and the guard does not pause it";
     assert_degrades(&world, None, 2, DegradationKind::Unguarded, 1, why);
     let numbers = PolicyNumbers { mode: Mode::Observe, ..PolicyNumbers::default() };
     world.snapshot.policy = numbers.validate().unwrap();
@@ -234,7 +234,7 @@ fn a_campaign_that_runs_on_with_its_clicks_used_up_degrades_unless_it_is_left_al
 }
 
 #[test]
-fn an_activation_that_has_not_left_for_two_ticks_degrades_and_one_that_was_sent_does_not() {
+fn an_activation_that_is_unsent_after_two_tick_intervals_degrades_health() {
     let mut world = World::new();
     world.actor.last_tick_at = Some(at(3));
     world.trafficstar.running_again_by = Some(at(40));
@@ -243,7 +243,8 @@ fn an_activation_that_has_not_left_for_two_ticks_degrades_and_one_that_was_sent_
         world.snapshot.progress = progress;
         assert_eq!(world.health(3).status, HealthWord::Ok, "{progress:?}");
     }
-    let why = "activations have waited for two ticks, which all leave by about 12:40, of campaign 1";
+    let why = "an activation of campaign 1 has been queued for more than two tick intervals; all are sent by about \
+               12:40";
     for progress in [ActionProgress::Postponed, ActionProgress::Unstored] {
         world.snapshot.progress = progress;
         assert_degrades(&world, Some(2), 3, DegradationKind::ActivationsWaiting, 0, why);
@@ -258,13 +259,20 @@ fn an_activation_that_has_not_left_for_two_ticks_degrades_and_one_that_was_sent_
 }
 
 #[test]
-fn many_campaigns_are_one_reason_that_names_a_few() {
+fn a_reason_is_a_sentence_about_one_campaign_or_several_and_names_at_most_five() {
     let ids: Vec<CampaignId> = (1..=7).map(CampaignId).collect();
     assert_eq!(Named(&ids).to_string(), "campaigns 1, 2, 3, 4, 5 and 2 more");
+    let unguarded = |count: i64| {
+        let mut world = World::new();
+        world.left_unguarded.extend((1..=count).map(|id| (CampaignId(id), at(1))));
+        world.health(2).reasons.remove(0).reason
+    };
+    assert_eq!(unguarded(1), "campaign 1 runs with its clicks used up, and the guard does not pause it");
+    assert_eq!(unguarded(2), "campaigns 1, 2 run with their clicks used up, and the guard does not pause them");
 }
 
 #[test]
-fn a_disabled_campaign_that_was_seen_running_with_its_clicks_used_up_degrades_health() {
+fn a_disabled_campaign_last_seen_running_with_its_clicks_used_up_degrades_health() {
     let mut world = World::new();
     world.left_unguarded.push((CampaignId(7), at(1)));
     let health = world.health(2);

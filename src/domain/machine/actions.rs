@@ -1,4 +1,4 @@
-//! An action on its way: begun, stored, sent, answered and over; or postponed until its turn comes.
+//! The course of an action: begun, stored, sent, answered and ended; or postponed until its turn comes.
 
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 
@@ -6,24 +6,24 @@ use super::Machine;
 use super::context::StepContext;
 use super::last_action::Ending;
 use crate::domain::action::{Action, ActionId, ActionKind, Outcome, Step, Trigger};
+use crate::domain::confirmation::Awaiting;
 use crate::domain::decision::{Judgement, Row};
 use crate::domain::event::{ActionUpdate, Effect, FollowingEndTime, Note, Request};
 use crate::domain::phase::Phase;
 use crate::domain::policy::Mode;
-use crate::domain::progress::Awaiting;
 use crate::domain::remote::StatusWord;
 
-/// A forced activation, and the end time after a pause, may wait this long for their turn, however short the tick is.
+/// A forced activation, and the end time after a pause, may be queued at least this long, even if the tick is shorter.
 const LEAVES_WITHIN: Duration = Duration::seconds(10);
 
-/// An action that a decision asks for.
+/// An action that a decision requires.
 pub(super) struct Due {
     pub(super) kind: ActionKind,
     pub(super) trigger: Trigger,
     pub(super) reason: String,
     pub(super) end_time: DateTime<Utc>,
     pub(super) next: Phase,
-    /// Whose order it is.
+    /// The operator who ordered it: uid and name.
     pub(super) by: Option<String>,
 }
 
@@ -40,7 +40,7 @@ impl Machine {
         }
     }
 
-    /// Begins an action; in observe mode journals it, where it differs from the last.
+    /// Begins an action. In observe mode it only journals the action, if it differs from the last one.
     pub(super) fn begin(&mut self, step: &mut StepContext<'_>, judged: &Judgement, row: Row, due: Due) {
         match step.policy.mode {
             Mode::Act => {
@@ -50,7 +50,7 @@ impl Machine {
             Mode::Observe => {
                 self.give_up_postponed(step);
                 if self.last.remember_observed(due.kind, row) {
-                    step.tell_action(due.kind, ActionUpdate::ObservedOnly(due.reason.clone()));
+                    step.report_action(due.kind, ActionUpdate::ObservedOnly(due.reason.clone()));
                     let action = self.new_action(step.now, Some(judged), due, Step::ObservedOnly);
                     self.last.observe(action);
                     self.store_with_entry(step);
@@ -59,7 +59,7 @@ impl Machine {
         }
     }
 
-    /// Stores the action with the state that it leads to, then sends it.
+    /// Stores the action with its next state, then sends it.
     pub(super) fn send(&mut self, step: &mut StepContext<'_>, judged: Option<&Judgement>, due: Due) -> ActionId {
         let now = step.now;
         if self.last.is_setting_end_time() {
@@ -71,11 +71,11 @@ impl Machine {
         let (next, reason) = (due.next, due.reason.clone());
         let action = self.take_postponed(judged, &due).unwrap_or_else(|| {
             self.give_up_postponed(step);
-            step.tell_action(due.kind, ActionUpdate::Requested(due.reason.clone()));
+            step.report_action(due.kind, ActionUpdate::Requested(due.reason.clone()));
             self.new_action(now, judged, due, Step::Requested)
         });
         let (id, kind, end_time) = (action.id, action.kind, action.end_time);
-        // What an operator forces at any moment is not a matter of the grid, which may be a blink away.
+        // A forced action may be ordered just before a grid point, so that it does not expire there.
         let is_forced = action.trigger == Trigger::Force;
         let latest =
             if is_forced { now + step.policy.tick.max(LEAVES_WITHIN) } else { step.policy.next_grid_point(now) };
@@ -114,7 +114,7 @@ impl Machine {
             kind: due.kind,
             trigger: due.trigger,
             reason: due.reason,
-            spend: judged.and_then(|judged| judged.amount),
+            spend: judged.and_then(|judged| judged.spend),
             remaining_clicks: judged.and_then(|judged| judged.remaining),
             remote_status: judged.map_or(StatusWord::Unknown, |judged| judged.status.word()),
             state_before: self.phase.word(),
@@ -130,7 +130,7 @@ impl Machine {
         }
     }
 
-    /// The answer to an action's requests.
+    /// Handles the answer to an action's requests.
     pub(super) fn applied(&mut self, step: &mut StepContext<'_>, id: ActionId, outcome: Outcome) {
         let Some(action) = self.last.in_flight_mut().filter(|action| action.id == id) else {
             self.overtaken_applied(id, &outcome);
@@ -148,7 +148,7 @@ impl Machine {
                 action.step = Step::Accepted;
                 action.accepted_at = Some(step.now);
                 if sets_end_time {
-                    // The answer to it is the campaign itself, with the end time as set.
+                    // The answer is the campaign object with the new end time, so that no read has to confirm it.
                     self.finish(step, Ending::Confirmed);
                 } else {
                     self.await_effect(step, ActionUpdate::Accepted);
@@ -164,21 +164,22 @@ impl Machine {
         }
     }
 
-    /// It was answered; a read has to show it.
-    fn await_effect(&mut self, step: &mut StepContext<'_>, news: ActionUpdate) {
+    /// Records that the action was answered and that a read must confirm it.
+    fn await_effect(&mut self, step: &mut StepContext<'_>, update: ActionUpdate) {
         let Some((id, kind, end_time)) = self.last.in_flight().map(|action| (action.id, action.kind, action.end_time))
         else {
             return;
         };
         let (now, policy) = (step.now, step.policy);
-        // The end time follows an accepted pause by itself; after an unclear one a later tick sets it.
-        let was_accepted = news == ActionUpdate::Accepted;
-        step.tell_action(kind, news);
+        // The end time is sent right after an accepted pause. After an unclear one a later tick sets it.
+        let was_accepted = update == ActionUpdate::Accepted;
+        step.report_action(kind, update);
         if kind == ActionKind::Pause {
             self.phase = Phase::CoolingDown { until: now + policy.cooldown };
             if was_accepted {
                 self.end_times.follow(id);
-                // Nothing is activated while it is on its way, so that a point of the grid that is a blink away need not end it.
+                // No activation is sent while this request is in flight, so that it need not expire at the next grid
+                // point.
                 let valid_until = now + policy.tick.max(LEAVES_WITHIN);
                 step.ask_for(Effect::SetEndTime(FollowingEndTime { action: id, end_time, valid_until }));
             }
@@ -193,33 +194,33 @@ impl Machine {
         self.store_with_entry(step);
     }
 
-    /// The action is over: confirmed, failed, or superseded.
+    /// Ends the action: confirmed, failed, or superseded.
     pub(super) fn finish(&mut self, step: &mut StepContext<'_>, ending: Ending) {
         let last_number = self.questions.last_number();
         let Some(kind) = self.last.end(step.now, &ending, last_number) else { return };
         match (&ending, kind) {
             (Ending::Confirmed, ActionKind::Activate) => self.run_backoff.reset(),
             (Ending::Confirmed, ActionKind::Pause) => self.readings.pausing_since = None,
-            // A read may show it before its answer does, or in place of an answer that a crash has lost.
+            // A read may confirm it before its answer arrives, or instead of an answer that a crash has lost.
             (Ending::Confirmed, ActionKind::SetEndTime) => self.end_times.owe(false),
             (Ending::Failed(_), ActionKind::Activate) => self.run_backoff.failed(step.now, self.readings.campaign()),
             (Ending::Failed(_) | Ending::Unsent(_) | Ending::Superseded(_), _) => {}
         }
-        step.tell_action(kind, ending.news());
+        step.report_action(kind, ending.update());
         self.store_with_entry(step);
         self.end_force_with_action(step);
     }
 
-    /// It waits for its turn: the entry stays open, since nothing was tried, and the next tick decides anew.
+    /// Postpones the action: its journal entry stays open, since nothing was sent, and the next tick decides again.
     fn postpone(&mut self, step: &mut StepContext<'_>, reason: String) {
         let Some(kind) = self.last.postpone(&reason) else { return };
         if kind == ActionKind::Activate {
-            step.tell(Note::Waiting(reason));
+            step.report(Note::Waiting(reason));
         }
         self.store_with_entry(step);
     }
 
-    /// The action that waits for its turn, if that is what is due, on the facts of this tick.
+    /// Returns the postponed action with the facts of this tick, if the same action is due.
     fn take_postponed(&mut self, judged: Option<&Judgement>, due: &Due) -> Option<Action> {
         if due.trigger == Trigger::Force {
             return None;
@@ -227,18 +228,18 @@ impl Machine {
         let waiting = self.last.take_postponed(due.kind)?;
         Some(Action {
             reason: due.reason.clone(),
-            spend: judged.and_then(|judged| judged.amount),
+            spend: judged.and_then(|judged| judged.spend),
             remaining_clicks: judged.and_then(|judged| judged.remaining),
             end_time: due.end_time,
             ..waiting
         })
     }
 
-    /// What waited for its turn is not due any more.
+    /// Ends a postponed action that is no longer due.
     pub(super) fn give_up_postponed(&mut self, step: &mut StepContext<'_>) {
         if let Some(action) = self.last.postponed() {
             let reason = action.error.as_deref().unwrap_or_default();
-            let reason = format!("it is not due any more, and was never sent: {reason}");
+            let reason = format!("it is no longer due, and was never sent: {reason}");
             self.finish(step, Ending::Superseded(reason));
         }
     }

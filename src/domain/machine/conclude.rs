@@ -1,4 +1,4 @@
-//! From a judged observation to a decision, and to what holds it back.
+//! From a judged observation to a decision, and to the reasons that delay it.
 
 use chrono::{DateTime, Utc};
 
@@ -14,11 +14,11 @@ use crate::domain::policy::Mode;
 use crate::domain::remote::{EndTime, RemoteStatus, StopCause};
 
 impl Machine {
-    /// Decides by one complete reading, and begins what is due.
+    /// Decides by one complete reading, and begins the action that is due.
     pub(super) fn conclude(&mut self, step: &mut StepContext<'_>, asked_at: DateTime<Utc>, judged: &Judgement) {
         let now = step.now;
-        // A tick that began before the end read facts from before the end; and a clock that was set back meanwhile has not
-        // come to the end yet.
+        // The cool-down is over only if the tick also began after its end: an earlier tick read older facts. `now` counts,
+        // too, because the clock may have been set back meanwhile.
         let cools_down = self.phase.cooling_down_until().is_some_and(|until| asked_at.min(now) < until);
         if !cools_down && self.phase.cooling_down_until().is_some() {
             self.enter(step, Phase::PausedGuarded, "the cool-down has ended");
@@ -64,37 +64,37 @@ impl Machine {
     }
 
     fn conclude_cooling_down(&mut self, step: &mut StepContext<'_>, judged: &Judgement) {
-        let paused_in_vain = self.last.has_failed(ActionKind::Pause);
+        let last_pause_failed = self.last.has_failed(ActionKind::Pause);
         if judged.status.may_run() {
             let runs = if judged.status == RemoteStatus::Running { "it runs" } else { "it may run" };
-            let (trigger, reason) = if paused_in_vain {
-                (Trigger::Recovery, format!("{runs}, since its last pause failed"))
+            let (trigger, reason) = if last_pause_failed {
+                (Trigger::Recovery, format!("{runs}, because its last pause failed"))
             } else {
-                (Trigger::Guard, format!("{runs} while it cools down after a pause"))
+                (Trigger::Guard, format!("{runs} during the cool-down after a pause"))
             };
             self.note_pause(step, reason.clone());
             let due = Due { trigger, ..self.pause_due(step, reason) };
             self.begin(step, judged, Row::GuardPause, due);
         } else {
-            let reason = "it cools down after a pause: nothing else is decided until then".to_owned();
+            let reason = "it cools down after a pause: nothing is decided until that ends".to_owned();
             self.decisions.note(step.now, Conclusion::Nothing, None, reason);
             self.last.forget_observed();
             if step.policy.mode == Mode::Act {
-                self.pay_end_time(step, judged);
+                self.set_owed_end_time(step, judged);
             }
         }
     }
 
-    /// An activation is due, and is not sent now.
+    /// Records that an activation is due and waits.
     fn hold_back(&mut self, step: &mut StepContext<'_>, judged: &Judgement, why: String) {
         self.flags.wait(step, why);
         if step.policy.mode == Mode::Act {
             self.last.forget_observed();
-            self.pay_end_time(step, judged);
+            self.set_owed_end_time(step, judged);
         }
     }
 
-    /// What made an activation due, and how to say it before its reason.
+    /// Returns what made an activation due, and the words that go before its reason.
     fn activation_cause(&self, judged: &Judgement) -> (Trigger, &'static str) {
         let ended = judged.status == RemoteStatus::Stopped(StopCause::EndTimePassed);
         let waits = self.last.postponed().is_some_and(|action| action.kind == ActionKind::Activate);
@@ -113,31 +113,34 @@ impl Machine {
             Phase::ActiveGuarded if self.contest.is_stopped_by_others() => {
                 (Trigger::Guard, "somebody else stopped it: ")
             }
-            Phase::ActiveGuarded => (Trigger::Guard, "it does not run as promised: "),
+            Phase::ActiveGuarded => (Trigger::Guard, "it does not run, although that was promised: "),
             Phase::Idle | Phase::PausedGuarded | Phase::CoolingDown { .. } => (Trigger::Tick, ""),
         }
     }
 
-    /// Why an activation that is due may not be sent now, if so.
+    /// Returns why an activation that is due may not be sent now; `None` if it may.
     fn activation_waits(&self, step: &StepContext<'_>) -> Option<String> {
         let (now, policy) = (step.now, step.policy);
         if policy.past_day_end(now) {
-            return Some(format!("for the next day, since its end time would be {} and is past", policy.day_end));
+            return Some(format!(
+                "for the next day, because its end time would be {}, which has passed",
+                policy.day_end
+            ));
         }
         if self.readings.is_clock_far_apart() {
             return Some(ClockDifference::ACTIVATES_NOTHING.to_owned());
         }
-        if self.is_end_time_on_its_way() {
-            return Some("for the answer to an end time that is on its way, which would end it".to_owned());
+        if self.is_end_time_in_flight() {
+            return Some("for the answer to an end time in flight, which would stop it again".to_owned());
         }
         if let Some(until) = self.run_backoff.waits_until(now) {
-            return Some(format!("the last run failed, the next attempt is at {}", until.format("%H:%M:%S")));
+            return Some(format!("the last run failed; the next attempt is at {}", until.format("%H:%M:%S")));
         }
         let contested_until = self.contest.activation_waits_until(policy).filter(|&until| until > now);
-        contested_until.map(|until| format!("it is contested, the next attempt is at {}", until.format("%H:%M:%S")))
+        contested_until.map(|until| format!("it is contested; the next attempt is at {}", until.format("%H:%M:%S")))
     }
 
-    /// Remembers what the decision table said, and what comes of it. Answers why it is held back, if so.
+    /// Records the decision of the table. Returns why it waits; `None` if it does not.
     fn note_decision(&mut self, step: &StepContext<'_>, decision: &Decision, reason: &str) -> Option<String> {
         let act = step.policy.mode == Mode::Act;
         let held_back = match decision.action {
@@ -158,14 +161,14 @@ impl Machine {
         held_back
     }
 
-    /// Remembers a pause for which the table was not asked.
+    /// Records a pause that was decided without the table.
     pub(super) fn note_pause(&mut self, step: &StepContext<'_>, reason: String) {
         let acts = step.policy.mode == Mode::Act;
         let conclusion = if acts { Conclusion::Pause } else { Conclusion::WouldPause };
         self.decisions.note(step.now, conclusion, None, reason);
     }
 
-    /// A row without a request: the state follows what is there already.
+    /// Carries out a row of the table that needs no request: the promise follows the present state.
     fn adopt(&mut self, step: &mut StepContext<'_>, judged: &Judgement, next: Option<PhaseWord>, reason: &str) {
         let phase = match next {
             Some(PhaseWord::Idle) => Phase::Idle,
@@ -176,10 +179,10 @@ impl Machine {
         if phase != self.phase {
             self.adopt_as(step, phase, reason);
         }
-        self.pay_end_time(step, judged);
+        self.set_owed_end_time(step, judged);
     }
 
-    /// What is there already is promised from now on.
+    /// Promises the present state from now on.
     pub(super) fn adopt_as(&mut self, step: &mut StepContext<'_>, phase: Phase, reason: &str) {
         self.enter(step, phase, reason);
         if phase == Phase::ActiveGuarded {

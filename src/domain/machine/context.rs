@@ -1,4 +1,4 @@
-//! What one step of the machine works with: the time, the policy, and what the machine asks for so far.
+//! The data of one step of the machine: the time, the policy, and the effects so far.
 
 use chrono::{DateTime, Utc};
 
@@ -6,12 +6,12 @@ use crate::domain::action::ActionKind;
 use crate::domain::event::{ActionUpdate, Effect, Note};
 use crate::domain::policy::Policy;
 
-/// One step.
+/// The data of one step.
 #[derive(Debug)]
 pub(super) struct StepContext<'a> {
     pub(super) now: DateTime<Utc>,
     pub(super) policy: &'a Policy,
-    /// In the order in which they are to be carried out.
+    /// The effects, in the order in which they must be carried out.
     pub(super) effects: Vec<Effect>,
 }
 
@@ -24,13 +24,13 @@ impl<'a> StepContext<'a> {
         self.effects.push(effect);
     }
 
-    /// Tells the operators.
-    pub(super) fn tell(&mut self, note: Note) {
+    /// Reports something to the operators.
+    pub(super) fn report(&mut self, note: Note) {
         self.ask_for(Effect::Note(note));
     }
 
-    /// Tells the operators what happened to an action.
-    pub(super) fn tell_action(&mut self, kind: ActionKind, news: ActionUpdate) {
-        self.tell(Note::Action { kind, news });
+    /// Reports to the operators what happened to an action.
+    pub(super) fn report_action(&mut self, kind: ActionKind, update: ActionUpdate) {
+        self.report(Note::Action { kind, update });
     }
 }

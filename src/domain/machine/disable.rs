@@ -1,4 +1,4 @@
-//! Its generator is disabled: the promise ends once nothing is on its way. What runs is paused first where that is asked.
+//! A generator is disabled: the promise ends once no action is in flight. If ordered, the campaign is paused first.
 
 use super::Machine;
 use super::actions::Due;
@@ -12,26 +12,27 @@ use crate::domain::phase::Phase;
 use crate::domain::policy::Mode;
 use crate::domain::remote::RemoteStatus;
 
-/// How far a disabling has come.
+/// The progress of a disabling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Disabling {
-    /// Only what is in flight is waited for.
+    /// It waits only for the action in flight.
     Settle,
-    /// It is read, to see whether it is stopped.
+    /// The campaign must be read, to see whether it is stopped.
     Read {
+        /// The next step if the campaign is not seen stopped.
         otherwise: Otherwise,
-        /// The question is out.
+        /// Whether the read was requested.
         is_asked: bool,
     },
     /// The pause was sent.
     Pausing(ActionId),
-    /// It was read, and is stopped.
+    /// The campaign was read, and is stopped.
     Stopped,
-    /// The promise has ended, and nothing is asked for any more.
+    /// The promise has ended. No effect is requested from now on.
     Done,
 }
 
-/// What is done about a campaign that is not seen stopped.
+/// The next step for a campaign that is not seen stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Otherwise {
     /// It is paused.
@@ -41,12 +42,12 @@ pub(super) enum Otherwise {
 }
 
 impl Disabling {
-    /// It is still to be read.
+    /// Builds the stage in which the campaign must be read.
     pub(super) const fn unless_stopped(otherwise: Otherwise) -> Self {
         Self::Read { otherwise, is_asked: false }
     }
 
-    /// Of two orders the one that asks for more is followed, and one pause serves both.
+    /// Combines two orders: the one that requires more is followed, and one pause serves both.
     pub(super) const fn and(self, asked: Self) -> Self {
         match (self, asked) {
             (Self::Settle, Self::Read { .. })
@@ -60,25 +61,25 @@ impl Disabling {
     pub(super) fn invariants(self, last: &LastAction, is_reading_back: bool) -> Result<(), Broken> {
         match self {
             Self::Read { is_asked, .. } => {
-                must(is_reading_back || !is_asked, "it waits for a read that nobody was asked for")
+                must(is_reading_back || !is_asked, "it waits for a read that was not requested")
             }
             Self::Pausing(id) => must(
                 last.action().is_some_and(|action| action.id == id),
                 "it waits for a pause that is not the last action",
             ),
-            Self::Done => must(!last.is_under_way(), "it was released while an action is on its way"),
+            Self::Done => must(!last.is_under_way(), "its promise ended while an action is in flight"),
             Self::Settle | Self::Stopped => Ok(()),
         }
     }
 }
 
 impl Machine {
-    /// The promise has ended: nothing is asked for any more, whatever it is told.
-    pub(super) fn is_released(&self) -> bool {
+    /// Whether the promise has ended. Then no event has an effect.
+    pub(super) fn is_disabled(&self) -> bool {
         self.disabling == Some(Disabling::Done)
     }
 
-    /// Ends the promise as soon as no action is on its way.
+    /// Ends the promise as soon as no action is in flight.
     pub(super) fn go_on_disabling(&mut self, step: &mut StepContext<'_>) {
         let Some(disabling) = self.disabling.filter(|_| !self.last.is_under_way()) else { return };
         self.give_up_postponed(step);
@@ -88,9 +89,9 @@ impl Machine {
                 Some(DisableRefusal::ObserveMode)
             }
             Disabling::Read { otherwise, is_asked: false } => {
-                let operation = self.questions.read_back(step.now);
+                let question_id = self.questions.read_back(step.now);
                 self.disabling = Some(Disabling::Read { otherwise, is_asked: true });
-                return step.ask_for(Effect::ReadBack { operation });
+                return step.ask_for(Effect::ReadBack { question_id });
             }
             Disabling::Read { is_asked: true, .. } | Disabling::Done => return,
             Disabling::Pausing(id) => {
@@ -113,12 +114,12 @@ impl Machine {
         step.ask_for(Effect::Disabled { stopped });
     }
 
-    /// The campaign was read. If that was asked for here, it goes on by what was seen.
+    /// Goes on with the disabling after a read-back, if it has requested that.
     pub(super) fn read_to_disable(&mut self, step: &mut StepContext<'_>, stopped: bool, status: &RemoteStatus) {
         let Some(Disabling::Read { otherwise, is_asked: true }) = self.disabling else { return };
         match otherwise {
             _ if stopped => self.disabling = Some(Disabling::Stopped),
-            // Its mode may have changed while it was read.
+            // The mode may have changed during the read.
             Otherwise::Pause if step.policy.mode == Mode::Observe => {
                 self.refuse_to_disable(step, DisableRefusal::ObserveMode);
             }
@@ -132,7 +133,7 @@ impl Machine {
         }
     }
 
-    /// It stays guarded, as if nothing had been asked.
+    /// Refuses the order. The campaign stays guarded, as before the order.
     fn refuse_to_disable(&mut self, step: &mut StepContext<'_>, refusal: DisableRefusal) {
         self.disabling = None;
         step.ask_for(Effect::DisableRefused(refusal));

@@ -1,7 +1,7 @@
-//! End times: the one that is owed, those that are on their way, and the one that is ours.
+//! End times: an owed one, those in flight, and our own.
 //!
-//! An accepted pause is followed by an end time, which is no action of its own. What could not be set then is owed, and
-//! is paid at a later tick, by an action that nothing waits for.
+//! Each accepted pause is followed by an end time, which is no action of its own. If that could not be set, it is owed,
+//! and a later tick sets it by an action that nothing waits for.
 
 use chrono::{DateTime, SubsecRound, Utc};
 
@@ -20,9 +20,9 @@ use crate::domain::remote::{EndTime, RemoteStatus, StopCause};
 #[derive(Debug, Clone, Default)]
 pub(super) struct EndTimes {
     owed: bool,
-    /// The pauses whose end times are on their way: one may still be while the next pause is sent.
+    /// The pauses whose end times are in flight. One may still be in flight while the next pause is sent.
     under_way: Vec<ActionId>,
-    /// The end time that a pause has overtaken: its request may still wait for its turn, or be on its way.
+    /// The end-time action that a pause has overtaken. Its request may still be queued or in flight.
     overtaken: Option<ActionId>,
     /// The pause whose end time is owed.
     last_pause: Option<ActionId>,
@@ -43,24 +43,24 @@ impl EndTimes {
         self.owed = owed;
     }
 
-    /// We have set this one, or may have.
+    /// Records an end time that we have set, or may have set.
     pub(super) fn set_own(&mut self, end_time: Option<DateTime<Utc>>) {
         self.own = end_time;
     }
 
-    /// A pause is sent.
+    /// Records that a pause is sent.
     pub(super) fn pause(&mut self, id: ActionId) {
-        // Owed from the request on: a crash or a lost answer must not leave it unset.
+        // It is owed from the request on, so that it is set even after a crash or a lost answer.
         self.owed = true;
         self.last_pause = Some(id);
     }
 
-    /// A pause was accepted, and its end time follows.
+    /// Records that a pause was accepted and that its end time is being sent.
     pub(super) fn follow(&mut self, id: ActionId) {
         self.under_way.push(id);
     }
 
-    /// A pause overtakes the action that was to set one.
+    /// Records that a pause overtakes the action with this id, which sets an end time.
     pub(super) fn overtake(&mut self, id: ActionId) {
         self.overtaken = Some(id);
     }
@@ -70,7 +70,7 @@ impl EndTimes {
         self.last_pause.is_some()
     }
 
-    /// Whether an end time is on its way that is no action of its own any more: that of a pause, or one that a pause has
+    /// Whether an end time is in flight that is not the last action: the one after a pause, or one that a pause has
     /// overtaken.
     pub(super) fn are_under_way(&self) -> bool {
         !self.under_way.is_empty() || self.overtaken.is_some()
@@ -83,18 +83,18 @@ impl EndTimes {
         must(pauses.len() == self.under_way.len(), "one pause has two end times under way")?;
         must(pauses.last().copied() <= self.last_pause, "an end time follows a pause that was never sent")?;
         must(self.overtaken.is_none() || self.overtaken < self.last_pause, "no pause has overtaken the end time")?;
-        must(self.last_pause.is_none_or(|id| id.0 <= last_number), "a pause has a number to come")
+        must(self.last_pause.is_none_or(|id| id.0 <= last_number), "a pause has a number that was not given out")
     }
 }
 
 impl Machine {
-    /// An end time that is on its way would end what is activated now.
-    pub(super) fn is_end_time_on_its_way(&self) -> bool {
+    /// Whether an end time is in flight. It could stop a campaign that is activated now.
+    pub(super) fn is_end_time_in_flight(&self) -> bool {
         self.last.is_setting_end_time() || self.end_times.are_under_way()
     }
 
-    /// Sets the end time that is owed, again at every tick until it is set. Nothing else waits for it.
-    pub(super) fn pay_end_time(&mut self, step: &mut StepContext<'_>, judged: &Judgement) {
+    /// Sets an owed end time; each tick repeats that until it is set. Nothing else waits for it.
+    pub(super) fn set_owed_end_time(&mut self, step: &mut StepContext<'_>, judged: &Judgement) {
         let (now, policy) = (step.now, step.policy);
         let is_too_late = self.has_set_too_late_an_end_time(now, policy, judged);
         let is_owed = self.end_times.owed || is_too_late;
@@ -104,7 +104,7 @@ impl Machine {
         let promised_stopped = matches!(self.phase, Phase::PausedGuarded | Phase::CoolingDown { .. });
         let (trigger, reason, end_time) = match judged.status {
             RemoteStatus::Stopped(StopCause::SwitchedOff) if promised_stopped => {
-                (Trigger::Recovery, "the end time of its last pause could not be set", now.trunc_subsecs(0))
+                (Trigger::Recovery, "the end time of its last pause is not set yet", now.trunc_subsecs(0))
             }
             RemoteStatus::Running
                 if self.phase == Phase::ActiveGuarded
@@ -119,7 +119,7 @@ impl Machine {
                 (Trigger::Tick, reason, policy.day_end_on(now))
             }
             RemoteStatus::Stopped(StopCause::EndTimePassed) if promised_stopped => {
-                // It is set: the answer was lost, or a crash came before it was stored.
+                // It is set after all: its answer was lost, or the program crashed before it was stored.
                 self.end_times.owe(false);
                 self.store(step);
                 return;
@@ -134,25 +134,25 @@ impl Machine {
         self.send(step, Some(judged), due);
     }
 
-    /// Nothing that we activate runs beyond the day's end, unless our clock was ahead then, or `day_end` was later. The end
-    /// time of somebody else stays.
+    /// Whether the end time that we set is later than today's day end: our clock was ahead, or `day_end` was later. The
+    /// end time of somebody else is left alone.
     fn has_set_too_late_an_end_time(&self, now: DateTime<Utc>, policy: &Policy, judged: &Judgement) -> bool {
         let runs = self.phase == Phase::ActiveGuarded && judged.status == RemoteStatus::Running;
         let shown = self.end_times.own.filter(|own| self.readings.end_time() == Some(&EndTime::At(*own)));
         runs && shown.is_some_and(|shown| shown > policy.day_end_on(now))
     }
 
-    /// The end time that followed a pause.
+    /// Handles the answer to the end time that follows a pause.
     pub(super) fn end_time_set(&mut self, step: &mut StepContext<'_>, id: ActionId, outcome: &Outcome) {
         let Some(position) = self.end_times.under_way.iter().position(|&pause| pause == id) else {
             self.counters.stale_answers += 1;
             return;
         };
         self.end_times.under_way.swap_remove(position);
-        // Whatever the answer, it may stand there.
+        // The end time may be set, even if the answer says otherwise.
         self.contest.end_time_asked_for();
         match outcome {
-            // Another pause followed, and owes its own.
+            // A later pause owes an end time of its own.
             _ if self.end_times.last_pause != Some(id) => {}
             Outcome::Accepted => {
                 self.end_times.owe(false);
@@ -162,12 +162,12 @@ impl Machine {
             | Outcome::Failed(reason)
             | Outcome::NotSent(reason)
             | Outcome::Postponed(reason) => {
-                step.tell_action(ActionKind::Pause, ActionUpdate::EndTimeOwed(reason.clone()))
+                step.report_action(ActionKind::Pause, ActionUpdate::EndTimeOwed(reason.clone()))
             }
         }
     }
 
-    /// The answer to what is no action any more: to an end time that a pause has overtaken, or to something older.
+    /// Handles the answer to an action that is not the last one: an overtaken end time, or an older one.
     pub(super) fn overtaken_applied(&mut self, id: ActionId, outcome: &Outcome) {
         if self.end_times.overtaken.take_if(|overtaken| *overtaken == id).is_none() {
             self.counters.stale_answers += 1;

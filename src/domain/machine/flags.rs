@@ -1,4 +1,4 @@
-//! What operators are told when it begins and when it ends, and what is shown in between. Nothing is decided by it.
+//! Conditions that are reported to operators when they begin and end, and shown in between. They decide nothing.
 
 use chrono::NaiveDate;
 
@@ -13,43 +13,43 @@ use crate::domain::unguarded::Unguarded;
 /// The flags of one campaign.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Flags {
-    /// The day on which today's limit was seen reached.
+    /// The day on which the spend limit was seen reached; `None` if it is not reached.
     pub(super) high_spend_on: Option<NaiveDate>,
-    /// It runs past a threshold, and no promise is in force.
+    /// Set if the campaign runs past a threshold while no promise is in force.
     pub(super) unguarded: Option<Unguarded>,
-    /// Why running it cannot help.
+    /// The reason why TrafficStars will not run the campaign.
     pub(super) blocked: Option<String>,
-    /// Why an activation that is due is held back.
+    /// The reason why an activation that is due waits.
     pub(super) waiting: Option<String>,
 }
 
 impl Flags {
-    /// Keeps `high_spend` and `blocked` up to date, whatever the state.
+    /// Updates `high_spend` and `blocked`, in every state.
     pub(super) fn raise(&mut self, step: &mut StepContext<'_>, judged: &Judgement) {
         let today = step.now.date_naive();
         let was_high = self.high_spend_on.is_some();
-        match judged.spend {
+        match judged.spend_level {
             SpendLevel::Reached => self.high_spend_on = Some(today),
             SpendLevel::Below => self.high_spend_on = None,
-            // Yesterday's limit is not today's; within a day an unknown spend takes nothing back.
+            // A limit that was reached yesterday does not count today. Within a day an unknown spend changes nothing.
             SpendLevel::Unknown => self.high_spend_on = self.high_spend_on.filter(|&day| day == today),
         }
         if self.high_spend_on.is_some() != was_high {
-            step.tell(Note::HighSpend { began: !was_high });
+            step.report(Note::HighSpend { began: !was_high });
         }
         let blocked = match &judged.status {
             RemoteStatus::Blocked { reason, .. } => Some(reason.clone()),
-            // A failed read says nothing new.
+            // A failed read gives no new information.
             RemoteStatus::Unknown { .. } => return,
             RemoteStatus::Stopped(_) | RemoteStatus::Running => None,
         };
         if self.blocked != blocked {
             self.blocked.clone_from(&blocked);
-            step.tell(Note::Blocked(blocked));
+            step.report(Note::Blocked(blocked));
         }
     }
 
-    /// Keeps `unguarded` up to date, after a decision.
+    /// Updates `unguarded` after a decision.
     pub(super) fn raise_unguarded(
         &mut self,
         step: &mut StepContext<'_>,
@@ -62,19 +62,19 @@ impl Flags {
             self.unguarded = Unguarded::after(earlier.as_ref(), step.now, judged, step.policy, hold);
         }
         if let (None, Some(unguarded)) = (earlier, &self.unguarded) {
-            step.tell(Note::Unguarded(unguarded.why.clone()));
+            step.report(Note::Unguarded(unguarded.why.clone()));
         }
     }
 
-    /// An activation is due and held back, for this reason.
+    /// Records that an activation is due and waits, for this reason.
     pub(super) fn wait(&mut self, step: &mut StepContext<'_>, why: String) {
         if self.waiting.as_ref() != Some(&why) {
-            step.tell(Note::Waiting(why.clone()));
+            step.report(Note::Waiting(why.clone()));
             self.waiting = Some(why);
         }
     }
 
-    /// None is due any more.
+    /// Records that no activation waits.
     pub(super) fn stop_waiting(&mut self) {
         self.waiting = None;
     }

@@ -1,4 +1,5 @@
-//! A forced action: an operator decides it in place of the table, and it is guarded like any other from then on.
+//! Forced actions: an operator decides instead of the table. Afterwards the campaign is guarded as after any other
+//! action.
 
 use chrono::{DateTime, Utc};
 
@@ -21,7 +22,7 @@ use crate::domain::phase::{Phase, PhaseWord};
 use crate::domain::policy::{Mode, Policy};
 use crate::domain::remote::{RemoteStatus, StopCause};
 
-/// A forced action that is not answered yet.
+/// A forced action that is not answered.
 #[derive(Debug, Clone)]
 pub(super) struct Forcing {
     order: OrderId,
@@ -29,12 +30,12 @@ pub(super) struct Forcing {
     stage: Stage,
 }
 
-/// How far a forced action got.
+/// The progress of a forced action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// It waits for a tick that begins after the question with this number.
     AwaitTick { after: u64 },
-    /// It is sent without reading, as soon as nothing is in flight.
+    /// It is sent without a read, as soon as nothing is in flight.
     AtOnce,
     /// It was sent.
     Acting(ActionId),
@@ -59,24 +60,24 @@ impl Forcing {
         let is_pause = self.force.kind == ForceKind::Pause;
         match self.stage {
             Stage::AwaitTick { after } => {
-                must(after <= last_number, "a forced action waits for a tick after one to come")?;
-                must(!is_pause || self.force.unless_stopped, "a forced pause waits for a tick, and need not")
+                must(after <= last_number, "a forced action waits for a tick after a number that was not given out")?;
+                must(!is_pause || self.force.unless_stopped, "a forced pause waits for a tick without a reason")
             }
             Stage::AtOnce => {
-                must(is_pause && !self.force.unless_stopped, "what has to be read is sent at once")?;
+                must(is_pause && !self.force.unless_stopped, "a forced action that needs a read is sent without one")?;
                 let waits = last.in_flight().is_some_and(|action| action.kind == ActionKind::Activate);
-                must(waits, "a forced pause waits for nothing")
+                must(waits, "a forced pause waits although nothing is in flight")
             }
             Stage::Acting(id) => must(
                 last.under_way().is_some_and(|action| action.id == id),
-                "an action has ended, and its order has not",
+                "an action has ended, but its order has not",
             ),
         }
     }
 }
 
 impl Machine {
-    /// What the table will make of a forced action that came about, where that is not what was ordered.
+    /// Returns what the table will decide after a forced action, if that undoes it or leaves the campaign unguarded.
     #[must_use]
     pub fn force_warning(&self, now: DateTime<Utc>, policy: &Policy, kind: ForceKind) -> Option<String> {
         let judged = self.readings.judged_at(now, policy)?;
@@ -93,7 +94,7 @@ impl Machine {
         match (decision.action, decision.next) {
             (Some(ActionKind::Pause), _) => Some(format!("the next tick pauses it again: {why}")),
             (Some(ActionKind::Activate), _) => {
-                Some(format!("after the cool-down it is run again: {why}; `hold` with --pause keeps it paused"))
+                Some(format!("after the cool-down it is activated again: {why}; `hold` with --pause keeps it paused"))
             }
             (Some(ActionKind::SetEndTime) | None, Some(PhaseWord::Idle)) => {
                 Some(format!("nothing guards it from the next decision on: {why}"))
@@ -102,10 +103,10 @@ impl Machine {
         }
     }
 
-    /// Takes an order to act, or refuses it. A pause overtakes whatever was forced before it.
+    /// Accepts an order to act, or refuses it. A pause overtakes any earlier forced action.
     pub(super) fn force(&mut self, step: &mut StepContext<'_>, order: OrderId, mut force: Force) {
-        // An order looks anew: what a 404 said up to 15 minutes ago neither stops nor satisfies it.
-        let absence_is_old = self.absence.look_anew();
+        // The order requires a new read: a 404 of up to 15 minutes ago neither refuses nor fulfils it.
+        let absence_is_old = self.absence.read_at_next_tick();
         let refusal = match force.kind {
             _ if self.disabling.is_some() => Some(ForceFailure::not_now("its generator is being disabled: try again")),
             _ if step.policy.mode == Mode::Observe => Some(ForceFailure::ObserveMode),
@@ -124,9 +125,9 @@ impl Machine {
             return;
         }
         if let Some(overtaken) = self.forcing.take() {
-            // An actor that was started for one order stops after the order that replaces it, too.
+            // A one-shot actor also ends after the order that replaces its own.
             force.once |= overtaken.force.once;
-            let result = Err(ForceFailure::not_now("a pause that was ordered after it has overtaken it"));
+            let result = Err(ForceFailure::not_now("a later order to pause has overtaken it"));
             step.ask_for(Effect::ForceEnded { order: overtaken.order, result });
         }
         self.forcing = Some(Forcing::new(order, force, self.questions.last_number()));
@@ -138,7 +139,7 @@ impl Machine {
         matches!(stage, Some(Stage::AwaitTick { after }) if question.is_after(after))
     }
 
-    /// The forced action in place of the table's.
+    /// Carries the forced action out instead of the table's decision.
     pub(super) fn force_at_tick(&mut self, step: &mut StepContext<'_>, facts: &Assessment) {
         let Some(force) = self.forcing.as_ref().map(|forcing| forcing.force.clone()) else { return };
         let judged = &facts.judged;
@@ -147,12 +148,12 @@ impl Machine {
                 if let Some(refusal) = self.activation_refusal(step, Some(&judged.status)) {
                     self.end_force(step, Err(refusal));
                 } else if judged.status == RemoteStatus::Running {
-                    // What is promised to run already keeps what it is owed.
+                    // A campaign that is promised to run already keeps the end time that it is owed.
                     if self.phase != Phase::ActiveGuarded {
                         self.adopt_as(step, Phase::ActiveGuarded, &force.reason);
                     }
                     self.end_force(step, Ok(()));
-                } else if !self.is_end_time_on_its_way() {
+                } else if !self.is_end_time_in_flight() {
                     self.send_forced(step, Some(judged), force);
                 }
             }
@@ -164,24 +165,24 @@ impl Machine {
         }
     }
 
-    /// Sends a pause that waits for nothing but the answer to what is in flight.
+    /// Sends a forced pause. It waits only for the answer to an activation in flight.
     pub(super) fn go_on_forcing(&mut self, step: &mut StepContext<'_>) {
         let at_once = self.forcing.as_ref().filter(|forcing| forcing.stage == Stage::AtOnce);
         let Some(force) = at_once.map(|forcing| forcing.force.clone()) else { return };
         if step.policy.mode == Mode::Observe {
-            // It was set to that while the pause waited.
+            // The mode was changed while the pause waited.
             return self.end_force(step, Err(ForceFailure::ObserveMode));
         }
         let in_flight = self.last.in_flight().is_some();
         match self.last.under_way() {
-            // The pause that is ordered is under way already, or TrafficStars took it.
+            // The ordered pause is under way already, or TrafficStars has accepted it.
             Some(&Action { kind: ActionKind::Pause, id, accepted_at, .. })
                 if in_flight || is_own(id) && accepted_at.is_some() =>
             {
                 return self.acts(id);
             }
             Some(Action { kind: ActionKind::Activate, .. }) if in_flight => return,
-            // A pause whose answer was lost, or that an earlier process left behind, may never have come about.
+            // A pause may have had no effect if its answer was lost or an earlier process sent it.
             Some(Action { kind: ActionKind::Activate | ActionKind::Pause, .. }) => {
                 self.finish(step, Ending::Superseded("overtaken by a pause".to_owned()));
             }
@@ -212,7 +213,7 @@ impl Machine {
         }
     }
 
-    /// The last action is over; if it was forced, so is the order.
+    /// Ends the order of a forced action when that action has ended.
     pub(super) fn end_force_with_action(&mut self, step: &mut StepContext<'_>) {
         let Some(action) = self.last.action() else { return };
         let forced = self.forcing.as_ref().is_some_and(|forcing| forcing.stage == Stage::Acting(action.id));
@@ -236,9 +237,9 @@ impl Machine {
         }
     }
 
-    /// The generator is disabled: what is forced once ends by itself, what was not sent yet is not sent any more.
+    /// Disables the generator after a forced action. A one-shot action ends by itself; an unsent one is dropped.
     pub(super) fn disable_after_force(&mut self, step: &mut StepContext<'_>, disabling: Disabling) {
-        // A forced pause is always sent: where it still waits for an action in flight, the disabling waits for it.
+        // A forced pause is always sent: if it waits for an action in flight, the disabling waits for it.
         if let Some(forcing) = self.forcing.as_mut().filter(|forcing| forcing.stage == Stage::AtOnce) {
             forcing.force.once = true;
         }
@@ -247,13 +248,13 @@ impl Machine {
             return;
         }
         if forcing.is_some_and(Forcing::awaits_tick) {
-            let failure = ForceFailure::not_now("its generator was disabled meanwhile");
+            let failure = ForceFailure::not_now("its generator was disabled in the meantime");
             self.end_force(step, Err(failure));
         }
         self.disabling = Some(self.disabling.map_or(disabling, |present| present.and(disabling)));
     }
 
-    /// Why a forced activation is not allowed now. Spend and clicks are none of its business.
+    /// Returns why a forced activation is not allowed now. Spend and clicks do not matter for it.
     fn activation_refusal(&self, step: &StepContext<'_>, status: Option<&RemoteStatus>) -> Option<ForceFailure> {
         let (now, policy) = (step.now, step.policy);
         let not_now = |reason: String, possible_at| Some(ForceFailure::NotNow { reason, possible_at });
@@ -277,7 +278,7 @@ impl Machine {
         match status {
             Some(RemoteStatus::Blocked { reason, .. }) => {
                 let reason =
-                    format!("running it cannot help: {reason}; possible as soon as that is put right at TrafficStars");
+                    format!("TrafficStars will not run it: {reason}; possible as soon as that is corrected there");
                 not_now(reason, None)
             }
             Some(RemoteStatus::Unknown { doubt, .. }) => {
@@ -288,7 +289,7 @@ impl Machine {
     }
 }
 
-/// Whether an action is of this machine's own. Numbers of an earlier process are 0.
+/// Whether this machine began the action. Actions of an earlier process have the number 0.
 const fn is_own(id: ActionId) -> bool {
     id.0 > 0
 }

@@ -1,4 +1,4 @@
-//! Holds: a hold stands beside the state. The ticks go on reading and showing, and decide nothing.
+//! Holds: a hold exists beside the state. The ticks go on reading and showing, and decide nothing.
 
 use chrono::{DateTime, Utc};
 
@@ -16,18 +16,18 @@ use crate::domain::remote::RemoteStatus;
 use crate::domain::status::Hold;
 use crate::domain::trend::Intent;
 
-/// The holds that one campaign knows of.
+/// The holds that apply to one campaign.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Holds {
     own: Option<Hold>,
-    /// The hold on all campaigns; the supervisor keeps it.
+    /// The hold on all campaigns. The supervisor keeps it.
     all: Option<Hold>,
-    /// The order that is answered as soon as nothing is on its way any more.
+    /// The order that is answered as soon as no action is in flight.
     pub(super) unanswered: Option<OrderId>,
 }
 
 impl Holds {
-    /// The one that is in force: of its own and the one on all campaigns, the one that keeps it paused.
+    /// Returns the hold in force: of the campaign's own and the one on all, the one with a pause first.
     pub(super) fn in_force(&self, now: DateTime<Utc>) -> Option<&Hold> {
         let lasting = || [&self.all, &self.own].into_iter().flatten().filter(|hold| hold.lasts(now));
         lasting().find(|hold| hold.pause).or_else(|| lasting().next())
@@ -35,26 +35,26 @@ impl Holds {
 }
 
 impl Machine {
-    /// The same, with the holds that were stored.
+    /// Returns the machine with the holds that were stored.
     #[must_use]
     pub fn on_hold(mut self, own: Option<Hold>, all: Option<Hold>) -> Self {
         (self.holds.own, self.holds.all) = (own, all);
         self
     }
 
-    /// The hold that is in force: of its own and the one on all campaigns, the one that keeps it paused.
+    /// Returns the hold in force: of the campaign's own and the one on all, the one with a pause first.
     #[must_use]
     pub fn hold(&self, now: DateTime<Utc>) -> Option<&Hold> {
         self.holds.in_force(now)
     }
 
-    /// Its own hold, whatever is on hold beside it.
+    /// Returns the campaign's own hold, in force or not.
     #[must_use]
     pub const fn own_hold(&self) -> Option<&Hold> {
         self.holds.own.as_ref()
     }
 
-    /// What it would make of used-up clicks.
+    /// Returns what the machine would do about used-up clicks.
     #[must_use]
     pub fn intent(&self, now: DateTime<Utc>) -> Intent {
         let hold = self.hold(now);
@@ -63,8 +63,8 @@ impl Machine {
     }
 
     pub(super) fn set_hold(&mut self, step: &mut StepContext<'_>, order: OrderId, hold: Option<Hold>) {
-        step.tell(Note::Hold(hold.as_ref().map(Hold::in_words)));
-        self.absence.look_anew();
+        step.report(Note::Hold(hold.as_ref().map(Hold::in_words)));
+        self.absence.read_at_next_tick();
         self.change_hold(step, hold);
         if self.holds.own.is_none() {
             self.hasten_tick(step.now);
@@ -74,14 +74,14 @@ impl Machine {
 
     pub(super) fn set_hold_on_all(&mut self, now: DateTime<Utc>, hold: Option<Hold>) {
         self.holds.all = hold;
-        self.absence.look_anew();
+        self.absence.read_at_next_tick();
         self.hasten_tick(now);
     }
 
-    /// A hold ends by itself at the first tick after its end.
+    /// Ends a hold at the first tick after its end.
     pub(super) fn end_hold_in_time(&mut self, step: &mut StepContext<'_>) {
         if self.holds.own.as_ref().is_some_and(|hold| !hold.lasts(step.now)) {
-            step.tell(Note::Hold(None));
+            step.report(Note::Hold(None));
             self.change_hold(step, None);
         }
     }
@@ -93,13 +93,13 @@ impl Machine {
         self.store_record(step, false, change);
     }
 
-    /// A tick of a campaign on hold.
+    /// Concludes a tick of a campaign on hold.
     pub(super) fn conclude_on_hold(&mut self, step: &mut StepContext<'_>, judged: &Judgement, hold: &Hold) {
         self.flags.stop_waiting();
         let why = hold.in_words();
         if hold.pause && judged.status.may_run() {
             let runs = if judged.status == RemoteStatus::Running { "it runs" } else { "it may run" };
-            let reason = format!("{runs}, and is to be kept paused {why}");
+            let reason = format!("{runs}, but must be kept paused {why}");
             self.note_pause(step, reason.clone());
             let due = self.pause_due(step, reason);
             let trigger = if due.trigger == Trigger::Guard { Trigger::Guard } else { Trigger::Operator };
@@ -110,7 +110,7 @@ impl Machine {
         self.last.forget_observed();
         self.decisions.note(step.now, Conclusion::Nothing, None, format!("it is on hold {why}"));
         if hold.pause && step.policy.mode == Mode::Act {
-            self.pay_end_time(step, judged);
+            self.set_owed_end_time(step, judged);
         }
     }
 }

@@ -1,7 +1,7 @@
-//! What must be so after every step, whatever it was told. Debug builds check it, and so do the property tests.
+//! Conditions that must be true after every step. Debug builds check them, and so do the property tests.
 //!
-//! Each part says what must be so of itself; here is what the parts must be to one another. It is written from what the
-//! parts mean, and not from how they come about.
+//! Each part checks its own conditions; this file checks conditions between parts. They follow from the meaning of the
+//! parts, not from their code.
 
 use chrono::{DateTime, Utc};
 
@@ -10,19 +10,19 @@ use crate::domain::action::ActionKind;
 use crate::domain::phase::Phase;
 use crate::domain::policy::Policy;
 
-/// What is not as it must be, in words.
+/// The condition that is not met, in words.
 pub(in crate::domain) type Broken = &'static str;
 
-/// It must be so; otherwise this is broken.
+/// Checks one condition; `otherwise` describes the failure.
 pub(super) const fn must(is_so: bool, otherwise: Broken) -> Result<(), Broken> {
     if is_so { Ok(()) } else { Err(otherwise) }
 }
 
 impl Machine {
-    /// Whether all is as it must be after a step at `now`.
+    /// Checks all conditions after a step at `now`.
     ///
     /// # Errors
-    /// The first thing that is not.
+    /// The first condition that is not met.
     pub(in crate::domain) fn invariants(&self, now: DateTime<Utc>, policy: &Policy) -> Result<(), Broken> {
         let last_number = self.questions.last_number();
         self.questions.invariants()?;
@@ -38,9 +38,10 @@ impl Machine {
         self.orders_are_answered()
     }
 
-    /// However the clock was set, nothing is out of reach. What is released waits for nothing.
+    /// Checks that no time is too far ahead, even after the clock was set. A machine whose promise has ended has no
+    /// times.
     fn times_are_near(&self, now: DateTime<Utc>, policy: &Policy) -> Result<(), Broken> {
-        if self.is_released() {
+        if self.is_disabled() {
             return Ok(());
         }
         let cooled_down_at = self.phase.cooling_down_until();
@@ -48,18 +49,18 @@ impl Machine {
         must(self.next_tick_at <= policy.next_grid_point(now), "the next tick is beyond the next point of the grid")
     }
 
-    /// What is under way is what is promised, unless an earlier process has left it unfinished.
+    /// Checks that the action under way fits the promise, unless an earlier process has left it unfinished.
     fn action_and_promise_agree(&self) -> Result<(), Broken> {
         let Some(action) = self.last.under_way().filter(|_| !self.last.is_inherited()) else { return Ok(()) };
         match action.kind {
             ActionKind::Activate => {
-                must(self.phase == Phase::ActiveGuarded, "it is being activated, and is not promised to run")
+                must(self.phase == Phase::ActiveGuarded, "it is being activated, but is not promised to run")
             }
             ActionKind::Pause => {
                 let cools_down = matches!(self.phase, Phase::CoolingDown { .. });
-                must(cools_down, "it is being paused, and does not cool down")?;
+                must(cools_down, "it is being paused, but does not cool down")?;
                 let is_owed = self.end_times.is_owed() || self.last.in_flight().is_none();
-                must(is_owed, "a pause is on its way, and owes no end time")
+                must(is_owed, "a pause is in flight, but owes no end time")
             }
             ActionKind::SetEndTime => Ok(()),
         }
@@ -67,11 +68,11 @@ impl Machine {
 
     fn orders_are_answered(&self) -> Result<(), Broken> {
         let is_held = self.holds.unanswered.is_none() || self.is_action_in_flight();
-        must(is_held, "a hold is in force, and is not answered")?;
+        must(is_held, "a hold is in force, but is not answered")?;
         let is_forced = self.forcing.as_ref().is_none_or(|forcing| forcing.is_acting());
-        must(self.disabling.is_none() || is_forced, "its generator is being disabled, and a forced action waits")?;
+        must(self.disabling.is_none() || is_forced, "its generator is being disabled, but a forced action waits")?;
         let may_write = self.is_action_in_flight() || self.forcing.is_some();
-        must(!self.is_released() || !may_write, "it is released, and something is on its way")
+        must(!self.is_disabled() || !may_write, "its promise has ended, but a request is in flight")
     }
 }
 
@@ -88,7 +89,7 @@ mod tests {
     type Break = fn(&mut Machine, ActionId);
 
     #[test]
-    fn what_is_broken_is_named() {
+    fn each_broken_invariant_is_described() {
         let (now, policy) = (DateTime::UNIX_EPOCH, PolicyNumbers::default().validate().unwrap());
         let sound = Machine::new(now, &policy, None, None);
         assert_eq!(sound.invariants(now, &policy), Ok(()));
@@ -103,7 +104,7 @@ mod tests {
                 "it cools down for too long",
             ),
             (|machine, id| machine.end_times.follow(id), "an end time follows a pause that was never sent"),
-            (|machine, id| machine.end_times.pause(id), "a pause has a number to come"),
+            (|machine, id| machine.end_times.pause(id), "a pause has a number that was not given out"),
             (
                 |machine, id| machine.disabling = Some(Disabling::Pausing(id)),
                 "it waits for a pause that is not the last action",
@@ -112,13 +113,13 @@ mod tests {
                 |machine, _| {
                     machine.disabling = Some(Disabling::Read { otherwise: Otherwise::Pause, is_asked: true });
                 },
-                "it waits for a read that nobody was asked for",
+                "it waits for a read that was not requested",
             ),
             (
                 |machine, _| machine.flags.blocked = Some("moderation".to_owned()),
                 "a flag is raised before anything was read",
             ),
-            (|machine, _| machine.holds.unanswered = Some(OrderId(1)), "a hold is in force, and is not answered"),
+            (|machine, _| machine.holds.unanswered = Some(OrderId(1)), "a hold is in force, but is not answered"),
         ];
         for (break_it, named) in breaks {
             let mut machine = sound.clone();

@@ -1,46 +1,47 @@
-//! The last action, and where it stands. One at a time: what is begun takes the place of what is over.
+//! The last action and its state. There is one at a time: a new action replaces one that has ended.
 
 use chrono::{DateTime, Utc};
 
 use super::invariants::{Broken, must};
 use crate::domain::action::{Action, ActionId, ActionKind, Step};
+use crate::domain::confirmation::Awaiting;
 use crate::domain::decision::Row;
 use crate::domain::event::ActionUpdate;
-use crate::domain::progress::Awaiting;
 
-/// Where the last action stands.
+/// The state of the last action.
 #[derive(Debug, Clone)]
 enum State {
-    /// There was none, or it is over, or it was only observed.
+    /// There was no action, or it has ended, or it was only observed.
     Over {
         action: Option<Action>,
-        /// The kind of the last action that was begun, if it came to nothing, unsent ones included. What was only
-        /// observed changes nothing about that.
+        /// The kind of the last action that was begun, if it had no effect, even if it was not sent. An observed action
+        /// does not change this.
         failed: Option<ActionKind>,
     },
-    /// It waits for its turn: stored, never sent, to be decided anew by the next tick. A pause never waits.
+    /// It was stored, was queued for too long and was not sent. The next tick decides again. A pause is never
+    /// postponed.
     Postponed(Action),
-    /// Its request is on its way; the answer is still to come.
+    /// Its request was sent or is queued, and is not answered.
     InFlight(Action),
-    /// It was answered; a read has to show it.
+    /// It was answered, and a read must confirm it.
     Awaiting(Action, Awaiting),
 }
 
-/// How an action ends.
+/// The end of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// A read shows it, or its answer did.
+    /// A read or the answer itself confirmed it.
     Confirmed,
-    /// It did not come about.
+    /// It had no effect.
     Failed(String),
-    /// It never left: TrafficStars has no part in it, so that no backoff follows, and no read has grown old by it.
+    /// It was not sent. TrafficStars is not the cause, so that no backoff follows and earlier reads stay valid.
     Unsent(String),
-    /// It was not due any more before it left, or a newer action took its place: no failure at all.
+    /// It was no longer due before it was sent, or a newer action replaced it. That is no failure.
     Superseded(String),
 }
 
 impl Ending {
-    pub(super) fn news(self) -> ActionUpdate {
+    pub(super) fn update(self) -> ActionUpdate {
         match self {
             Self::Confirmed => ActionUpdate::Confirmed,
             Self::Failed(reason) | Self::Unsent(reason) => ActionUpdate::Failed(reason),
@@ -53,17 +54,17 @@ impl Ending {
 #[derive(Debug, Clone)]
 pub(super) struct LastAction {
     state: State,
-    /// Whose order it is.
+    /// The operator who ordered it: uid and name.
     pub(super) by: Option<String>,
-    /// The last question asked before our last action was answered or settled: it and those before it say nothing about
-    /// its effect. A number, not a time, since the clock may be set back.
+    /// The last question asked before the last action was answered or settled. That question and earlier ones show
+    /// nothing of its effect. It is a number, because the clock may be set back.
     changed_after: u64,
-    /// In observe mode: the action that was journalled last, so that only changes are.
+    /// Observe mode: the action that was journalled last, so that only changes are journalled.
     observed_only: Option<(ActionKind, Row)>,
 }
 
 impl LastAction {
-    /// None, or one that an earlier process has left unfinished.
+    /// Builds it without an action, or with one that an earlier process has left unfinished.
     pub(super) fn new(unfinished: Option<(Action, Awaiting)>) -> Self {
         let state = match unfinished {
             Some((action, awaiting)) => State::Awaiting(action, awaiting),
@@ -79,7 +80,7 @@ impl LastAction {
         }
     }
 
-    /// It was sent, or is about to be, and is not over.
+    /// Returns the action if it was sent, or is about to be sent, and has not ended.
     pub(super) const fn under_way(&self) -> Option<&Action> {
         match &self.state {
             State::InFlight(action) | State::Awaiting(action, _) => Some(action),
@@ -99,7 +100,7 @@ impl LastAction {
         if let State::InFlight(action) = &mut self.state { Some(action) } else { None }
     }
 
-    /// The action that a read has to show.
+    /// Returns the action that a read must confirm.
     pub(super) const fn awaiting(&self) -> Option<(&Action, &Awaiting)> {
         if let State::Awaiting(action, awaiting) = &self.state { Some((action, awaiting)) } else { None }
     }
@@ -108,9 +109,9 @@ impl LastAction {
         if let State::Awaiting(_, awaiting) = &mut self.state { Some(awaiting) } else { None }
     }
 
-    /// An earlier process has left it unfinished.
+    /// Whether an earlier process has left the action unfinished.
     pub(super) fn is_inherited(&self) -> bool {
-        // An own one has a number, and is answered after it.
+        // An action of this process has a number, and so has the question before its answer.
         matches!(&self.state, State::Awaiting(_, awaiting) if awaiting.after == 0)
     }
 
@@ -118,12 +119,12 @@ impl LastAction {
         if let State::Postponed(action) = &self.state { Some(action) } else { None }
     }
 
-    /// Whether an end time alone is on its way, or waits to be shown.
+    /// Whether the action under way only sets an end time.
     pub(super) fn is_setting_end_time(&self) -> bool {
         self.under_way().is_some_and(|action| action.kind == ActionKind::SetEndTime)
     }
 
-    /// Whether the last action that was begun was of this kind, and came to nothing.
+    /// Whether the last action that was begun was of this kind and had no effect.
     pub(super) fn has_failed(&self, kind: ActionKind) -> bool {
         matches!(&self.state, State::Over { failed, .. } if *failed == Some(kind))
     }
@@ -133,28 +134,28 @@ impl LastAction {
         number <= self.changed_after
     }
 
-    /// It is sent.
+    /// Records that the action is sent.
     pub(super) fn begin(&mut self, action: Action) {
         self.state = State::InFlight(action);
     }
 
-    /// It would be sent, were it not for observe mode.
+    /// Records an action that observe mode does not send.
     pub(super) fn observe(&mut self, action: Action) {
         let failed = if let State::Over { failed, .. } = self.state { failed } else { None };
         self.state = State::Over { action: Some(action), failed };
     }
 
-    /// An action by this row is only observed. Answers whether that is news, to be journalled.
+    /// Remembers an observed action by its row. Returns whether it differs from the last one and must be journalled.
     pub(super) fn remember_observed(&mut self, kind: ActionKind, row: Row) -> bool {
         self.observed_only.replace((kind, row)) != Some((kind, row))
     }
 
-    /// What is observed next is news.
+    /// Forgets the observed action, so that the next one is journalled.
     pub(super) const fn forget_observed(&mut self) {
         self.observed_only = None;
     }
 
-    /// It was sent before its journal entry could be stored.
+    /// Records that the action was sent before its journal entry could be stored.
     pub(super) fn mark_late(&mut self, id: ActionId) {
         let (State::Over { action: Some(action), .. }
         | State::Postponed(action)
@@ -168,7 +169,7 @@ impl LastAction {
         }
     }
 
-    /// It was answered.
+    /// Records that the action was answered.
     pub(super) fn await_effect(&mut self, awaiting: Awaiting, last_number: u64) {
         self.changed_after = last_number;
         if let Some(action) = self.take() {
@@ -176,7 +177,7 @@ impl LastAction {
         }
     }
 
-    /// It waits for its turn. Answers its kind where it did not wait before.
+    /// Postpones the action. Returns its kind if it was not postponed before.
     pub(super) fn postpone(&mut self, reason: &str) -> Option<ActionKind> {
         let mut action = self.take()?;
         let is_news = action.error.is_none().then_some(action.kind);
@@ -185,13 +186,13 @@ impl LastAction {
         is_news
     }
 
-    /// The action that waits for its turn, if it is such a one.
+    /// Returns the postponed action if it is of this kind, and removes it.
     pub(super) fn take_postponed(&mut self, kind: ActionKind) -> Option<Action> {
         self.postponed().filter(|action| action.kind == kind)?;
         self.take()
     }
 
-    /// It is over. Answers its kind, or nothing where it was over before.
+    /// Ends the action. Returns its kind; `None` if it had ended before.
     pub(super) fn end(&mut self, now: DateTime<Utc>, ending: &Ending, last_number: u64) -> Option<ActionKind> {
         if matches!(self.state, State::Over { .. }) {
             return None;
@@ -229,25 +230,25 @@ impl LastAction {
     pub(super) fn invariants(&self, last_number: u64) -> Result<(), Broken> {
         must(self.changed_after <= last_number, "a question to come is outdated")?;
         let Some(action) = self.action() else { return Ok(()) };
-        must(action.id.0 <= last_number, "an action has a number to come")?;
+        must(action.id.0 <= last_number, "an action has a number that was not given out")?;
         let is_over = matches!(action.step, Step::Confirmed | Step::ObservedOnly) || action.step.came_to_nothing();
         match &self.state {
             State::Over { failed, .. } => {
-                must(is_over, "an action is over, and its step is not")?;
-                let is_told = !action.step.came_to_nothing() || *failed == Some(action.kind);
-                must(is_told, "an action came to nothing, and is not remembered as such")?;
+                must(is_over, "an action has ended, but its step says otherwise")?;
+                let is_remembered = !action.step.came_to_nothing() || *failed == Some(action.kind);
+                must(is_remembered, "an action had no effect, but is not remembered as such")?;
                 let is_confirmed = action.step == Step::Confirmed;
-                must(!is_confirmed || failed.is_none(), "an action is confirmed, and remembered as failed")
+                must(!is_confirmed || failed.is_none(), "an action is confirmed, but remembered as failed")
             }
             State::Postponed(_) => {
-                must(action.kind != ActionKind::Pause, "a pause waits for its turn")?;
+                must(action.kind != ActionKind::Pause, "a pause is postponed")?;
                 must(
                     action.step == Step::Requested && action.error.is_some(),
-                    "what waits was sent, or waits for nothing",
+                    "a postponed action was sent, or has no reason",
                 )
             }
             State::InFlight(_) => must(action.step == Step::Requested, "an action in flight has a later step"),
-            State::Awaiting(..) => must(!is_over, "an action is to be shown, and is over"),
+            State::Awaiting(..) => must(!is_over, "an action waits to be confirmed, but has ended"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Orders for a tick, and the moment at which an order is answered.
+//! Orders for a tick, and when an order is answered.
 
 use super::Machine;
 use super::context::StepContext;
@@ -6,17 +6,17 @@ use super::force::Forcing;
 use crate::domain::event::Effect;
 use crate::domain::order::OrderId;
 
-/// The orders for a tick that are not answered yet.
+/// The orders for a tick that are not answered.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TickOrders {
     /// The newest order for a tick that has not begun.
     wanted: Option<OrderId>,
-    /// The newest order that the tick under way serves.
+    /// The newest order that the present tick serves.
     begun: Option<OrderId>,
 }
 
 impl TickOrders {
-    /// A tick begins: it serves every order given before it.
+    /// Begins a tick: it serves every order given before it.
     pub(super) fn begin(&mut self) {
         self.begun = self.wanted.take().or(self.begun);
     }
@@ -25,11 +25,11 @@ impl TickOrders {
 impl Machine {
     pub(super) fn process(&mut self, order: OrderId) {
         self.tick_orders.wanted = Some(order);
-        // Whoever orders a tick wants to know now whether it is still not there.
-        self.absence.look_anew();
+        // The operator wants to know whether a campaign that was gone is there again.
+        self.absence.read_at_next_tick();
     }
 
-    /// Answers what has come about, and lets the tick that an order waits for begin.
+    /// Answers the orders that are carried out, and makes a tick due that an order waits for.
     pub(super) fn answer_orders(&mut self, step: &mut StepContext<'_>) {
         if !self.is_action_in_flight()
             && let Some(order) = self.holds.unanswered.take()

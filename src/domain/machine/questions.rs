@@ -1,24 +1,24 @@
-//! The questions that are out: at most one tick's, and one that reads an action back.
+//! The questions that are not answered: at most one of a tick, and one that reads an action back.
 //!
-//! Questions and actions share their numbers, which grow: so an answer can be told from one that came before it.
+//! Questions and actions share one series of growing numbers. So it is known which of two came first.
 
 use chrono::{DateTime, Utc};
 
 use super::invariants::{Broken, must};
 use crate::domain::event::QuestionId;
 
-/// A question that is out.
+/// A question that is not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Question {
-    pub(super) operation: QuestionId,
+    pub(super) question_id: QuestionId,
     pub(super) asked_at: DateTime<Utc>,
     pub(super) reads_remote: bool,
 }
 
 impl Question {
-    /// Whether it was asked after the question or action with this number.
+    /// Whether it was asked later than the question or action with this number.
     pub(super) const fn is_after(self, number: u64) -> bool {
-        self.operation.0 > number
+        self.question_id.0 > number
     }
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Questions {
 }
 
 impl Questions {
-    /// None is out, and numbers go on after this one.
+    /// Builds it without questions. New numbers follow this one.
     pub(super) const fn after(last_number: u64) -> Self {
         Self { tick: None, read_back: None, last_number }
     }
@@ -53,33 +53,36 @@ impl Questions {
         self.read_back.is_some()
     }
 
-    /// A tick begins.
+    /// Begins a tick.
     pub(super) const fn tick(&mut self, now: DateTime<Utc>, reads_remote: bool) -> QuestionId {
-        let operation = QuestionId(self.next_number());
-        self.tick = Some(Question { operation, asked_at: now, reads_remote });
-        operation
+        let question_id = QuestionId(self.next_number());
+        self.tick = Some(Question { question_id, asked_at: now, reads_remote });
+        question_id
     }
 
-    /// The campaign is read by itself. The answer to an earlier such question is not waited for any more.
+    /// Begins a read of this one campaign. The answer to an earlier such read is then dropped.
     pub(super) const fn read_back(&mut self, now: DateTime<Utc>) -> QuestionId {
-        let operation = QuestionId(self.next_number());
-        self.read_back = Some(Question { operation, asked_at: now, reads_remote: true });
-        operation
+        let question_id = QuestionId(self.next_number());
+        self.read_back = Some(Question { question_id, asked_at: now, reads_remote: true });
+        question_id
     }
 
-    /// The tick's question, if this answers it.
-    pub(super) fn take_tick(&mut self, operation: QuestionId) -> Option<Question> {
-        self.tick.take_if(|question| question.operation == operation)
+    /// Returns the tick's question if this number answers it, and ends it.
+    pub(super) fn take_tick(&mut self, question_id: QuestionId) -> Option<Question> {
+        self.tick.take_if(|question| question.question_id == question_id)
     }
 
-    /// The question that reads an action back, if this answers it.
-    pub(super) fn take_read_back(&mut self, operation: QuestionId) -> Option<Question> {
-        self.read_back.take_if(|asked| asked.operation == operation)
+    /// Returns the question that reads an action back if this number answers it, and ends it.
+    pub(super) fn take_read_back(&mut self, question_id: QuestionId) -> Option<Question> {
+        self.read_back.take_if(|asked| asked.question_id == question_id)
     }
 
     pub(super) fn invariants(&self) -> Result<(), Broken> {
-        let numbers = [self.tick, self.read_back].map(|question| question.map(|question| question.operation.0));
-        must(numbers.iter().flatten().all(|&number| number <= self.last_number), "a question has a number to come")?;
+        let numbers = [self.tick, self.read_back].map(|question| question.map(|question| question.question_id.0));
+        must(
+            numbers.iter().flatten().all(|&number| number <= self.last_number),
+            "a question has a number that was not given out",
+        )?;
         let [tick, read_back] = numbers;
         must(tick.is_none() || tick != read_back, "two questions have one number")?;
         must(self.read_back.is_none_or(|question| question.reads_remote), "a read-back does not read")

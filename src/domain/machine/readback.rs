@@ -1,12 +1,12 @@
-//! The campaign read by itself, and what a read says of the action that has to show.
+//! Read-backs: reads of one campaign, and what a read shows about the last action.
 
 use super::Machine;
 use super::context::StepContext;
 use super::last_action::Ending;
 use super::questions::Question;
 use crate::domain::action::ActionKind;
+use crate::domain::confirmation::{ReadBackVerdict, is_stopped_or_gone, verdict};
 use crate::domain::failure::RemoteFault;
-use crate::domain::progress::{ReadBackVerdict, is_stopped_or_gone, verdict};
 use crate::domain::remote::{RemoteCampaign, RemoteStatus, judge};
 
 impl Machine {
@@ -28,7 +28,7 @@ impl Machine {
         self.read_to_disable(step, stopped, &status);
     }
 
-    /// Holds a read against the action that waits for one.
+    /// Compares a read with the action that waits to be confirmed.
     pub(super) fn settle(
         &mut self,
         step: &mut StepContext<'_>,

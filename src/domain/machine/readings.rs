@@ -1,4 +1,4 @@
-//! What was read last, how it was judged, and since when a fact has been otherwise than wanted.
+//! The facts that were read last, how they were judged, and since when a fact is unknown.
 
 use std::sync::Arc;
 
@@ -17,23 +17,23 @@ use crate::domain::remote::{EndTime, RemoteCampaign, RemoteStatus};
 /// The readings of one campaign.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Readings {
-    /// The last tick's, with the status of a later read-back. It is shared with what is published.
+    /// The facts of the last tick, with the status of a later read-back. They are shared with what is published.
     pub(super) last: Option<Arc<Assessment>>,
-    /// Since when no tick could tell the status.
+    /// The time (UTC) since which no tick could read the status.
     pub(super) status_unknown_since: Option<DateTime<Utc>>,
-    /// Since when no tick could tell the remaining clicks.
+    /// The time (UTC) since which no tick could read the remaining clicks.
     pub(super) clicks_unknown_since: Option<DateTime<Utc>>,
-    /// When the first pause was decided of which none has been confirmed.
+    /// The time (UTC) when the first unconfirmed pause was decided.
     pub(super) pausing_since: Option<DateTime<Utc>>,
 }
 
 impl Readings {
-    /// What the last reading is now, by the policy in force now.
+    /// Judges the last reading as of `now`, by the present policy.
     pub(super) fn judged_at(&self, now: DateTime<Utc>, policy: &Policy) -> Option<Judgement> {
         self.last.as_ref().map(|facts| facts.judged_at(now, policy))
     }
 
-    /// The campaign as it was read last, if that could be read.
+    /// Returns the campaign as read last; `None` if it could not be read.
     pub(super) fn campaign(&self) -> Option<&RemoteCampaign> {
         self.last.as_ref()?.observation.remote.as_ref().ok()
     }
@@ -47,7 +47,7 @@ impl Readings {
         clock.is_some_and(ClockDifference::is_far_apart)
     }
 
-    /// A tick is over. Keeps up to date since when a fact cannot be told, and sees that a pause came about after all.
+    /// Records the facts of a tick: since when a fact is unknown, and whether a pause took effect after all.
     pub(super) fn saw(&mut self, step: &StepContext<'_>, facts: &Arc<Assessment>) {
         let unknown = |is_unknown: bool, since: Option<DateTime<Utc>>| is_unknown.then(|| since.unwrap_or(step.now));
         let status_unknown = matches!(facts.judged.status, RemoteStatus::Unknown { .. });
@@ -61,7 +61,7 @@ impl Readings {
         self.last = Some(Arc::clone(facts));
     }
 
-    /// The campaign was read by itself, and judged.
+    /// Records a read-back, with its judgement.
     pub(super) fn saw_back(
         &mut self,
         now: DateTime<Utc>,
@@ -74,16 +74,16 @@ impl Readings {
     }
 
     pub(super) fn invariants(&self, phase: Phase, has_paused: bool) -> Result<(), Broken> {
-        let is_told = self.status_unknown_since.is_some() || self.clicks_unknown_since.is_some();
-        must(self.last.is_some() || !is_told, "a fact is unknown before anything was read")?;
+        let has_unknown = self.status_unknown_since.is_some() || self.clicks_unknown_since.is_some();
+        must(self.last.is_some() || !has_unknown, "a fact is unknown before anything was read")?;
         let wants_stopped = matches!(phase, Phase::PausedGuarded | Phase::CoolingDown { .. });
-        // What an earlier process has left unfinished may be of another promise.
+        // An action that an earlier process has left unfinished may belong to another promise.
         let is_wanted = self.pausing_since.is_none() || wants_stopped || !has_paused;
-        must(is_wanted, "a pause is waited for that nobody wants")?;
+        must(is_wanted, "a pause is awaited although none is wanted")?;
         let Some(Assessment { observation, judged }) = self.last.as_deref() else { return Ok(()) };
-        let is_told = matches!(judged.status, RemoteStatus::Running | RemoteStatus::Stopped(_));
-        must(observation.remote.is_ok() || !is_told, "what could not be read is judged to run or to be stopped")?;
+        let is_known = matches!(judged.status, RemoteStatus::Running | RemoteStatus::Stopped(_));
+        must(observation.remote.is_ok() || !is_known, "a campaign is judged running or stopped without a read")?;
         let count = observation.clicks.as_ref().ok().map(|clicks| clicks.count);
-        must(count == judged.remaining, "the clicks are judged otherwise than they were read")
+        must(count == judged.remaining, "the judged clicks differ from those that were read")
     }
 }

@@ -1,4 +1,4 @@
-//! What the machine shows of itself, to the dump, `explain` and `health`. Nothing here changes it.
+//! What the machine shows to the dump, `explain` and `health`. Nothing here changes the machine.
 
 use chrono::{DateTime, Utc};
 
@@ -14,68 +14,68 @@ use crate::domain::remote::RemoteStatus;
 use crate::domain::timer::{Timer, TimerKind};
 
 impl Machine {
-    /// What is promised.
+    /// Returns the promise.
     #[must_use]
     pub const fn phase(&self) -> Phase {
         self.phase
     }
 
-    /// Since when.
+    /// Returns since when it is promised.
     #[must_use]
     pub const fn since(&self) -> DateTime<Utc> {
         self.since
     }
 
-    /// When the next tick is due.
+    /// Returns when the next tick is due.
     #[must_use]
     pub const fn next_tick_at(&self) -> DateTime<Utc> {
         self.next_tick_at
     }
 
-    /// Today's limit is reached.
+    /// Whether today's spend limit is reached.
     #[must_use]
     pub const fn high_spend(&self) -> bool {
         self.flags.high_spend_on.is_some()
     }
 
-    /// Others change it again and again.
+    /// Whether others change the campaign again and again.
     #[must_use]
     pub const fn contested(&self) -> bool {
         self.contest.is_contested()
     }
 
-    /// It runs past a threshold, and no promise is in force.
+    /// Whether it runs past a threshold while no promise is in force.
     #[must_use]
     pub const fn unguarded(&self) -> bool {
         self.flags.unguarded.is_some()
     }
 
-    /// Why running it cannot help, if so.
+    /// Returns why TrafficStars will not run the campaign; `None` if it can run.
     #[must_use]
     pub fn blocked(&self) -> Option<&str> {
         self.flags.blocked.as_deref()
     }
 
-    /// Since when today's spend of a campaign that runs is the same.
+    /// Returns since when today's spend is unchanged, while the campaign runs.
     #[must_use]
     pub fn spend_unchanged_since(&self) -> Option<DateTime<Utc>> {
-        self.standing.since()
+        self.unchanged_spend.since()
     }
 
-    /// Why an activation that is due is held back, if so.
+    /// Returns why an activation that is due waits; `None` if none waits.
     #[must_use]
     pub fn waiting(&self) -> Option<&str> {
         self.flags.waiting.as_deref()
     }
 
-    /// The last action.
+    /// Returns the last action.
     #[must_use]
     pub const fn action(&self) -> Option<&Action> {
         self.last.action()
     }
 
-    /// Whether it was seen stopped, and is not promised to run, with nothing on its way that could start it: a pause of
-    /// everything reads such a one first, so that nothing is sent where nothing runs.
+    /// Whether it was seen stopped, is not promised to run, and has no action under way that could start it. A pause of
+    /// all campaigns reads such a campaign first, so that no request is sent for a campaign that is stopped.
     #[must_use]
     pub fn is_seen_stopped(&self, now: DateTime<Utc>, policy: &Policy) -> bool {
         let status = self.readings.judged_at(now, policy).map(|judged| judged.status);
@@ -83,7 +83,7 @@ impl Machine {
         is_stopped && self.phase != Phase::ActiveGuarded && !self.last.is_under_way() && self.forcing.is_none()
     }
 
-    /// What becomes of it by the table, as it was read last: after a cool-down, if one runs.
+    /// Returns what the table would make of it by the last reading, after a cool-down if there is one.
     #[must_use]
     pub fn outlook(&self, now: DateTime<Utc>, policy: &Policy) -> Outlook {
         let Some(judged) = self.readings.judged_at(now, policy) else { return Outlook::Unknown };
@@ -96,36 +96,36 @@ impl Machine {
             status if status.may_run() => Outlook::Runs,
             RemoteStatus::Blocked { .. } | RemoteStatus::Unknown { .. } | RemoteStatus::Running => Outlook::Unknown,
             RemoteStatus::Stopped(_) if decide(&judged, phase).action == Some(ActionKind::Activate) => Outlook::Starts,
-            RemoteStatus::Stopped(_) if judged.spend == SpendLevel::Reached => Outlook::LimitReached,
+            RemoteStatus::Stopped(_) if judged.spend_level == SpendLevel::Reached => Outlook::LimitReached,
             RemoteStatus::Stopped(_) => Outlook::StaysStopped,
         }
     }
 
-    /// Whether a request that changes something is on its way.
+    /// Whether a request that changes something is in flight.
     #[must_use]
     pub fn is_action_in_flight(&self) -> bool {
         self.last.in_flight().is_some() || self.end_times.are_under_way()
     }
 
-    /// What the last tick found out, and what it was judged to be.
+    /// Returns the facts of the last tick, and how they were judged.
     #[must_use]
     pub fn assessment(&self) -> Option<&Assessment> {
         self.readings.last.as_deref()
     }
 
-    /// The last decision, in words, those to do nothing included.
+    /// Returns the reason of the last decision, including decisions to do nothing.
     #[must_use]
     pub fn last_decision(&self) -> Option<&str> {
         self.decisions.last().map(|decision| decision.reason.as_str())
     }
 
-    /// What was counted since it was built.
+    /// Returns the numbers that were counted since the machine was built.
     #[must_use]
     pub const fn counters(&self) -> Counters {
         self.counters
     }
 
-    /// All that `explain` needs to know of it, as of `now`.
+    /// Returns all that `explain` needs, as of `now`.
     #[must_use]
     pub fn snapshot(&self, now: DateTime<Utc>, policy: &Policy) -> Snapshot {
         Snapshot {
@@ -138,8 +138,8 @@ impl Machine {
             gone_since: self.absence.gone_since(),
             unguarded: self.flags.unguarded.clone(),
             pausing_since: self.readings.pausing_since,
-            spend_unchanged_since: self.standing.since(),
-            spend_stands_still: self.standing.is_told(),
+            spend_unchanged_since: self.unchanged_spend.since(),
+            spend_stands_still: self.unchanged_spend.is_reported(),
             disabling: self.disabling.is_some(),
             end_time_owed: self.end_times.is_owed(),
             action: self.last.action().cloned(),

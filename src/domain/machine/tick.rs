@@ -1,4 +1,4 @@
-//! A tick: when it is due, what its observation says of what is known already, and what it leads to.
+//! A tick: when it is due, how its observation changes what is known, and what it leads to.
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ use crate::domain::remote::{EndTime, RemoteStatus};
 use crate::domain::text::clock;
 
 impl Machine {
-    /// When [`crate::domain::event::Event::Wake`] is due: for the next tick, or to read back. Nothing is due while the
-    /// answer is out.
+    /// Returns when [`crate::domain::event::Event::Wake`] is due, for the next tick or a read-back. Nothing is due
+    /// while an answer is awaited.
     #[must_use]
     pub fn next_wake(&self) -> Option<DateTime<Utc>> {
-        if self.is_released() {
+        if self.is_disabled() {
             return None;
         }
         let tick = (!self.questions.is_ticking() && self.disabling.is_none()).then_some(self.next_tick_at);
@@ -39,12 +39,12 @@ impl Machine {
         let must_read_back = self.last.awaiting().is_some_and(|(_, awaiting)| awaiting.read_back_at <= now);
         if self.disabling.is_none() && self.next_tick_at <= now {
             let (read_remote, is_gone) = (self.absence.is_read(now), self.absence.is_gone(now));
-            let operation = self.questions.tick(now, read_remote);
+            let question_id = self.questions.tick(now, read_remote);
             self.tick_orders.begin();
-            step.ask_for(Effect::Observe { operation, read_remote, is_gone });
+            step.ask_for(Effect::Observe { question_id, read_remote, is_gone });
         } else if must_read_back && !self.questions.is_reading_back() {
-            let operation = self.questions.read_back(now);
-            step.ask_for(Effect::ReadBack { operation });
+            let question_id = self.questions.read_back(now);
+            step.ask_for(Effect::ReadBack { question_id });
         }
     }
 
@@ -55,8 +55,8 @@ impl Machine {
         }
         let facts = Arc::new(Assessment::new(observation, step.policy, step.now));
         let judged = &facts.judged;
-        // An action that was answered while this tick read makes what it read old.
-        let outdated = self.last.outdates(question.operation.0);
+        // If an action was answered during this tick, the tick has read older facts.
+        let outdated = self.last.outdates(question.question_id.0);
         self.settle(step, question, &facts.observation.remote, &judged.status);
         if let Ok(campaign) = &facts.observation.remote {
             self.run_backoff.saw(campaign, &judged.status);
@@ -66,8 +66,8 @@ impl Machine {
         if may_decide {
             self.watch_others(step, &facts);
         }
-        if let Some(still) = self.standing.saw(step.now, &facts.observation, judged) {
-            step.tell(Note::SpendStandsStill(still));
+        if let Some(still) = self.unchanged_spend.saw(step.now, &facts.observation, judged) {
+            step.report(Note::SpendStandsStill(still));
         }
         self.flags.raise(step, judged);
         self.end_hold_in_time(step);
@@ -75,13 +75,19 @@ impl Machine {
             self.force_at_tick(step, &facts);
         } else if may_decide && self.disabling.is_none() {
             self.conclude(step, question.asked_at, judged);
-            // What this tick has not sent again is not due any more.
+            // A postponed action that this tick has not sent again is no longer due.
             self.give_up_postponed(step);
         } else {
             let under_way = self.last.action().filter(|_| self.last.is_under_way());
             let reason = under_way.map_or_else(
-                || "it was read before its last action was answered: the next read decides".to_owned(),
-                |action| format!("{} was asked for at {}, and is waited for", action.kind, clock(action.requested_at)),
+                || "it was read before its last action was answered: the next tick decides".to_owned(),
+                |action| {
+                    format!(
+                        "{} was requested at {}, and its result is awaited",
+                        action.kind,
+                        clock(action.requested_at)
+                    )
+                },
             );
             self.decisions.note(step.now, Conclusion::Nothing, None, reason);
         }
@@ -91,8 +97,8 @@ impl Machine {
         self.schedule(step, question.asked_at);
     }
 
-    /// Whether nothing is on its way that a decision has to wait for. For an end time alone nothing waits; in observe
-    /// mode one that was sent before is still followed to its end.
+    /// Whether this tick may decide. It may not while an action is under way. An end time alone is no obstacle, except in
+    /// observe mode, where an end time that was sent before is followed to its end.
     fn may_decide(&self, policy: &Policy) -> bool {
         !self.last.is_under_way() || (self.last.is_setting_end_time() && policy.mode == Mode::Act)
     }
@@ -109,33 +115,34 @@ impl Machine {
             if half_done && *status == RemoteStatus::Running {
                 self.contest.caused(now, true, &campaign.end_time);
             }
-            // Ours may stand there by now, though its answer is still out.
-            if self.is_end_time_on_its_way() {
+            // Our end time may be set already, although its answer has not arrived.
+            if self.is_end_time_in_flight() {
                 self.contest.end_time_asked_for();
             }
             let change = self.contest.observe(now, step.policy, status, campaign);
             if change.foreign {
-                step.tell(Note::ForeignChange { running: *status == RemoteStatus::Running });
+                step.report(Note::ForeignChange { running: *status == RemoteStatus::Running });
             }
             if change.began {
-                step.tell(Note::Contested { began: true });
+                step.report(Note::Contested { began: true });
             }
-            // What an activation of ours that failed halfway has left there is no sign of another guard.
+            // An end time that our own failed activation has left behind is no sign of another guard.
             if let Some(sign) = change.sign.filter(|_| ours.as_ref() != Some(&campaign.end_time)) {
                 step.ask_for(Effect::Sign(sign));
             }
         }
         if self.contest.lift(now) {
-            step.tell(Note::Contested { began: false });
+            step.report(Note::Contested { began: false });
         }
     }
 
-    /// The next tick: at the next point of the grid, or at the very end of the cool-down. A tick that began at
-    /// `asked_at` after that end has looked at it already.
+    /// Sets the next tick: at the next grid point, or at the very end of the cool-down. If the tick began at `asked_at`
+    /// after that end, it has handled the end already.
     pub(super) fn schedule(&mut self, step: &StepContext<'_>, asked_at: DateTime<Utc>) {
         let (now, policy) = (step.now, step.policy);
         let points = policy.grid_points_between(asked_at, now);
-        // A tick that waited up to its end is followed by the tick of that point, which is not skipped.
+        // A tick that waited until its latest end is followed at once by the tick of that grid point, which is not
+        // skipped.
         let waited = now >= policy.tick_ends_by(asked_at);
         self.counters.skipped_ticks += points.saturating_sub(u64::from(waited));
         let grid_point = if waited { now } else { policy.next_grid_point(now) };
@@ -143,7 +150,7 @@ impl Machine {
         self.next_tick_at = cooled_down_at.map_or(grid_point, |until| until.max(now).min(grid_point));
     }
 
-    /// A tick is due now.
+    /// Makes a tick due now.
     pub(super) fn hasten_tick(&mut self, now: DateTime<Utc>) {
         self.next_tick_at = self.next_tick_at.min(now);
     }

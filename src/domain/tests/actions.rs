@@ -65,15 +65,15 @@ fn the_journal_keeps_each_step_with_its_time() {
 }
 
 #[test]
-fn an_old_state_is_a_late_effect_for_30_seconds_and_a_failure_past_them() {
+fn an_old_state_is_a_late_effect_for_30_seconds_and_a_failure_after_them() {
     for (rig, old, guarded) in [(activating(), stopped(), ActiveGuarded), (pausing(), running(), CoolingDown)] {
         for (read_at, fails) in [("12:00:02", false), ("12:00:30.999", false), ("12:00:31", true)] {
             let mut rig = rig.clone();
             rig.now = at("12:00:01");
             rig.applied(Outcome::Accepted);
             rig.now = at(read_at);
-            let [Effect::ReadBack { operation }] = rig.wake()[..] else { panic!("no read-back") };
-            let effects = rig.read_back_answer(operation, &old);
+            let [Effect::ReadBack { question_id }] = rig.wake()[..] else { panic!("no read-back") };
+            let effects = rig.read_back_answer(question_id, &old);
             assert_step(&format!("read at {read_at}"), &rig, &effects, None, guarded);
             assert_eq!(notes(&effects, |note| matches!(note, Note::ForeignChange { .. })), 0);
             if fails {
@@ -88,7 +88,7 @@ fn an_old_state_is_a_late_effect_for_30_seconds_and_a_failure_past_them() {
 }
 
 #[test]
-fn a_tick_within_the_time_allowed_neither_repeats_nor_calls_it_foreign() {
+fn a_tick_within_confirm_within_neither_repeats_the_action_nor_counts_a_foreign_change() {
     for (mut rig, old, guarded) in [(activating(), stopped(), ActiveGuarded), (pausing(), running(), CoolingDown)] {
         rig.now = at("12:00:45");
         rig.applied(Outcome::Accepted);
@@ -100,7 +100,7 @@ fn a_tick_within_the_time_allowed_neither_repeats_nor_calls_it_foreign() {
 }
 
 #[test]
-fn a_tick_confirms_as_well_as_a_read_back_and_decides_at_once() {
+fn a_tick_confirms_like_a_read_back_and_decides_at_once() {
     let mut rig = activating();
     rig.now = at("12:00:45");
     rig.applied(Outcome::Accepted);
@@ -110,12 +110,12 @@ fn a_tick_confirms_as_well_as_a_read_back_and_decides_at_once() {
 }
 
 #[test]
-fn once_confirmed_any_other_state_is_somebodys_doing() {
+fn after_the_confirmation_any_other_state_is_a_foreign_change() {
     let mut rig = activating();
     rig.now = at("12:00:01");
     rig.confirm();
     let effects = rig.tick("12:01:00", &stopped().clicks(10_000));
-    assert_step("somebody stopped it", &rig, &effects, Some(Activate), ActiveGuarded);
+    assert_step("someone stopped it", &rig, &effects, Some(Activate), ActiveGuarded);
     assert_eq!(notes(&effects, |note| *note == Note::ForeignChange { running: false }), 1);
 }
 
@@ -138,9 +138,9 @@ fn an_unclear_answer_is_read_back_and_settled_by_what_is_seen() {
         (activating(), blocked(), Step::Failed),
         (activating(), unread(), Step::Failed),
         (pausing(), stopped(), Step::Confirmed),
-        (pausing(), untaught(false), Step::Confirmed),
+        (pausing(), unknown_word(false), Step::Confirmed),
         (pausing(), running(), Step::Failed),
-        (pausing(), untaught(true), Step::Failed),
+        (pausing(), unknown_word(true), Step::Failed),
         (pausing(), unread(), Step::Failed),
     ];
     for (mut rig, seen, step) in cases {
@@ -153,7 +153,7 @@ fn an_unclear_answer_is_read_back_and_settled_by_what_is_seen() {
             rig.read_back(&seen);
         }
         assert_eq!(rig.machine.action().unwrap().step, step, "{seen:?}");
-        assert!(rig.now <= at("12:00:31"), "settled in the time allowed, not at {}", rig.now);
+        assert!(rig.now <= at("12:00:31"), "settled within `confirm_within`, not at {}", rig.now);
         assert_eq!(rig.machine.action().unwrap().accepted_at, None);
     }
 }
@@ -187,13 +187,13 @@ fn nothing_else_is_sent_while_an_action_is_in_flight() {
 }
 
 #[test]
-fn a_pause_owes_its_end_time_until_it_is_set_and_nothing_waits_for_it() {
+fn after_a_pause_its_end_time_is_owed_until_it_is_set_and_nothing_waits_for_it() {
     let mut rig = pausing();
     rig.now = at("12:00:01");
     let effects = rig.applied(Outcome::Accepted);
     assert!(records(&effects).all(|record| record.promise.end_time_owed), "a crash now must not lose it");
     let effects = rig.end_time_set(Outcome::Failed("TrafficStars answered 500".to_owned()));
-    assert_eq!(notes(&effects, |note| matches!(note, Note::Action { news: ActionUpdate::EndTimeOwed(_), .. })), 1);
+    assert_eq!(notes(&effects, |note| matches!(note, Note::Action { update: ActionUpdate::EndTimeOwed(_), .. })), 1);
     rig.read_back(&stopped());
     for time in ["12:01:00", "12:02:00"] {
         let effects = rig.tick(time, &stopped());
@@ -211,12 +211,12 @@ fn a_pause_owes_its_end_time_until_it_is_set_and_nothing_waits_for_it() {
 }
 
 #[test]
-fn an_end_time_that_is_on_its_way_is_not_sent_twice() {
+fn an_end_time_that_is_in_flight_is_not_sent_twice() {
     let mut rig = pausing();
     rig.applied(Outcome::Accepted);
     rig.read_back(&stopped());
     let effects = rig.tick("12:01:00", &stopped());
-    assert_step("on its way", &rig, &effects, None, CoolingDown);
+    assert_step("in flight", &rig, &effects, None, CoolingDown);
     assert!(rig.machine.is_action_in_flight());
 }
 
@@ -228,23 +228,23 @@ fn a_pause_waits_for_no_end_time_and_an_activation_waits_for_its_answer() {
     assert_step("it would set another end time", &rig, &effects, None, PausedGuarded);
     assert!(rig.machine.waiting().is_some());
     let effects = rig.tick("12:02:00", &running().clicks(10_000));
-    assert_step("somebody started it", &rig, &effects, Some(Pause), CoolingDown);
+    assert_step("someone started it", &rig, &effects, Some(Pause), CoolingDown);
     let steps: Vec<_> = entries(&effects).map(|entry| (entry.kind, entry.step)).collect();
     assert_eq!(steps, [(SetEndTime, Step::Superseded), (Pause, Step::Requested)]);
     assert_eq!(rig.event(Event::Applied { action: overtaken, outcome: Outcome::Accepted }), []);
     rig.confirm();
 }
 
-/// It waits for its turn while the pause fails, and would leave after all.
+/// It waits in the queue while the pause fails, and would be sent afterwards.
 #[test]
 fn an_end_time_that_a_pause_has_overtaken_is_followed_to_its_answer() {
     let mut rig = setting_end_time();
     let overtaken = rig.action_id();
     rig.tick("12:01:00", &running().clicks(10_000));
     rig.applied(Outcome::Failed("refused".to_owned()));
-    let released = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Disabled { .. }));
-    assert!(!released(&rig.event(Event::Disable { pause: false })));
-    assert!(released(&rig.event(Event::Applied { action: overtaken, outcome: Outcome::Accepted })));
+    let disabled = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Disabled { .. }));
+    assert!(!disabled(&rig.event(Event::Disable { pause: false })));
+    assert!(disabled(&rig.event(Event::Applied { action: overtaken, outcome: Outcome::Accepted })));
     assert_eq!(rig.machine.counters().stale_answers, 0);
 }
 
@@ -256,18 +256,18 @@ fn after_observe_mode_a_pause_that_failed_before_is_tried_again() {
     rig.policy = rig.policy.in_mode(Mode::Observe);
     rig.tick("12:01:00", &running());
     rig.policy = rig.policy.in_mode(Mode::Act);
-    let effects = rig.tick("12:02:00", &untaught(true));
+    let effects = rig.tick("12:02:00", &unknown_word(true));
     assert_step("it may run", &rig, &effects, Some(Pause), CoolingDown);
 }
 
 #[test]
-fn the_answer_to_an_end_time_does_not_make_the_facts_of_a_tick_old() {
+fn the_answer_to_an_end_time_does_not_outdate_the_facts_of_a_tick() {
     let mut rig = setting_end_time();
     let tick = rig.begin_tick("12:01:00");
     rig.now = at("12:01:00.5");
     rig.applied(Outcome::Accepted);
     let effects = rig.observed(tick, &running().clicks(10_000));
-    assert_step("somebody started it", &rig, &effects, Some(Pause), CoolingDown);
+    assert_step("someone started it", &rig, &effects, Some(Pause), CoolingDown);
 }
 
 #[test]
@@ -281,8 +281,8 @@ fn an_end_time_that_is_set_is_stored_as_set() {
 }
 
 #[test]
-fn an_end_time_that_is_seen_to_have_passed_is_owed_no_more() {
-    // Set by the last pause, whose answer a crash has kept from being stored.
+fn an_end_time_that_is_seen_to_have_passed_is_no_longer_owed() {
+    // The last pause has set it, but a crash prevented the answer from being stored.
     let promise = Promise { phase: Phase::PausedGuarded, since: at("12:00:00"), end_time_owed: true };
     let mut rig = Rig::from_record(at("12:01:00"), promise, None, |_| {});
     let effects = rig.tick("12:01:00", &stopped().ends(at("11:59:59")));
@@ -291,7 +291,7 @@ fn an_end_time_that_is_seen_to_have_passed_is_owed_no_more() {
 }
 
 #[test]
-fn a_pause_by_a_lost_answer_gets_its_end_time_at_the_next_tick() {
+fn a_pause_with_a_lost_answer_gets_its_end_time_at_the_next_tick() {
     let mut rig = pausing();
     rig.applied(unclear());
     rig.read_back(&stopped());
@@ -300,7 +300,7 @@ fn a_pause_by_a_lost_answer_gets_its_end_time_at_the_next_tick() {
 }
 
 #[test]
-fn an_owed_end_time_is_tried_while_an_activation_waits_too() {
+fn an_owed_end_time_is_tried_also_while_an_activation_waits() {
     let promise = Promise { phase: Phase::PausedGuarded, since: at("12:00:00"), end_time_owed: true };
     let mut rig = Rig::from_record(at("23:59:10"), promise, None, |_| {});
     let effects = rig.tick("23:59:10", &stopped().clicks(20_000));
@@ -308,7 +308,7 @@ fn an_owed_end_time_is_tried_while_an_activation_waits_too() {
 }
 
 #[test]
-fn an_owed_end_time_gives_way_to_an_activation_and_to_a_pause() {
+fn an_activation_and_a_pause_come_before_an_owed_end_time() {
     let promise = Promise { phase: Phase::PausedGuarded, since: at("12:00:00"), end_time_owed: true };
     for (facts, kind, phase) in
         [(stopped().clicks(20_000), Activate, ActiveGuarded), (running().clicks(10_000), Pause, CoolingDown)]
@@ -320,7 +320,7 @@ fn an_owed_end_time_gives_way_to_an_activation_and_to_a_pause() {
 }
 
 #[test]
-fn an_end_time_is_named_to_the_whole_second_as_trafficstars_writes_it() {
+fn an_end_time_is_sent_in_whole_seconds_as_trafficstars_writes_it() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     let effects = rig.tick("12:00:00.75", &running().clicks(5_000));
     assert_eq!(sends(&effects).next().unwrap().end_time, at("12:00:00"));

@@ -1,4 +1,4 @@
-//! A clock that is not TrafficStars', and what it has done when it is right again.
+//! A clock that differs from TrafficStars', and what it leaves behind once it is right again.
 
 use super::super::remote::{RemoteStatus, StopCause, judge};
 use super::*;
@@ -10,7 +10,7 @@ fn wanted() -> Facts {
 }
 
 #[test]
-fn by_a_clock_that_is_five_minutes_away_nothing_is_activated_and_what_must_be_paused_is() {
+fn with_clocks_five_minutes_apart_nothing_is_activated_and_pauses_are_sent() {
     for (ahead_by, activates) in [(0, true), (299, true), (300, false), (-300, false), (31_536_000, false)] {
         let clock = Duration::seconds(ahead_by);
         let mut rig = Rig::new(Phase::Idle);
@@ -38,23 +38,23 @@ fn a_cool_down_lasts_no_longer_than_its_length_when_the_clock_is_set_back() {
     let ends_at = Some(at("12:02:10"));
     assert_eq!(rig.machine.phase().cooling_down_until(), ends_at);
     assert_eq!(records(&effects).next().and_then(|record| record.promise.phase.cooling_down_until()), ends_at);
-    let [_, Effect::Observe { operation, .. }] = effects[..] else { panic!("{effects:?}") };
-    rig.observed(operation, &stopped().clicks(10_000));
+    let [_, Effect::Observe { question_id, .. }] = effects[..] else { panic!("{effects:?}") };
+    rig.observed(question_id, &stopped().clicks(10_000));
     rig.tick("12:01:00", &stopped().clicks(10_000));
-    assert_eq!(rig.machine.phase().cooling_down_until(), ends_at, "it counts from the first moment on");
+    assert_eq!(rig.machine.phase().cooling_down_until(), ends_at, "it counts from the first moment");
     rig.tick("12:02:10", &stopped().clicks(10_000));
     assert_eq!(rig.phase(), PhaseWord::PausedGuarded);
 }
 
 #[test]
-fn an_end_time_that_we_set_by_a_clock_that_was_ahead_is_set_anew_and_that_of_somebody_else_stays() {
+fn an_end_time_that_the_guard_set_by_a_clock_that_was_ahead_is_set_again_and_a_foreign_one_stays() {
     let tomorrow = policy_day_end("12:00:00") + Duration::days(1);
     for (own, seen, ahead_by, is_set) in [
         (Some(tomorrow), tomorrow, 0, true),
         (Some(tomorrow), tomorrow + Duration::days(1), 0, false),
         (None, tomorrow, 0, false),
         (Some(policy_day_end("12:00:00")), policy_day_end("12:00:00"), 0, false),
-        // Our clock may be behind now.
+        // The guard's clock may be behind now.
         (Some(tomorrow), tomorrow, -86_400, false),
     ] {
         let mut rig = Rig::new(Phase::ActiveGuarded);
@@ -70,7 +70,7 @@ fn an_end_time_that_we_set_by_a_clock_that_was_ahead_is_set_anew_and_that_of_som
 }
 
 #[test]
-fn end_times_pass_by_the_clock_of_trafficstars() {
+fn end_times_pass_by_trafficstars_clock() {
     let end = at("23:59:00");
     let (minutes, days) = (Duration::minutes as fn(i64) -> Duration, Duration::days as fn(i64) -> Duration);
     for (theirs, ahead_by, has_passed) in [
@@ -88,40 +88,44 @@ fn end_times_pass_by_the_clock_of_trafficstars() {
     }
 }
 
-/// The clock is set ahead between the read and the decision: what was read tells of the clocks as they were.
+/// The clock is set ahead between the read and the decision, so the clock difference of the read is out of date.
 #[test]
-fn what_had_ended_by_a_clock_that_was_set_while_it_was_read_is_started_by_nobody() {
+fn a_campaign_that_ended_only_by_a_clock_that_was_then_set_was_started_by_no_one() {
     let (end, ahead_by) = (at("23:59:00"), Duration::seconds(262));
-    // Without a known spend nothing is sent: whatever changes is somebody's.
+    // Without a known spend the guard sends nothing, so every change is foreign.
     let runs = || running().spend_unknown().ends(end);
     let is_off = || stopped().spend_unknown().ends(end);
     let right = |facts: Facts| facts.with_clock_ahead_by(ahead_by);
     let cases = [
-        ("nobody did anything", runs(), right(runs()), 0),
-        ("somebody started it", is_off(), right(runs()), 1),
-        ("somebody gave it another end time", runs(), right(runs()).ends(at("2026-11-23 12:00:00")), 1),
+        ("no one did anything", runs(), right(runs()), 0),
+        ("someone started it", is_off(), right(runs()), 1),
+        ("someone gave it another end time", runs(), right(runs()).ends(at("2026-11-23 12:00:00")), 1),
     ];
     for (what, before, after, count) in cases {
         let mut rig = Rig::new(Phase::Idle);
         rig.tick("23:55:00", &before);
-        let operation = rig.begin_tick("23:56:00");
+        let question_id = rig.begin_tick("23:56:00");
         rig.now += ahead_by;
-        let mut told = rig.observed(operation, &before);
-        told.extend(rig.next_tick(&after));
-        assert_eq!(notes(&told, |note| matches!(note, Note::ForeignChange { .. })), count, "{what}: {told:#?}");
+        let mut collected = rig.observed(question_id, &before);
+        collected.extend(rig.next_tick(&after));
+        assert_eq!(
+            notes(&collected, |note| matches!(note, Note::ForeignChange { .. })),
+            count,
+            "{what}: {collected:#?}"
+        );
     }
 }
 
 #[test]
-fn an_end_time_that_could_not_be_set_anew_is_ours_still() {
+fn an_end_time_that_could_not_be_set_again_is_still_the_guards_own() {
     let tomorrow = policy_day_end("12:00:00") + Duration::days(1);
     let facts = running().clicks(20_000).ends(tomorrow);
-    for outcome in [Outcome::Failed("502".to_owned()), Outcome::Postponed("its turn did not come".to_owned())] {
+    for outcome in [Outcome::Failed("502".to_owned()), Outcome::Postponed("it was not sent in time".to_owned())] {
         let mut rig = Rig::new(Phase::ActiveGuarded);
         rig.machine = rig.machine.clone().having_set(Some(tomorrow));
         rig.tick("12:00:00", &facts);
         rig.applied(outcome.clone());
-        // What has become of its promise since says nothing of the end time.
+        // The later changes of its promise say nothing about the end time.
         rig.tick("12:01:00", &facts.clone().spend("10.00"));
         assert_eq!(rig.phase(), Idle);
         let effects = rig.tick("12:02:00", &facts);

@@ -1,4 +1,4 @@
-//! Changes of the remote that we did not ask for.
+//! Changes of the remote that the guard did not request.
 
 use super::*;
 use crate::domain::another_guard::EndTimeSign;
@@ -13,14 +13,14 @@ fn began(effects: &[Effect]) -> usize {
     notes(effects, |note| *note == Note::Contested { began: true })
 }
 
-/// Guarded and running since noon, with the end time that we set.
+/// Returns a guarded campaign that runs since noon, with the end time that the guard set.
 fn guarded(change: impl FnOnce(&mut PolicyNumbers)) -> Rig {
     let mut rig = Rig::with(Phase::ActiveGuarded, change);
     rig.tick("12:00:00", &running().ends(at("23:59:00")));
     rig
 }
 
-/// Somebody stops it before the next tick, the guard undoes it. The effects of the tick.
+/// Someone stops it before the next tick, and the guard undoes that. Returns the tick's effects.
 #[track_caller]
 fn disturb(rig: &mut Rig) -> Vec<Effect> {
     let effects = rig.next_tick(&stopped().ends(at("23:59:00")));
@@ -30,7 +30,7 @@ fn disturb(rig: &mut Rig) -> Vec<Effect> {
 }
 
 #[test]
-fn the_seventh_foreign_change_in_an_hour_is_one_too_many_and_is_told_once() {
+fn the_seventh_foreign_change_in_an_hour_is_one_too_many_and_is_reported_once() {
     let mut rig = guarded(|_| {});
     for change in 1..=10 {
         let effects = disturb(&mut rig);
@@ -94,27 +94,27 @@ fn foreign_starts_and_stops_are_counted_in_every_state() {
 }
 
 #[test]
-fn what_we_asked_for_and_what_time_does_is_nobodys() {
+fn changes_by_the_guards_own_actions_and_by_end_times_are_not_foreign() {
     let mut rig = Rig::new(Phase::Idle);
-    let mut told = Vec::new();
-    told.extend(rig.tick("12:00:00", &stopped().clicks(20_000)));
-    told.extend(rig.confirm());
+    let mut collected = Vec::new();
+    collected.extend(rig.tick("12:00:00", &stopped().clicks(20_000)));
+    collected.extend(rig.confirm());
     let runs = || running().ends(at("23:59:00"));
-    told.extend(rig.tick("12:01:00", &runs()));
-    told.extend(rig.tick("12:02:00", &runs().clicks(0)));
-    told.extend(rig.confirm());
+    collected.extend(rig.tick("12:01:00", &runs()));
+    collected.extend(rig.tick("12:02:00", &runs().clicks(0)));
+    collected.extend(rig.confirm());
     let off = || stopped().ends(at("12:02:00"));
-    told.extend(rig.tick("12:03:00", &off().clicks(20_000)));
-    told.extend(rig.next_tick(&off().clicks(20_000)));
-    told.extend(rig.next_tick(&off().clicks(20_000)));
-    told.extend(rig.confirm());
-    told.extend(rig.tick("23:58:00", &runs()));
-    told.extend(rig.tick("23:59:00", &runs()));
-    assert_eq!(foreign(&told), 0);
+    collected.extend(rig.tick("12:03:00", &off().clicks(20_000)));
+    collected.extend(rig.next_tick(&off().clicks(20_000)));
+    collected.extend(rig.next_tick(&off().clicks(20_000)));
+    collected.extend(rig.confirm());
+    collected.extend(rig.tick("23:58:00", &runs()));
+    collected.extend(rig.tick("23:59:00", &runs()));
+    assert_eq!(foreign(&collected), 0);
 }
 
 #[test]
-fn the_end_time_that_an_adopted_campaign_was_given_is_ours_too() {
+fn the_end_time_that_the_guard_gave_an_adopted_campaign_is_its_own() {
     for outcome in [Outcome::Accepted, Outcome::Unclear("timed out".to_owned())] {
         let mut rig = Rig::with(Phase::Idle, |numbers| numbers.adopt_sets_end_time = true);
         let effects = rig.tick("23:58:00", &running().clicks(20_000));
@@ -125,9 +125,10 @@ fn the_end_time_that_an_adopted_campaign_was_given_is_ours_too() {
     }
 }
 
-/// It waits behind a full minute, and ends what others have started and was adopted meanwhile.
+/// The end time waits behind a full minute. Then it ends a campaign that others started, and that was adopted
+/// meanwhile.
 #[test]
-fn the_end_time_of_a_pause_is_ours_however_late_it_comes() {
+fn the_end_time_of_a_pause_is_the_guards_own_after_any_delay() {
     for answered in [false, true] {
         let mut rig = Rig::with(Phase::ActiveGuarded, |numbers| numbers.cooldown = Duration::seconds(10));
         rig.tick("12:00:00", &running().clicks(0));
@@ -143,7 +144,7 @@ fn the_end_time_of_a_pause_is_ours_however_late_it_comes() {
 }
 
 #[test]
-fn an_end_time_that_somebody_set_in_the_past_is_their_stop() {
+fn an_end_time_that_others_set_in_the_past_is_a_foreign_stop() {
     let mut rig = guarded(|_| {});
     let effects = rig.tick("12:01:00", &running().ends(at("12:00:30")));
     assert_eq!(foreign(&effects), 1);
@@ -151,20 +152,20 @@ fn an_end_time_that_somebody_set_in_the_past_is_their_stop() {
 }
 
 #[test]
-fn where_the_clock_was_set_back_it_is_lifted_once_an_hour_after_the_last_change() {
+fn after_the_clock_was_set_back_the_mark_is_lifted_once_an_hour_after_the_last_change() {
     let mut rig = guarded(|numbers| numbers.contested_after = 1);
     disturb(&mut rig);
     rig.now = at("11:20:00");
     rig.wake();
-    let told = disturb(&mut rig);
-    assert_eq!(began(&told), 1);
-    let told: Vec<Effect> = (0..120).flat_map(|_| rig.next_tick(&running().ends(at("23:59:00")))).collect();
-    assert_eq!(began(&told), 0);
-    assert_eq!(notes(&told, |note| *note == Note::Contested { began: false }), 1);
+    let collected = disturb(&mut rig);
+    assert_eq!(began(&collected), 1);
+    let collected: Vec<Effect> = (0..120).flat_map(|_| rig.next_tick(&running().ends(at("23:59:00")))).collect();
+    assert_eq!(began(&collected), 0);
+    assert_eq!(notes(&collected, |note| *note == Note::Contested { began: false }), 1);
 }
 
 #[test]
-fn once_lifted_it_is_not_contested_again_by_the_same_changes_though_the_clock_is_set_back() {
+fn once_lifted_the_same_changes_do_not_mark_it_again_though_the_clock_is_set_back() {
     let mut rig = guarded(|numbers| numbers.contested_after = 0);
     assert_eq!(began(&disturb(&mut rig)), 1);
     let disturbed_at = rig.now;
@@ -172,22 +173,22 @@ fn once_lifted_it_is_not_contested_again_by_the_same_changes_though_the_clock_is
     assert_eq!(notes(&rig.next_tick(&unread()), |note| *note == Note::Contested { began: false }), 1);
     rig.now = disturbed_at + Duration::minutes(5);
     rig.wake();
-    let told: Vec<Effect> = (0..10).flat_map(|_| rig.next_tick(&running().ends(at("23:59:00")))).collect();
-    assert_eq!(began(&told), 0);
+    let collected: Vec<Effect> = (0..10).flat_map(|_| rig.next_tick(&running().ends(at("23:59:00")))).collect();
+    assert_eq!(began(&collected), 0);
 }
 
 #[test]
-fn a_status_in_doubt_is_no_change() {
+fn an_unknown_status_is_no_change() {
     let mut rig = guarded(|_| {});
-    for facts in [unread(), untaught(true), blocked()] {
+    for facts in [unread(), unknown_word(true), blocked()] {
         assert_eq!(foreign(&rig.next_tick(&facts)), 0);
         assert_eq!(foreign(&rig.next_tick(&running().ends(at("23:59:00")))), 0);
     }
 }
 
 #[test]
-fn a_pause_that_a_doubtful_answer_confirmed_is_still_ours() {
-    for shown in [untaught(false), stopped().with(|campaign| campaign.approved = Some("rejected".to_owned()))] {
+fn a_pause_that_a_doubtful_answer_confirmed_is_still_the_guards_own() {
+    for shown in [unknown_word(false), stopped().with(|campaign| campaign.approved = Some("rejected".to_owned()))] {
         let mut rig = guarded(|_| {});
         rig.tick("12:01:00", &running().clicks(0));
         rig.applied(Outcome::Accepted);
@@ -198,7 +199,7 @@ fn a_pause_that_a_doubtful_answer_confirmed_is_still_ours() {
 }
 
 #[test]
-fn activations_back_off_only_where_contested_backoff_is_set_and_up_to_it() {
+fn activations_back_off_only_if_contested_backoff_is_set_and_at_most_for_it() {
     let spacing = |backoff: Option<Duration>| {
         let mut rig = guarded(|numbers| {
             numbers.contested_after = 0;
@@ -244,7 +245,7 @@ fn signs(effects: &[Effect]) -> Vec<EndTimeSign> {
 }
 
 #[test]
-fn a_stop_with_an_end_time_of_that_very_second_is_another_guards() {
+fn a_stop_with_an_end_time_of_the_same_second_is_a_sign_of_another_guard() {
     let mut rig = guarded(|_| {});
     let effects = rig.tick("12:01:00", &stopped().ends(at("12:00:41")));
     assert_eq!(signs(&effects), [EndTimeSign::MomentOfStop(at("12:00:41"))]);
@@ -266,7 +267,7 @@ fn an_end_time_that_others_set_is_one_sign_and_not_one_at_every_tick() {
     for minute in 2..10 {
         all.extend(signs(&rig.tick(&format!("12:0{minute}:00"), &in_moderation)));
     }
-    assert_eq!(all, [], "a status in doubt");
+    assert_eq!(all, [], "an unknown status");
     for minute in 10..20 {
         all.extend(signs(&rig.tick(&format!("12:{minute}:00"), &stopped().clicks(4_000).ends(at("23:59:00")))));
     }
@@ -274,15 +275,15 @@ fn an_end_time_that_others_set_is_one_sign_and_not_one_at_every_tick() {
 }
 
 #[test]
-fn a_start_with_an_end_time_of_the_day_end_is_another_guards_and_our_own_is_not() {
+fn a_start_with_an_end_time_of_the_day_end_is_a_sign_of_another_guard_unless_it_is_our_own() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     rig.tick("12:00:00", &running().ends(at("23:59:00")).clicks(4_000));
-    assert_eq!(signs(&rig.confirm()), [], "our own pause sets its second");
+    assert_eq!(signs(&rig.confirm()), [], "our own pause sets the moment of the stop");
     assert_eq!(signs(&rig.tick("12:01:00", &stopped().ends(at("12:00:00")).clicks(4_000))), []);
     let effects = rig.tick("12:02:00", &running().ends(at("23:59:00")).clicks(4_000));
     assert_eq!(signs(&effects), [EndTimeSign::DayEnd(at("23:59:00"))]);
 
-    // Our own activation, though it failed halfway, sets the day end.
+    // Our own activation sets the day end, though it then failed.
     let mut rig = Rig::new(Phase::PausedGuarded);
     rig.tick("12:00:00", &stopped().ends(at("11:00:00")));
     let effects = rig.tick("12:01:00", &stopped().ends(at("11:00:00")).clicks(20_000));

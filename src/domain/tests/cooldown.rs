@@ -4,7 +4,7 @@ use super::*;
 use ActionKind::{Activate, Pause};
 use PhaseWord::{ActiveGuarded, CoolingDown, Idle, PausedGuarded};
 
-/// Paused at noon: accepted and confirmed a second later, cooling down to 12:02:01.
+/// Returns a campaign that was paused at noon: accepted and confirmed a second later, cooling down until 12:02:01.
 fn paused_at_noon() -> Rig {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     rig.tick("12:00:00", &running().clicks(5_000));
@@ -31,7 +31,7 @@ fn the_cool_down_counts_from_the_acceptance_and_is_stored_with_it() {
 }
 
 #[test]
-fn no_decision_by_spend_or_clicks_is_taken_while_cooling_down() {
+fn spend_and_clicks_decide_nothing_during_the_cool_down() {
     let facts =
         [off().clicks(20_000), off().spend("10.00"), off().clicks(0), off().spend_unknown(), off().clicks_unknown()];
     for facts in facts {
@@ -45,7 +45,7 @@ fn no_decision_by_spend_or_clicks_is_taken_while_cooling_down() {
 }
 
 #[test]
-fn the_flags_are_kept_up_to_date_while_cooling_down() {
+fn the_flags_are_kept_up_to_date_during_the_cool_down() {
     let mut rig = paused_at_noon();
     rig.tick("12:01:00", &off().spend("10.00"));
     assert!(rig.machine.high_spend());
@@ -54,7 +54,7 @@ fn the_flags_are_kept_up_to_date_while_cooling_down() {
 }
 
 #[test]
-fn running_while_cooling_down_is_paused_again_and_the_two_minutes_start_anew() {
+fn a_campaign_that_runs_during_its_cool_down_is_paused_again_and_the_two_minutes_start_anew() {
     for facts in [running().clicks(20_000), running().clicks(0), running().spend("10.00"), running().spend_unknown()] {
         let mut rig = paused_at_noon();
         let effects = rig.tick("12:01:00", &facts);
@@ -67,7 +67,7 @@ fn running_while_cooling_down_is_paused_again_and_the_two_minutes_start_anew() {
 }
 
 #[test]
-fn a_tick_falls_due_at_the_very_end_and_decides_from_paused_guarded() {
+fn a_tick_is_due_at_the_end_of_the_cool_down_and_decides_from_paused_guarded() {
     let cases = [
         (off().clicks(20_000), Some(Activate), ActiveGuarded),
         (off().clicks(5_000), None, PausedGuarded),
@@ -95,14 +95,14 @@ fn a_tick_falls_due_at_the_very_end_and_decides_from_paused_guarded() {
 }
 
 #[test]
-fn the_end_is_stored_even_where_nothing_else_follows() {
+fn the_end_of_the_cool_down_is_stored_also_if_nothing_else_follows() {
     let mut rig = paused_at_noon();
     let effects = rig.tick("12:02:01", &off().clicks(0));
     assert_eq!(records(&effects).next_back().unwrap().promise.phase, Phase::PausedGuarded);
 }
 
 #[test]
-fn a_tick_begun_before_the_end_decides_nothing_by_spend_or_clicks() {
+fn a_tick_begun_before_the_end_of_the_cool_down_decides_nothing_by_spend_or_clicks() {
     let mut rig = paused_at_noon();
     let tick = rig.begin_tick("12:02:00.999");
     rig.now = at("12:02:01.5");
@@ -114,7 +114,7 @@ fn a_tick_begun_before_the_end_decides_nothing_by_spend_or_clicks() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_during_the_tick_of_the_end_has_not_come_to_the_end() {
+fn after_the_clock_is_set_back_during_the_tick_of_the_end_the_cool_down_goes_on() {
     let mut rig = paused_at_noon();
     let tick = rig.begin_tick("12:02:01");
     rig.now = at("11:55:00");
@@ -123,7 +123,7 @@ fn a_clock_that_is_set_back_during_the_tick_of_the_end_has_not_come_to_the_end()
 }
 
 #[test]
-fn a_cool_down_of_nothing_ends_at_once() {
+fn a_cool_down_of_zero_length_ends_at_once() {
     let mut rig = Rig::with(Phase::ActiveGuarded, |numbers| numbers.cooldown = Duration::zero());
     rig.tick("12:00:00", &running().clicks(5_000));
     rig.now = at("12:00:01");
@@ -133,7 +133,7 @@ fn a_cool_down_of_nothing_ends_at_once() {
 }
 
 #[test]
-fn an_acceptance_swallows_no_tick_that_is_due() {
+fn an_acceptance_removes_no_tick_that_is_due() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     rig.tick("12:00:00", &running().clicks(5_000));
     rig.now = at("12:01:00.001");

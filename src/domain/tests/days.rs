@@ -5,7 +5,7 @@ use ActionKind::{Activate, Pause};
 use PhaseWord::{ActiveGuarded, CoolingDown, Idle, PausedGuarded};
 
 #[test]
-fn from_the_day_end_to_midnight_nothing_is_activated_and_the_actor_says_that_it_waits() {
+fn from_the_day_end_to_midnight_nothing_is_activated_and_the_campaign_says_that_it_waits() {
     let times = [
         ("23:58:59", true),
         ("23:58:59.999", true),
@@ -27,7 +27,7 @@ fn from_the_day_end_to_midnight_nothing_is_activated_and_the_actor_says_that_it_
 }
 
 #[test]
-fn pauses_and_adoptions_go_on_to_midnight() {
+fn pauses_and_adoptions_continue_until_midnight() {
     let mut rig = Rig::new(Phase::Idle);
     let effects = rig.tick("23:59:30", &running().clicks(20_000));
     assert_step("adopt", &rig, &effects, None, ActiveGuarded);
@@ -37,7 +37,7 @@ fn pauses_and_adoptions_go_on_to_midnight() {
 }
 
 #[test]
-fn an_activation_may_not_leave_after_the_day_end() {
+fn an_activation_is_not_sent_after_the_day_end() {
     let mut rig = Rig::with(Phase::Idle, |numbers| numbers.tick = Duration::minutes(5));
     let effects = rig.tick("23:58:30", &stopped().clicks(15_000));
     let request = sends(&effects).next().unwrap();
@@ -45,7 +45,7 @@ fn an_activation_may_not_leave_after_the_day_end() {
 }
 
 #[test]
-fn the_guard_carries_over_midnight_and_its_own_end_time_is_nobodys_interference() {
+fn the_guard_continues_over_midnight_and_its_own_end_time_is_no_foreign_change() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     let ends = running().ends(at("23:59:00"));
     rig.tick("23:58:00", &ends);
@@ -64,12 +64,12 @@ fn the_guard_carries_over_midnight_and_its_own_end_time_is_nobodys_interference(
 }
 
 #[test]
-fn high_spend_ends_with_the_day_even_where_the_new_days_spend_is_unknown() {
+fn high_spend_ends_with_the_day_also_if_the_new_days_spend_is_unknown() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     let effects = rig.tick("23:58:00", &running().spend("10.00"));
     assert_eq!(notes(&effects, |note| *note == Note::HighSpend { began: true }), 1);
     rig.tick("23:59:00", &running().spend_unknown());
-    assert!(rig.machine.high_spend(), "within a day an unknown spend takes nothing back");
+    assert!(rig.machine.high_spend(), "within a day an unknown spend leaves the mark");
     let effects = rig.tick("2026-11-23 00:00:00", &running().spend_unknown());
     assert_eq!(notes(&effects, |note| *note == Note::HighSpend { began: false }), 1);
     assert!(!rig.machine.high_spend());
@@ -97,7 +97,7 @@ fn a_spend_of_another_day_is_not_todays() {
 }
 
 #[test]
-fn a_tick_that_straddles_midnight_decides_by_the_day_it_ends_in() {
+fn a_tick_across_midnight_decides_by_the_day_in_which_it_ends() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     let tick = rig.begin_tick("23:59:59.5");
     rig.now = at("2026-11-23 00:00:00.2");

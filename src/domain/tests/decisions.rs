@@ -6,7 +6,7 @@ use PhaseWord::{ActiveGuarded, CoolingDown, Idle, PausedGuarded};
 
 const GUARDING: [PhaseWord; 3] = [Idle, ActiveGuarded, PausedGuarded];
 
-/// What one tick at noon does from each of the three deciding states: the request, and the next state.
+/// Checks what one tick at noon does in each of the three states that decide: the request, and the next state.
 #[track_caller]
 fn assert_row(what: &str, facts: &Facts, expected: [(PhaseWord, Option<ActionKind>, PhaseWord); 3]) {
     assert_eq!(expected.map(|(from, _, _)| from), GUARDING, "{what}: each state once");
@@ -17,7 +17,7 @@ fn assert_row(what: &str, facts: &Facts, expected: [(PhaseWord, Option<ActionKin
     }
 }
 
-/// The same from every state.
+/// Returns the same result for every state.
 fn always(request: Option<ActionKind>, next: PhaseWord) -> [(PhaseWord, Option<ActionKind>, PhaseWord); 3] {
     GUARDING.map(|from| (from, request, next))
 }
@@ -26,14 +26,14 @@ fn unchanged() -> [(PhaseWord, Option<ActionKind>, PhaseWord); 3] {
     GUARDING.map(|from| (from, None, from))
 }
 
-/// Only the guard that stops acts.
+/// Only the guard that pauses acts.
 fn paused_by_guard_alone() -> [(PhaseWord, Option<ActionKind>, PhaseWord); 3] {
     [(Idle, None, Idle), (ActiveGuarded, None, ActiveGuarded), (PausedGuarded, Some(Pause), CoolingDown)]
 }
 
 #[test]
-fn a_blocked_or_unknown_campaign_is_left_as_it_is_whatever_else_is_known() {
-    for remote in [blocked(), gone(), missing(), unread(), untaught(false)] {
+fn a_blocked_or_unknown_campaign_is_left_unchanged_with_all_other_facts() {
+    for remote in [blocked(), gone(), missing(), unread(), unknown_word(false)] {
         for clicks in [0, 5_000, 10_000, 15_000] {
             for facts in [remote.clone(), remote.clone().spend("10.00"), remote.clone().spend_unknown()] {
                 assert_row(&format!("{:?} with {clicks} clicks", facts.remote), &facts.clicks(clicks), unchanged());
@@ -41,14 +41,14 @@ fn a_blocked_or_unknown_campaign_is_left_as_it_is_whatever_else_is_known() {
         }
         assert_row("clicks unknown", &remote.clicks_unknown(), unchanged());
     }
-    for doubtful in [untaught(true), unfunded()] {
+    for doubtful in [unknown_word(true), unfunded()] {
         assert_row("it may run, and high spend", &doubtful.clicks(0).spend("10.00"), unchanged());
     }
 }
 
 #[test]
-fn what_is_blocked_or_unknown_and_may_run_is_stopped_by_the_guard_that_stops_and_never_run() {
-    for doubtful in [untaught(true), unfunded()] {
+fn the_guard_pauses_a_blocked_or_unknown_campaign_that_may_run_and_nothing_activates_it() {
+    for doubtful in [unknown_word(true), unfunded()] {
         for facts in [doubtful.clone().clicks(5_001), doubtful.clone().clicks_unknown(), doubtful.clicks(15_000)] {
             assert_row("clicks not known to be used up", &facts, paused_by_guard_alone());
             assert_row("the same, spend unknown", &facts.spend_unknown(), paused_by_guard_alone());
@@ -66,13 +66,13 @@ fn an_implausible_number_of_clicks_is_unknown_and_starts_nothing() {
     for (clicks, expected) in [(1_000_000, Some(Activate)), (1_000_001, None), (u64::MAX, None)] {
         assert_eq!(tick(Phase::Idle, &stopped().clicks(clicks)).0, expected, "{clicks}");
     }
-    assert_eq!(tick(Phase::PausedGuarded, &running().clicks(1_000_001)).0, Some(Pause), "the guard that stops acts");
+    assert_eq!(tick(Phase::PausedGuarded, &running().clicks(1_000_001)).0, Some(Pause), "the guard that pauses acts");
     assert_eq!(tick(Phase::ActiveGuarded, &running().clicks(1_000_001)), (None, ActiveGuarded), "nothing else does");
 }
 
 #[test]
-fn with_5_000_clicks_or_fewer_what_may_run_is_paused_whatever_blocks_it_and_on_unknown_spend() {
-    for facts in [running(), untaught(true), unfunded()] {
+fn with_5_000_clicks_or_fewer_a_campaign_that_may_run_is_paused_also_if_blocked_or_on_unknown_spend() {
+    for facts in [running(), unknown_word(true), unfunded()] {
         for clicks in [0, 4_999, 5_000] {
             let what = format!("{clicks} clicks, {:?}", facts.remote);
             assert_row(&what, &facts.clone().clicks(clicks), always(Some(Pause), CoolingDown));
@@ -83,7 +83,7 @@ fn with_5_000_clicks_or_fewer_what_may_run_is_paused_whatever_blocks_it_and_on_u
 }
 
 #[test]
-fn from_the_limit_on_it_is_left_alone_and_nothing_is_promised() {
+fn at_the_limit_or_above_it_a_campaign_is_left_alone_and_nothing_is_promised() {
     for spend in ["10.00", "10.000001", "66.270003"] {
         for facts in [running(), stopped()] {
             for facts in [facts.clone().clicks(0), facts.clone(), facts.clone().clicks(20_000), facts.clicks_unknown()]
@@ -95,7 +95,7 @@ fn from_the_limit_on_it_is_left_alone_and_nothing_is_promised() {
 }
 
 #[test]
-fn on_unknown_spend_only_the_guard_that_stops_acts() {
+fn on_unknown_spend_only_the_guard_that_pauses_acts() {
     for facts in [running().clicks(5_001), running().clicks(15_000), running().clicks_unknown()] {
         assert_row("running", &facts.spend_unknown(), paused_by_guard_alone());
     }
@@ -105,13 +105,13 @@ fn on_unknown_spend_only_the_guard_that_stops_acts() {
 }
 
 #[test]
-fn on_unknown_clicks_only_the_guard_that_stops_acts() {
+fn on_unknown_clicks_only_the_guard_that_pauses_acts() {
     assert_row("running", &running().clicks_unknown(), paused_by_guard_alone());
     assert_row("stopped", &stopped().clicks_unknown(), unchanged());
 }
 
 #[test]
-fn with_15_000_clicks_or_more_it_is_run_or_adopted() {
+fn with_15_000_clicks_or_more_a_campaign_is_run_or_adopted() {
     for clicks in [15_000, 15_001, u64::MAX] {
         assert_row("stopped", &stopped().clicks(clicks), always(Some(Activate), ActiveGuarded));
         assert_row("running", &running().clicks(clicks), always(None, ActiveGuarded));
@@ -119,7 +119,7 @@ fn with_15_000_clicks_or_more_it_is_run_or_adopted() {
 }
 
 #[test]
-fn stopped_with_5_000_clicks_or_fewer_it_is_adopted() {
+fn a_stopped_campaign_with_5_000_clicks_or_fewer_is_adopted() {
     for clicks in [0, 4_999, 5_000] {
         assert_row("stopped", &stopped().clicks(clicks), always(None, PausedGuarded));
     }
@@ -136,14 +136,14 @@ fn between_the_thresholds_only_the_promise_counts() {
 }
 
 #[test]
-fn a_senseless_row_may_stop_a_campaign_and_never_starts_one() {
-    assert_row("stopped, enough", &stopped().clicks(20_000).with_senseless_row(), unchanged());
-    assert_row("running, enough", &running().clicks(20_000).with_senseless_row(), paused_by_guard_alone());
-    assert_row("running, used up", &running().clicks(5_000).with_senseless_row(), always(Some(Pause), CoolingDown));
+fn an_invalid_row_may_pause_a_campaign_and_never_starts_one() {
+    assert_row("stopped, enough", &stopped().clicks(20_000).with_invalid_row(), unchanged());
+    assert_row("running, enough", &running().clicks(20_000).with_invalid_row(), paused_by_guard_alone());
+    assert_row("running, used up", &running().clicks(5_000).with_invalid_row(), always(Some(Pause), CoolingDown));
 }
 
 #[test]
-fn every_threshold_can_be_set_and_holds_on_both_sides() {
+fn every_threshold_can_be_configured_and_is_exact_on_both_sides() {
     type Case = (Facts, Option<ActionKind>, PhaseWord);
     let cases: [Case; 6] = [
         (running().clicks(100), Some(Pause), CoolingDown),
@@ -171,7 +171,7 @@ fn an_activation_ends_at_the_day_end_and_a_pause_ends_now() {
     let effects = rig.tick("12:00:00", &stopped().clicks(15_000));
     let request = sends(&effects).next().unwrap();
     assert_eq!(request.end_time, at("23:59:00"));
-    assert_eq!(request.valid_until, Some(at("12:01:00")), "its facts are of this tick alone");
+    assert_eq!(request.valid_until, Some(at("12:01:00")), "its facts hold for this tick alone");
 
     let mut rig = Rig::new(Phase::Idle);
     let effects = rig.tick("12:00:00", &running().clicks(5_000));
@@ -181,7 +181,7 @@ fn an_activation_ends_at_the_day_end_and_a_pause_ends_now() {
 }
 
 #[test]
-fn a_journal_entry_says_what_was_decided_on_which_facts() {
+fn a_journal_entry_has_the_decision_and_its_facts() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     let effects = rig.tick("12:00:00", &running().clicks(4_999).spend("9.5"));
     let [record] = records(&effects).collect::<Vec<_>>()[..] else { panic!("one transaction: {effects:#?}") };
@@ -197,7 +197,7 @@ fn a_journal_entry_says_what_was_decided_on_which_facts() {
 }
 
 #[test]
-fn a_journal_entry_says_whether_a_threshold_or_somebody_else_made_it_due() {
+fn a_journal_entry_says_whether_a_threshold_or_a_foreign_change_made_it_due() {
     use super::super::action::Trigger;
     let cases = [
         (Phase::Idle, stopped().clicks(20_000), Trigger::Tick),
@@ -216,7 +216,7 @@ fn a_journal_entry_says_whether_a_threshold_or_somebody_else_made_it_due() {
 }
 
 #[test]
-fn an_undisturbed_promise_costs_no_write_request() {
+fn an_undisturbed_promise_needs_no_request_that_changes_anything() {
     for (phase, facts) in
         [(Phase::ActiveGuarded, running()), (Phase::PausedGuarded, stopped()), (Phase::Idle, running())]
     {

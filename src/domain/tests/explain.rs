@@ -1,4 +1,5 @@
-//! Each situation as `explain` tells it: whether it runs and why, what a person should know, and what comes next.
+//! Each situation as `explain` describes it: whether the campaign runs and why, what a person should know, and what
+//! comes next.
 
 use std::sync::Arc;
 
@@ -48,7 +49,7 @@ impl Rig {
         }
     }
 
-    /// Explained ten seconds after what happened last.
+    /// Returns the explanation ten seconds after the last event.
     fn explain_with(&self, change: impl FnOnce(&mut CampaignStatus), rest: Option<ActorBackoff>) -> Explanation {
         let mut status = self.status();
         change(&mut status);
@@ -61,16 +62,16 @@ impl Rig {
     }
 }
 
-/// The answer, what a person should know, and what comes next.
-fn told(explanation: &Explanation) -> String {
+/// Returns the summary, what a person should know, and what comes next.
+fn in_words(explanation: &Explanation) -> String {
     let next = explanation.next.at.map(|at| at.format("at %d %H:%M:%S ").to_string()).unwrap_or_default();
     let attention: String = explanation.attention.iter().map(|line| format!("\n! {line}")).collect();
     format!("{}{attention}\n> {next}{}", explanation.summary, explanation.next.then)
 }
 
 #[track_caller]
-fn assert_told(what: &str, explanation: &Explanation, expected: &[&str]) {
-    assert_eq!(told(explanation), expected.join("\n"), "{what}");
+fn assert_explained(what: &str, explanation: &Explanation, expected: &[&str]) {
+    assert_eq!(in_words(explanation), expected.join("\n"), "{what}");
 }
 
 #[track_caller]
@@ -81,7 +82,7 @@ fn assert_timers(explanation: &Explanation, expected: &[(TimerKind, &str)]) {
 }
 
 #[test]
-fn what_one_tick_finds_is_told_with_what_the_next_one_does() {
+fn the_result_of_one_tick_is_explained_with_what_the_next_one_does() {
     let cases: &[(&str, Phase, Facts, &[&str])] = &[
         (
             "idle, stopped between the thresholds",
@@ -109,8 +110,8 @@ fn what_one_tick_finds_is_told_with_what_the_next_one_does() {
             stopped().clicks(1_000),
             &[
                 "It is stopped. Last decision: it is stopped, with 1,000 clicks left as it should.",
-                "> at 22 12:01:00 it is read again; if nothing has changed until then, nothing is sent: it is stopped as \
-                 it should",
+                "> at 22 12:01:00 it is read again; if nothing has changed until then, nothing is sent: it is stopped \
+                 as it should",
             ],
         ),
         (
@@ -119,13 +120,13 @@ fn what_one_tick_finds_is_told_with_what_the_next_one_does() {
             running().clicks(1_000).spend("12.50"),
             &[
                 "It runs. Last decision: 10.00 or more is spent today (12.50): it is left alone.",
-                "! 10.00 or more is spent today: it is left alone, running or stopped. The guard that stops it is \
-                 released, too: if it runs, it runs on, whatever its clicks, until its spend is below 10.00 again, at \
-                 midnight UTC at the latest.",
-                "! Unguarded: it runs, and nothing pauses it: 1,000 clicks are left, and 5,000 \
-                 or fewer pause it; its limit of 10.00 is reached (12.50). It spends money that nobody watches.",
-                "> at 22 12:01:00 it is read again; if nothing has changed until then, nothing is sent: the spend limit is \
-                 reached, and it is left alone",
+                "! 10.00 or more is spent today: the guard leaves it alone, and does not pause it. If it runs, it \
+                 keeps running, regardless of its clicks. That ends when its spend is below 10.00 again: at midnight \
+                 UTC at the latest.",
+                "! Unguarded: it runs, and the guard does not pause it: 1,000 clicks are left, and 5,000 \
+                 or fewer pause it; its limit of 10.00 is reached (12.50). It goes on spending money.",
+                "> at 22 12:01:00 it is read again; if nothing has changed until then, nothing is sent: its spend \
+                 limit is reached, so that it is left alone",
             ],
         ),
         (
@@ -133,10 +134,10 @@ fn what_one_tick_finds_is_told_with_what_the_next_one_does() {
             Phase::ActiveGuarded,
             blocked().clicks(20_000),
             &[
-                "It is blocked at TrafficStars. Last decision: running it cannot help: out of funds.",
-                "! Blocked, running it cannot help: out of funds.",
-                "> at 22 12:01:00 it is read again; if nothing has changed until then, nothing is sent: running it cannot \
-                 help",
+                "It is blocked at TrafficStars. Last decision: TrafficStars will not run it: out of funds.",
+                "! Blocked, TrafficStars will not run it: out of funds.",
+                "> at 22 12:01:00 it is read again; if nothing has changed until then, nothing is sent: TrafficStars \
+                 will not run it",
             ],
         ),
         (
@@ -144,9 +145,9 @@ fn what_one_tick_finds_is_told_with_what_the_next_one_does() {
             Phase::ActiveGuarded,
             unread(),
             &[
-                "Whether it runs is not known. Last decision: its status is unknown: TrafficStars answered 502.",
-                "> at 22 12:01:00 it is read again; if nothing has changed until then, nothing is sent: nothing is decided \
-                 on an unknown status",
+                "Whether it runs is unknown. Last decision: its status is unknown: TrafficStars answered 502.",
+                "> at 22 12:01:00 it is read again; if nothing has changed until then, nothing is sent: while its \
+                 status is unknown, nothing is decided",
             ],
         ),
         (
@@ -155,8 +156,8 @@ fn what_one_tick_finds_is_told_with_what_the_next_one_does() {
             stopped().clicks(20_000).spend_unknown(),
             &[
                 "It is stopped. Last decision: its spend is unknown.",
-                "> at 22 12:01:00 it is read again; if nothing has changed until then, nothing is sent: nothing is started \
-                 on an unknown spend",
+                "> at 22 12:01:00 it is read again; if nothing has changed until then, nothing is sent: while its \
+                 spend is unknown, it is not activated",
             ],
         ),
         (
@@ -165,15 +166,15 @@ fn what_one_tick_finds_is_told_with_what_the_next_one_does() {
             stopped().clicks_unknown(),
             &[
                 "It is stopped. Last decision: its remaining clicks are unknown.",
-                "> at 22 12:01:00 it is read again; if nothing has changed until then, nothing is sent: nothing is started \
-                 on unknown clicks",
+                "> at 22 12:01:00 it is read again; if nothing has changed until then, nothing is sent: while its \
+                 clicks are unknown, it is not activated",
             ],
         ),
     ];
     for (what, phase, facts, expected) in cases {
         let mut rig = Rig::new(*phase);
         rig.tick("12:00:00", facts);
-        assert_told(what, &rig.explained(), expected);
+        assert_explained(what, &rig.explained(), expected);
     }
 }
 
@@ -187,7 +188,7 @@ fn before_the_first_read_nothing_is_claimed() {
 }
 
 #[test]
-fn what_has_not_left_is_not_called_unanswered() {
+fn a_request_that_is_not_sent_yet_is_not_called_unanswered() {
     let mut rig = Rig::new(Phase::Idle);
     rig.tick("12:00:00", &stopped().clicks(20_000));
     let snapshot = rig.machine.snapshot(rig.now, &rig.policy);
@@ -198,33 +199,33 @@ fn what_has_not_left_is_not_called_unanswered() {
         turns: Arc::new([((RemoteId(995_224), ActionKind::Activate), turn)].into()),
         ..RemoteClientStatus::default()
     };
-    let silenced = RemoteClientStatus { blocked_until: Some(at("12:05:00")), ..waits.clone() };
+    let rate_limited = RemoteClientStatus { blocked_until: Some(at("12:05:00")), ..waits.clone() };
     let nothing_waits = RemoteClientStatus { turns: Arc::default(), ..waits.clone() };
-    let limit = "its turn in the account's limit of 90 requests a minute";
+    let limit = "its turn within the account's limit of 90 requests a minute";
     let cases = [
         (
             ActionProgress::InFlight,
             &waits,
-            format!("it waits for {limit}: 1,379 requests are before it, and it leaves about 12:40:00"),
-            "the activation is sent when its turn comes; then it is read back, to see whether it shows",
+            format!("it waits for {limit}: 1,379 requests are before it; it is sent about 12:40:00"),
+            "the activation is sent when its turn comes; then a read checks whether it took effect",
         ),
         (
             ActionProgress::InFlight,
-            &silenced,
-            "it waits: TrafficStars has told us to send nothing until 12:05:00".to_owned(),
-            "the activation is sent when its turn comes; then it is read back, to see whether it shows",
+            &rate_limited,
+            "it waits: TrafficStars has asked us to send nothing until 12:05:00".to_owned(),
+            "the activation is sent when its turn comes; then a read checks whether it took effect",
         ),
         (
             ActionProgress::Unstored,
             &nothing_waits,
-            "it waits for the database: nothing is started before it is written down".to_owned(),
+            "it waits for the database: it is sent as soon as it is stored".to_owned(),
             "the activation is sent as soon as it is stored",
         ),
         (
             ActionProgress::Postponed,
             &nothing_waits,
-            "it waits: the account's limit of 90 requests a minute; the next tick decides anew; all that wait have left about \
-             13:10:00"
+            "it waits: the account's limit of 90 requests a minute; the next tick decides again; all queued \
+             activations are sent by about 13:10:00"
                 .to_owned(),
             "it is read again; if nothing has changed until then, it is activated",
         ),
@@ -234,32 +235,32 @@ fn what_has_not_left_is_not_called_unanswered() {
         let explained = explain(rig.now, &rig.status(), Some(&snapshot), None, trafficstar);
         let expected = format!("It is stopped, as last read, and is to be activated since 12:00:00; {waits}.");
         assert_eq!((explained.summary, explained.next.then.as_str()), (expected, next), "{progress:?}");
-        assert_eq!(explained.promise.meaning, "it is to run, once its activation has come about", "{progress:?}");
+        assert_eq!(explained.promise.meaning, "it runs, once its activation is confirmed", "{progress:?}");
     }
 }
 
 #[test]
-fn an_activation_is_followed_from_its_request_to_its_confirmation() {
+fn an_activation_is_explained_from_its_request_to_its_confirmation() {
     let mut rig = Rig::new(Phase::Idle);
     rig.tick("12:00:00", &stopped().clicks(20_000));
-    assert_told(
+    assert_explained(
         "in flight",
         &rig.explained(),
         &[
             "It is stopped, as last read, and is to be activated since 12:00:00; it was sent, and TrafficStars has not \
              answered yet.",
-            "> TrafficStars' answer to the activation is waited for; then it is read back, to see whether it shows",
+            "> the answer of TrafficStars to the activation is awaited; then a read checks whether it took effect",
         ],
     );
     rig.applied(Outcome::Accepted);
     let unconfirmed = rig.explained();
-    assert_told(
+    assert_explained(
         "activated, unconfirmed",
         &unconfirmed,
         &[
-            "It is stopped, as last read, and is to be activated since 12:00:00; no read has shown it yet.",
-            "> at 22 12:00:01 it is read back, to see whether the activation shows; if it does not by 12:00:30, it has \
-             failed, and is tried again after a minute or more",
+            "It is stopped, as last read, and is to be activated since 12:00:00; no read has confirmed it yet.",
+            "> at 22 12:00:01 a read checks whether the activation took effect; if not by 12:00:30, it has failed, \
+             and is tried again after one minute or more",
         ],
     );
     assert_timers(
@@ -282,22 +283,22 @@ fn an_activation_is_followed_from_its_request_to_its_confirmation() {
 }
 
 #[test]
-fn a_run_that_failed_tells_when_it_is_tried_again() {
+fn a_run_that_failed_says_when_it_is_tried_again() {
     let mut rig = Rig::new(Phase::Idle);
     for time in ["12:00:00", "12:01:00", "12:03:00"] {
         rig.tick(time, &stopped().clicks(20_000));
         rig.applied(Outcome::Failed("TrafficStars answered 500".to_owned()));
     }
     let explanation = rig.explained();
-    assert_told(
+    assert_explained(
         "backing off",
         &explanation,
         &[
             "It is stopped. Last decision: its last activation failed: 20,000 clicks left, 15,000 or more \
              run it (spend 3.21 of 10.00).",
             "! The last activation failed at 2026-11-22 12:03:00: TrafficStars answered 500.",
-            "> at 22 12:04:00 it is read again; if nothing has changed until then, it is not activated yet: its last run \
-             failed, and it is tried again from 12:07:00 on, or as soon as TrafficStars shows something else of it",
+            "> at 22 12:04:00 it is read again; if nothing has changed until then, it is not activated yet: its last \
+             run failed; it is tried again from 12:07:00 on, or as soon as TrafficStars shows a change of it",
         ],
     );
     assert_timers(
@@ -307,16 +308,16 @@ fn a_run_that_failed_tells_when_it_is_tried_again() {
 }
 
 #[test]
-fn after_the_day_end_it_waits_for_the_next_day() {
+fn after_the_day_end_an_activation_waits_for_the_next_day() {
     let mut rig = Rig::new(Phase::Idle);
     rig.tick("23:59:00", &stopped().clicks(20_000));
-    assert_told(
+    assert_explained(
         "the next tick is the next day's",
         &rig.explained(),
         &[
-            "It is stopped. Last decision: 20,000 clicks left, 15,000 or more run it (spend 3.21 of 10.00); it waits: for \
-             the next day, since its end time would be 23:59:00 and is past.",
-            "> at 23 00:00:00 a new UTC day begins, so that its spend counts from 0.00; it is read again; if nothing has \
+            "It is stopped. Last decision: 20,000 clicks left, 15,000 or more run it (spend 3.21 of 10.00); it waits: \
+             for the next day, because its end time would be 23:59:00, which has passed.",
+            "> at 23 00:00:00 a new UTC day begins, and its spend starts at 0.00; it is read again; if nothing has \
              changed until then, it is activated",
         ],
     );
@@ -324,35 +325,36 @@ fn after_the_day_end_it_waits_for_the_next_day() {
     rig.tick("23:59:00", &stopped().clicks(20_000));
     let explanation = rig.explained();
     let expected = "it is read again; if nothing has changed until then, it is not activated yet: after the day end \
-                    (23:59:00) none is sent; the first tick of the new day, from 2026-11-23 00:00:00 on, activates it";
+                    (23:59:00) no activation is sent; the first tick of the new day, from 2026-11-23 00:00:00 on, \
+                    activates it";
     assert_eq!((explanation.next.at, explanation.next.then.as_str()), (Some(at("23:59:20")), expected));
     assert_timers(&explanation, &[(TimerKind::NextTick, "23:59:20"), (TimerKind::Midnight, "2026-11-23 00:00:00")]);
 }
 
 #[test]
-fn a_pause_is_followed_through_its_cool_down() {
+fn a_pause_is_explained_through_its_cool_down() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     rig.tick("12:00:00", &running().clicks(5_000));
     rig.applied(Outcome::Accepted);
     rig.end_time_set(Outcome::Accepted);
-    assert_told(
+    assert_explained(
         "unconfirmed",
         &rig.explained(),
         &[
-            "It runs, as last read, and is to be paused since 12:00:00; no read has shown it yet.",
-            "> at 22 12:00:01 it is read back, to see whether the pause shows; if it does not by 12:00:30, it has failed, \
+            "It runs, as last read, and is to be paused since 12:00:00; no read has confirmed it yet.",
+            "> at 22 12:00:01 a read checks whether the pause took effect; if not by 12:00:30, it has failed, \
              and is tried again at the next tick",
         ],
     );
     rig.read_back(&stopped().ends(at("12:00:00")));
     let cooling = rig.explained();
-    assert_told(
+    assert_explained(
         "cooling down",
         &cooling,
         &[
             "It is stopped: the guard paused it at 2026-11-22 12:00:00, with 5,000 clicks left.",
-            "> at 22 12:01:00 it is read again, and paused again if somebody has started it; spend and clicks decide from \
-             12:02:00 on",
+            "> at 22 12:01:00 it is read again, and paused again if somebody has started it; spend and clicks decide \
+             from 12:02:00 on",
         ],
     );
     assert_timers(
@@ -360,19 +362,19 @@ fn a_pause_is_followed_through_its_cool_down() {
         &[(TimerKind::NextTick, "12:01:00"), (TimerKind::CoolDownEnd, "12:02:00"), (TimerKind::DayEnd, "23:59:00")],
     );
     rig.tick("12:01:00", &stopped().clicks(16_000));
-    assert_told(
+    assert_explained(
         "its end is near",
         &rig.explained(),
         &[
-            "It is stopped: the guard paused it at 2026-11-22 12:00:00, with 5,000 clicks left. Last decision: it cools \
-             down after a pause: nothing else is decided until then.",
+            "It is stopped: the guard paused it at 2026-11-22 12:00:00, with 5,000 clicks left. Last decision: it \
+             cools down after a pause: nothing is decided until that ends.",
             "> at 22 12:02:00 the cool-down ends; it is read again; if nothing has changed until then, it is activated",
         ],
     );
 }
 
 #[test]
-fn a_campaign_without_urls_is_paused_as_with_no_clicks_and_that_is_said() {
+fn a_campaign_without_urls_is_paused_like_one_without_clicks_and_the_reason_says_so() {
     let mut rig = Rig::new(Phase::Idle);
     let facts = Facts { active_urls: 0, ..running().clicks(0) };
     rig.tick("12:00:00", &facts);
@@ -384,25 +386,25 @@ fn a_campaign_without_urls_is_paused_as_with_no_clicks_and_that_is_said() {
 }
 
 #[test]
-fn in_observe_mode_it_is_told_what_would_be_done() {
+fn in_observe_mode_the_explanation_says_what_would_be_done() {
     let mut rig = Rig::with(Phase::Idle, |numbers| numbers.mode = Mode::Observe);
     rig.tick("12:00:00", &running().clicks(100));
-    assert_told(
+    assert_explained(
         "observe mode",
         &rig.explained(),
         &[
             "It runs. Last decision: it runs with 100 clicks left, 5,000 or fewer pause it (spend 3.21).",
-            "! Unguarded: it runs, and nothing pauses it: 100 clicks are left, and 5,000 or \
-             fewer pause it. It spends money that nobody watches.",
-            "! Observe mode: it is read and decided about as always, and nothing that changes anything is sent.",
-            "> at 22 12:01:00 it is read again; if nothing has changed until then, it would be paused; observe mode sends \
-             nothing",
+            "! Unguarded: it runs, and the guard does not pause it: 100 clicks are left, and 5,000 or \
+             fewer pause it. It goes on spending money.",
+            "! Observe mode: it is read and decided about as always, but no request that changes it is sent.",
+            "> at 22 12:01:00 it is read again; if nothing has changed until then, it would be paused; observe mode \
+             sends nothing",
         ],
     );
 }
 
 #[test]
-fn a_contested_campaign_tells_when_it_may_be_activated_again() {
+fn a_contested_campaign_says_when_it_may_be_activated_again() {
     let mut rig = Rig::with(Phase::ActiveGuarded, |numbers| {
         numbers.contested_after = 0;
         numbers.contested_backoff = Some(Duration::minutes(15));
@@ -413,14 +415,14 @@ fn a_contested_campaign_tells_when_it_may_be_activated_again() {
     rig.read_back(&running().ends(end));
     rig.tick("12:01:00", &stopped().clicks(20_000).ends(end));
     let explanation = rig.explained();
-    assert_told(
+    assert_explained(
         "contested",
         &explanation,
         &[
             "It is stopped. Last decision: somebody else stopped it: 20,000 clicks left, 15,000 or more \
-             run it (spend 3.21 of 10.00); it waits: it is contested, the next attempt is at 12:02:00.",
-            "! Contested: others changed it more than 0 times within an hour. Somebody, or another program, works against \
-             the guard.",
+             run it (spend 3.21 of 10.00); it waits: it is contested; the next attempt is at 12:02:00.",
+            "! Contested: others changed it more than 0 times within an hour. A person or another program works \
+             against the guard.",
             "> at 22 12:02:00 it is read again; if nothing has changed until then, it is activated",
         ],
     );
@@ -429,13 +431,13 @@ fn a_contested_campaign_tells_when_it_may_be_activated_again() {
 }
 
 #[test]
-fn a_campaign_that_is_gone_tells_when_it_is_asked_for_again() {
+fn a_campaign_that_is_gone_says_when_it_is_read_again() {
     let mut rig = Rig::new(Phase::Idle);
     rig.tick("12:00:00", &gone());
     let explanation = rig.explained();
     assert_eq!(
         explanation.next.then,
-        "its clicks are read; TrafficStars, which knows no such campaign, is asked again at the first tick from 12:15:00 on"
+        "its clicks are read; TrafficStars has no such campaign, and is asked again at the first tick from 12:15:00 on"
     );
 }
 
@@ -446,59 +448,59 @@ fn a_disabled_campaign_says_so_and_how_to_change_it() {
     status.actor = None;
     status.ordered.generator_enabled = false;
     let explanation = explain(rig.now, &status, None, None, &RemoteClientStatus::default());
-    assert_told(
+    assert_explained(
         "disabled",
         &explanation,
         &[
-            "Its generator is disabled: nobody looks whether it runs, and nothing is sent for it.",
-            "> nothing, until somebody enables it: `traffic-generator enable 1`",
+            "Its generator is disabled: nothing checks whether it runs, and nothing is sent for it.",
+            "> nothing, until an operator enables it: `traffic-generator enable 1`",
         ],
     );
     assert_eq!(explanation.thresholds, None);
 }
 
 #[test]
-fn a_dead_actor_says_since_when_and_when_the_next_is_built() {
+fn a_dead_actor_says_since_when_and_when_the_next_one_is_built() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     rig.tick("12:00:00", &running().clicks(20_000));
     let rest = ActorBackoff { since: at("12:00:05"), until: at("12:00:13") };
     let restarting = |status: &mut CampaignStatus| status.actor.as_mut().unwrap().status = Liveness::Restarting;
     let explanation = rig.explain_with(restarting, Some(rest));
-    assert_told(
+    assert_explained(
         "restarting",
         &explanation,
         &[
-            "Nobody guards it since 12:00:05: its actor died. What is shown is what that actor knew last.",
-            "> at 22 12:00:13 its actor is built anew from what was stored, reads the campaign at once, and keeps the \
-             promise from there on",
+            "It is not guarded since 12:00:05: its actor died and is respawned. The facts shown here are the last that the actor knew.",
+            "> at 22 12:00:13 its actor is respawned from the stored promise, reads the campaign at once, and keeps \
+             the promise",
         ],
     );
     assert_timers(&explanation, &[(TimerKind::Respawn, "12:00:13"), (TimerKind::DayEnd, "23:59:00")]);
 }
 
 #[test]
-fn a_stuck_actor_is_told_from_one_that_waits_for_answers() {
+fn a_stuck_actor_is_distinguished_from_one_that_waits_for_answers() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     rig.tick("12:00:00", &running().clicks(20_000));
     rig.now = at("12:05:00");
     let stuck = rig.explained();
-    assert_told(
+    assert_explained(
         "stuck",
         &stuck,
         &[
-            "It is not being guarded as it should: the tick that was due at 12:01:00 has not ended. What is shown is what \
-             was known before.",
-            "> unknown: its actor does nothing. If that goes on, see the supervisor's log and restart it; nothing that was \
-             promised is lost",
+            "It is not guarded as it should be: the tick that was due at 12:01:00 has not ended. The facts shown here \
+             are older.",
+            "> unknown: its actor does nothing. If that goes on, see the supervisor's log and restart it; no promise \
+             is lost",
         ],
     );
     let handling = Handling { what: "tick".to_owned(), since: at("12:01:00") };
     let waiting = rig.explain_with(|status| status.actor.as_mut().unwrap().handling = Some(handling), None);
-    assert_eq!(waiting.next.then, "it is being read since 12:01:00, and is decided about when all answers are there");
+    assert_eq!(waiting.next.then, "it is being read since 12:01:00; the decision follows when all answers arrive");
 }
 
 #[test]
-fn a_hold_is_told_with_whose_it_is_and_its_end() {
+fn a_hold_is_explained_with_its_operator_and_its_end() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     rig.tick("12:00:00", &running().clicks(20_000));
     let hold = Hold {
@@ -511,9 +513,8 @@ fn a_hold_is_told_with_whose_it_is_and_its_end() {
     let explanation = rig.explain_with(|status| status.ordered.hold = Some(hold), None);
     assert_eq!(
         explanation.attention,
-        [
-            "On hold by 1000 alice since 2026-11-22 11:30:00, until 2026-11-22 13:30:00 (new landing page): nothing is sent."
-        ]
+        ["On hold by 1000 alice since 2026-11-22 11:30:00, until 2026-11-22 13:30:00 (new landing page): nothing \
+             is sent."]
     );
     assert!(explanation.timers.iter().any(|timer| (timer.kind, timer.at) == (TimerKind::HoldEnd, at("13:30:00"))));
 }
@@ -531,11 +532,11 @@ fn the_distance_to_each_threshold_is_counted_and_unknown_is_not_zero() {
 }
 
 #[test]
-fn doubts_come_with_their_reason_and_since_when() {
+fn doubts_have_their_reason_and_their_beginning() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     rig.tick("12:00:00", &running());
-    rig.tick("12:01:00", &unread().with_senseless_row().spend_unknown());
-    rig.tick("12:02:00", &unread().with_senseless_row().spend_unknown());
+    rig.tick("12:01:00", &unread().with_invalid_row().spend_unknown());
+    rig.tick("12:02:00", &unread().with_invalid_row().spend_unknown());
     let facts = rig.explained().facts;
     assert_eq!(facts.status.unknown_since, Some(at("12:01:00")));
     assert_eq!(facts.status.reason.as_deref(), Some("TrafficStars answered 502"));
@@ -548,7 +549,7 @@ fn doubts_come_with_their_reason_and_since_when() {
 }
 
 #[test]
-fn decisions_to_do_nothing_are_remembered_as_one_while_they_repeat() {
+fn repeated_decisions_to_do_nothing_are_kept_as_one() {
     let mut rig = Rig::new(Phase::Idle);
     rig.tick("12:00:00", &running().clicks(20_000));
     for (time, clicks) in [("12:01:00", 19_000), ("12:02:00", 18_000), ("12:03:00", 17_000)] {
@@ -560,7 +561,7 @@ fn decisions_to_do_nothing_are_remembered_as_one_while_they_repeat() {
 }
 
 #[test]
-fn a_pause_that_fails_again_and_again_is_wanted_since_the_first_attempt() {
+fn a_pause_that_fails_repeatedly_is_wanted_since_the_first_attempt() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     let snapshot = |rig: &Rig| rig.machine.snapshot(rig.now, &rig.policy);
     for time in ["12:00:00", "12:01:00", "12:02:00"] {
@@ -569,21 +570,21 @@ fn a_pause_that_fails_again_and_again_is_wanted_since_the_first_attempt() {
         assert_eq!(snapshot(&rig).pausing_since, Some(at("12:00:00")));
     }
     rig.tick("12:03:00", &stopped().clicks(100));
-    assert_eq!(snapshot(&rig).pausing_since, None, "it is stopped, whoever did it");
+    assert_eq!(snapshot(&rig).pausing_since, None, "it is stopped, by the guard or by others");
 }
 
 #[test]
-fn a_campaign_that_is_let_go_is_not_called_stuck() {
+fn a_campaign_whose_generator_is_being_disabled_is_not_called_stuck() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     rig.tick("12:00:00", &running().clicks(100));
     rig.event(Event::Disable { pause: false });
     rig.now = at("12:05:00");
     rig.applied(Outcome::Accepted);
     let explanation = rig.explained();
-    assert_eq!(explanation.attention, ["Its generator is being disabled: nothing new is begun, and its promise ends."]);
+    assert_eq!(explanation.attention, ["Its generator is being disabled: no new action begins, and its promise ends."]);
     assert!(
         explanation.summary.starts_with("It runs, as last read, and is to be paused since 12:00:00"),
         "{explanation:?}"
     );
-    assert!(explanation.next.then.starts_with("it is read back"), "{explanation:?}");
+    assert!(explanation.next.then.starts_with("a read checks"), "{explanation:?}");
 }

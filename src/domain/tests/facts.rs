@@ -30,7 +30,7 @@ fn money_is_read_to_the_millionth_and_printed_with_two_decimals_or_as_many_as_it
 }
 
 #[test]
-fn what_is_no_amount_is_refused_with_its_text() {
+fn a_text_that_is_no_amount_is_refused_and_quoted() {
     for text in [
         "", " ", "$", "-1", "+1", "-0.01", "1e3", "NaN", "inf", "1,000.00", ".5", "5.", "1.2.3", "12 USD", "$$1",
         "1.2e", "١",
@@ -43,7 +43,7 @@ fn what_is_no_amount_is_refused_with_its_text() {
 }
 
 #[test]
-fn an_amount_is_read_with_one_well_known_currency_beside_it() {
+fn an_amount_may_have_one_known_currency_beside_it() {
     for text in [
         "12.34",
         " 12.34 ",
@@ -116,7 +116,7 @@ fn clicks_are_printed_in_groups_of_three() {
 }
 
 #[test]
-fn a_policy_that_makes_no_sense_is_refused() {
+fn an_invalid_policy_is_refused() {
     type Change = fn(&mut PolicyNumbers);
     let accepted: [Change; 4] = [
         |_| {},
@@ -157,7 +157,7 @@ fn the_words_of_a_policy_are_those_of_the_config_file() {
     assert_eq!("observe".parse(), Ok(HighSpend::Observe));
     assert!("Act".parse::<Mode>().unwrap_err().to_string().contains("`Act` is not one of: act, observe"));
     for word in ["guard", "pause", "top-up", ""] {
-        assert!(word.parse::<HighSpend>().unwrap_err().to_string().contains("not there yet"));
+        assert!(word.parse::<HighSpend>().unwrap_err().to_string().contains("do not exist yet"));
     }
     for word in PhaseWord::ALL {
         assert_eq!(word.as_str().parse(), Ok(word));

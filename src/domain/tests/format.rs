@@ -1,9 +1,9 @@
-//! The dump's format, held against a copy that never changes: dashboards and scripts of others read it.
+//! The dump's format, compared with a copy that never changes: other people's dashboards and scripts read it.
 //!
-//! A field that is removed or renamed is a new version. Whoever means it raises `DUMP_VERSION`, adds a
-//! `tests/data/dump-vN.json` with every field set and every word used, and reads that file here; the copies of older
-//! versions stay, to show what they were. To go around this test by editing the copy is to break those readers silently.
-//! A field that is added breaks nobody: it goes into the copy, and has a default for whoever reads an older dump.
+//! To remove or rename a field, make a new version: raise `DUMP_VERSION`, add a `tests/data/dump-vN.json` with every
+//! field set and every word used, and read that file here. The copies of older versions stay, to show what they were.
+//! An edited copy would make this test pass, and break those readers without notice. A new field breaks no reader: add
+//! it to the copy, and give it a default for programs that read an older dump.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::domain::status::{DUMP_VERSION, Dump};
 
 const FROZEN: &str = include_str!("../../../tests/data/dump-v1.json");
 
-/// Every field of the dump and of what is in it. Lists are told by their elements.
+/// Collects the path of every field of the dump. A list has the fields of its elements.
 fn fields(value: &Value, path: &str, into: &mut BTreeSet<String>) {
     match value {
         Value::Object(object) => {
@@ -35,7 +35,7 @@ fn fields_of(value: &Value) -> BTreeSet<String> {
 }
 
 #[test]
-fn version_1_is_what_it_always_was() {
+fn version_1_never_changes() {
     let frozen: Value = serde_json::from_str(FROZEN).unwrap();
     let dump: Dump = serde_json::from_str(FROZEN).unwrap();
     let written = serde_json::to_value(&dump).unwrap();
@@ -47,7 +47,7 @@ fn version_1_is_what_it_always_was() {
         added.is_empty() && removed.is_empty(),
         "version 1 has changed: added {added:?}, removed {removed:?}. A change needs a new version: see above"
     );
-    assert_eq!(written, frozen, "a value is written otherwise than before: see above");
+    assert_eq!(written, frozen, "a value is written differently than before: see above");
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn version_1_has_every_field_of_the_contract() {
     ];
     for (object, fields) in table {
         for field in *fields {
-            assert!(object.get(field).is_some_and(|value| !value.is_null()), "`{field}` is not there: {object}");
+            assert!(object.get(field).is_some_and(|value| !value.is_null()), "`{field}` is missing: {object}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! LIFECYCLE.md says what the code does: every combination of facts and state, and every edge.
+//! LIFECYCLE.md agrees with the code: every combination of facts and state, and every edge.
 
 use std::collections::BTreeSet;
 
@@ -7,9 +7,9 @@ use crate::domain::decision::{Judgement, decide};
 
 const PAGE: &str = include_str!("../LIFECYCLE.md");
 
-/// Facts under the words that the page has for them.
+/// Facts with the word that the page has for them.
 type Named = (&'static str, Facts);
-/// What makes facts those of a word.
+/// A word of the page, and the function that makes facts fit it.
 type Making = (&'static str, fn(Facts) -> Facts);
 
 fn combinations() -> Vec<([&'static str; 4], Facts, PhaseWord)> {
@@ -17,8 +17,8 @@ fn combinations() -> Vec<([&'static str; 4], Facts, PhaseWord)> {
         ("blocked", blocked()),
         ("in doubt, may run", unfunded()),
         ("unknown", unread()),
-        ("unknown", untaught(false)),
-        ("in doubt, may run", untaught(true)),
+        ("unknown", unknown_word(false)),
+        ("in doubt, may run", unknown_word(true)),
         ("stopped", stopped()),
         ("running", running()),
     ];
@@ -47,7 +47,7 @@ fn combinations() -> Vec<([&'static str; 4], Facts, PhaseWord)> {
     all
 }
 
-/// The cells of the table under a heading, without its head.
+/// Returns the cells of the table under a heading, without its head.
 fn table(heading: &str) -> Vec<Vec<&'static str>> {
     let section = PAGE.split("\n## ").find(|section| section.starts_with(heading)).unwrap();
     let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
@@ -82,12 +82,12 @@ fn every_combination_is_decided_as_the_page_says_and_every_line_is_needed() {
         assert_step(&format!("{words:?}"), &rig, &effects, decision.action, decision.next.unwrap_or(phase));
     }
     let written: Vec<&str> = lines.iter().map(|line| line[0]).collect();
-    assert_eq!(written.len(), needed.len(), "a line twice, or one that nothing needs: {written:?}");
+    assert_eq!(written.len(), needed.len(), "a line is there twice, or no combination needs it: {written:?}");
     assert_eq!(written.into_iter().collect::<BTreeSet<_>>(), needed);
 }
 
 #[test]
-fn the_edges_are_those_of_the_page() {
+fn the_edges_of_the_page_are_those_of_the_code() {
     let mut edges = BTreeSet::new();
     let mut add = |from: PhaseWord, effects: &[Effect], to: PhaseWord| {
         let request = sends(effects).next().map(|request| request.kind);
@@ -109,8 +109,18 @@ fn the_edges_are_those_of_the_page() {
 
     let lines = table("Edges");
     let written: BTreeSet<_> = lines.iter().map(|line| [line[0], line[1], line[2]].map(str::to_owned)).collect();
-    assert_eq!(written.len(), lines.len(), "a line stands there twice");
+    assert_eq!(written.len(), lines.len(), "a line is there twice");
     assert_eq!(written, edges);
+}
+
+/// The names of an enum's variants. The `match` makes the compiler ask for each new variant.
+macro_rules! variants {
+    ($of:ident: $($name:ident),+) => {{
+        let _: fn(&$of) = |one| match one {
+            $($of::$name { .. })|+ => (),
+        };
+        [$(stringify!($name)),+]
+    }};
 }
 
 #[test]
@@ -118,33 +128,22 @@ fn every_state_event_and_effect_is_on_the_page() {
     for word in PhaseWord::ALL {
         assert!(PAGE.contains(&format!("| `{word}` |")), "{word}");
     }
-    let events = [
-        "Wake",
-        "Observed",
-        "ReadBack",
-        "Applied",
-        "EndTimeSet",
-        "SentUnstored",
-        "Release",
-        "DisableIfStopped",
-        "Process",
-        "Force",
-        "Hold",
-        "HoldAll",
-    ];
-    let effects = [
-        "Observe",
-        "ReadBack",
-        "Store",
-        "Send",
-        "Note",
-        "Released",
-        "DisableRefused",
-        "Processed",
-        "ForceEnded",
-        "Held",
-    ];
-    for word in events.into_iter().chain(effects) {
-        assert!(PAGE.contains(&format!("`{word}`")), "{word}");
+    let rows = table("Events and effects");
+    let (events, effects) =
+        rows.split_at(rows.iter().position(|row| row[0] == "effect").expect("the table of effects"));
+    let of_events = variants!(
+        Event: Wake, Observed, ReadBack, Applied, EndTimeSet, SentUnstored, Disable, DisableIfStopped, Process, Force,
+        Hold, HoldAll
+    );
+    let of_effects = variants!(
+        Effect: Observe, ReadBack, Store, Send, SetEndTime, Note, Sign, Disabled, DisableRefused, Processed, ForceEnded,
+        Held
+    );
+    let has_row = |rows: &[Vec<&str>], word: &str| rows.iter().any(|row| row[0].contains(&format!("`{word}`")));
+    for word in of_events {
+        assert!(has_row(events, word), "add a row for the event `{word}` to LIFECYCLE.md, \"Events and effects\"");
+    }
+    for word in of_effects {
+        assert!(has_row(effects, word), "add a row for the effect `{word}` to LIFECYCLE.md, \"Events and effects\"");
     }
 }

@@ -1,6 +1,7 @@
-//! RULES.md as tests, written from that page. Here: what they share.
+//! RULES.md as tests, written from that page. This file has what they share.
 //!
-//! [`Facts`] says what a tick finds out, [`Rig`] drives one machine through time, [`assert_step`] says what came of it.
+//! [`Facts`] are a tick's findings, [`Rig`] drives one machine through time, [`assert_step`] checks the result of a
+//! step.
 
 mod actions;
 mod clock;
@@ -38,10 +39,10 @@ use super::policy::{Policy, PolicyNumbers};
 use super::remote::{EndTime, RemoteCampaign};
 use super::spend::{Spend, SpendDoubt, SpendField, SpendReading, SpendSource, SpendUnknown};
 
-/// The day on which the tests play.
+/// The day of the tests.
 const DAY: &str = "2026-11-22";
 
-/// A moment of that day: `12:00:00.5`; or of any day: `2026-11-23 00:00:00`.
+/// Returns a moment of that day: `12:00:00.5`; or of any day: `2026-11-23 00:00:00`.
 fn at(text: &str) -> DateTime<Utc> {
     let text = if text.contains(' ') { text.to_owned() } else { format!("{DAY} {text}") };
     chrono::NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S%.f").unwrap().and_utc()
@@ -55,7 +56,7 @@ fn cooling_until(text: &str) -> Phase {
     Phase::CoolingDown { until: at(text) }
 }
 
-/// A phase for each word; the cool-down ends in two minutes.
+/// Returns a phase for each word; a cool-down ends in two minutes.
 fn phase_of(word: PhaseWord, now: DateTime<Utc>) -> Phase {
     match word {
         PhaseWord::Idle => Phase::Idle,
@@ -65,7 +66,7 @@ fn phase_of(word: PhaseWord, now: DateTime<Utc>) -> Phase {
     }
 }
 
-/// A campaign that runs, with nothing against it.
+/// Returns a campaign that runs, and that nothing blocks.
 fn campaign() -> RemoteCampaign {
     RemoteCampaign {
         id: RemoteId(995_224),
@@ -86,7 +87,7 @@ fn campaign() -> RemoteCampaign {
     }
 }
 
-/// What a tick finds out. As it begins: 3.21 spent, 10,000 clicks left.
+/// A tick's findings. The initial ones: 3.21 spent, 10,000 clicks left.
 #[derive(Debug, Clone)]
 struct Facts {
     remote: Result<RemoteCampaign, RemoteFault>,
@@ -95,7 +96,7 @@ struct Facts {
     clicks: Result<u64, DatabaseFailure>,
     defect: Option<String>,
     active_urls: u64,
-    /// By how much our clock is ahead of TrafficStars'.
+    /// The time by which the guard's clock is ahead of TrafficStars'.
     clock: Option<Duration>,
 }
 
@@ -140,8 +141,8 @@ impl Facts {
         Self { clock: Some(by), ..self }
     }
 
-    /// A row with a negative click limit.
-    fn with_senseless_row(self) -> Self {
+    /// Adds a row with a negative click limit.
+    fn with_invalid_row(self) -> Self {
         Self { defect: Some("url 7 has a negative click limit".to_owned()), ..self }
     }
 
@@ -180,7 +181,7 @@ fn stopped() -> Facts {
     })
 }
 
-/// Out of funds and switched off.
+/// A campaign that is out of funds and switched off.
 fn blocked() -> Facts {
     running().with(|campaign| {
         campaign.active = Some(false);
@@ -189,7 +190,7 @@ fn blocked() -> Facts {
     })
 }
 
-/// Out of funds and switched on: money flows as soon as funds come.
+/// A campaign that is out of funds and switched on: it spends as soon as funds come.
 fn unfunded() -> Facts {
     running().with(|campaign| {
         campaign.status = Some("no_funds_active".to_owned());
@@ -201,7 +202,7 @@ fn unread() -> Facts {
     Facts::of(Err(RemoteFault::Failed("TrafficStars answered 502".to_owned())))
 }
 
-/// The tick ended before the answer came.
+/// A tick that ended before the answer came.
 fn late() -> Facts {
     Facts::of(Err(RemoteFault::Late)).spend_unknown()
 }
@@ -210,13 +211,13 @@ fn missing() -> Facts {
     Facts::of(Err(RemoteFault::NotFound)).spend_unknown()
 }
 
-/// It has answered 404 for 15 minutes.
+/// A campaign that has answered 404 for 15 minutes.
 fn gone() -> Facts {
     Facts::of(Err(RemoteFault::Gone))
 }
 
-/// A status word that the program does not know.
-fn untaught(active: bool) -> Facts {
+/// A campaign with a status word that the program does not know.
+fn unknown_word(active: bool) -> Facts {
     running().with(|campaign| {
         campaign.active = Some(active);
         campaign.status = Some("frozen".to_owned());
@@ -232,7 +233,7 @@ struct Rig {
 }
 
 impl Rig {
-    /// A machine in this phase at noon, all numbers at their defaults.
+    /// Returns a machine in this phase at noon, with all numbers at their defaults.
     fn new(phase: Phase) -> Self {
         Self::with(phase, |_| {})
     }
@@ -265,34 +266,36 @@ impl Rig {
         self.machine.phase().word()
     }
 
-    /// Goes to a time and begins the tick that must be due there.
+    /// Goes to a time and begins the tick that must be due then.
     #[track_caller]
     fn begin_tick(&mut self, time: &str) -> QuestionId {
         self.now = at(time);
         let effects = self.wake();
-        let [Effect::Observe { operation, .. }] = effects[..] else { panic!("no tick is due at {time}: {effects:?}") };
-        operation
+        let [Effect::Observe { question_id, .. }] = effects[..] else {
+            panic!("no tick is due at {time}: {effects:?}")
+        };
+        question_id
     }
 
-    fn observed(&mut self, operation: QuestionId, facts: &Facts) -> Vec<Effect> {
+    fn observed(&mut self, question_id: QuestionId, facts: &Facts) -> Vec<Effect> {
         let observation = Box::new(facts.observation(self.now));
-        self.event(Event::Observed { operation, observation })
+        self.event(Event::Observed { question_id, observation })
     }
 
-    /// A whole tick at this time.
+    /// Runs a whole tick at this time.
     #[track_caller]
     fn tick(&mut self, time: &str, facts: &Facts) -> Vec<Effect> {
-        let operation = self.begin_tick(time);
-        self.observed(operation, facts)
+        let question_id = self.begin_tick(time);
+        self.observed(question_id, facts)
     }
 
-    /// A whole tick at this time, which the machine must be ready for, after whatever wakes come before.
+    /// Runs the next tick that is due, at its time.
     #[track_caller]
     fn next_tick(&mut self, facts: &Facts) -> Vec<Effect> {
         self.now = self.now.max(self.machine.next_tick_at());
         let effects = self.wake();
-        let [Effect::Observe { operation, .. }] = effects[..] else { panic!("no tick is due: {effects:?}") };
-        self.observed(operation, facts)
+        let [Effect::Observe { question_id, .. }] = effects[..] else { panic!("no tick is due: {effects:?}") };
+        self.observed(question_id, facts)
     }
 
     /// Goes to the read-back that is due next, and answers it.
@@ -300,15 +303,15 @@ impl Rig {
     fn read_back(&mut self, facts: &Facts) -> Vec<Effect> {
         self.now = self.machine.next_wake().unwrap();
         let effects = self.wake();
-        let [Effect::ReadBack { operation }] = effects[..] else { panic!("no read-back is due: {effects:?}") };
-        self.read_back_answer(operation, facts)
+        let [Effect::ReadBack { question_id }] = effects[..] else { panic!("no read-back is due: {effects:?}") };
+        self.read_back_answer(question_id, facts)
     }
 
-    fn read_back_answer(&mut self, operation: QuestionId, facts: &Facts) -> Vec<Effect> {
-        self.event(Event::ReadBack { operation, remote: facts.remote.clone().map(Box::new) })
+    fn read_back_answer(&mut self, question_id: QuestionId, facts: &Facts) -> Vec<Effect> {
+        self.event(Event::ReadBack { question_id, remote: facts.remote.clone().map(Box::new) })
     }
 
-    /// The answer to the action that is in flight.
+    /// Answers the action in flight.
     #[track_caller]
     fn applied(&mut self, outcome: Outcome) -> Vec<Effect> {
         let action = self.action_id();
@@ -326,7 +329,7 @@ impl Rig {
         self.machine.action().unwrap().id
     }
 
-    /// Answers the action in flight, and shows it to the read-back.
+    /// Accepts the action in flight, and confirms it by the read-back.
     #[track_caller]
     fn confirm(&mut self) -> Vec<Effect> {
         self.applied(Outcome::Accepted);
@@ -340,8 +343,8 @@ impl Rig {
     }
 }
 
-/// The one assertion on a step: what it sends, if anything, and the state it leaves. Whatever is sent was stored before
-/// it in the same step, as requested.
+/// Checks a step: the request that it sends, if any, and the state after it. Every request was stored before it in the
+/// same step, as requested.
 #[track_caller]
 fn assert_step(what: &str, rig: &Rig, effects: &[Effect], request: Option<ActionKind>, phase: PhaseWord) {
     let sent: Vec<ActionKind> = sends(effects).map(|request| request.kind).collect();
@@ -350,7 +353,7 @@ fn assert_step(what: &str, rig: &Rig, effects: &[Effect], request: Option<Action
     assert_stored_before_sent(effects);
 }
 
-/// Every request that changes something has a journal entry stored before it was sent.
+/// Checks that every request that changes something has a journal entry, stored before it was sent.
 #[track_caller]
 fn assert_stored_before_sent(effects: &[Effect]) {
     for (position, effect) in effects.iter().enumerate() {
@@ -369,12 +372,12 @@ fn records(effects: &[Effect]) -> impl DoubleEndedIterator<Item = &Record> {
     effects.iter().filter_map(|effect| if let Effect::Store(record) = effect { Some(&**record) } else { None })
 }
 
-/// The journal entries that a step writes.
+/// Returns the journal entries that a step writes.
 fn entries(effects: &[Effect]) -> impl DoubleEndedIterator<Item = &Action> {
     records(effects).filter_map(|record| record.entry.as_ref())
 }
 
-/// The notes of a step that this picks.
+/// Counts the notes of a step that fit.
 fn notes(effects: &[Effect], pick: impl Fn(&Note) -> bool) -> usize {
     effects.iter().filter(|effect| matches!(effect, Effect::Note(note) if pick(note))).count()
 }

@@ -10,14 +10,14 @@ fn observing(phase: Phase) -> Rig {
     Rig::with(phase, |numbers| numbers.mode = Mode::Observe)
 }
 
-/// The kinds of the `observed-only` entries that a step writes.
+/// Returns the kinds of the `observed-only` entries that a step writes.
 fn observed_only(effects: &[Effect]) -> Vec<ActionKind> {
     assert!(entries(effects).all(|entry| entry.step == Step::ObservedOnly));
     entries(effects).map(|entry| entry.kind).collect()
 }
 
 #[test]
-fn observe_mode_decides_keeps_the_state_and_sends_nothing() {
+fn observe_mode_decides_and_keeps_the_state_and_sends_nothing() {
     let facts = [
         (stopped().clicks(20_000), Some(Activate)),
         (running().clicks(20_000), None),
@@ -59,7 +59,7 @@ fn observe_mode_journals_whenever_the_decision_changes_and_only_then() {
 }
 
 #[test]
-fn observe_mode_journals_changes_while_cooling_down_too() {
+fn observe_mode_journals_changes_during_a_cool_down_too() {
     let mut rig = Rig::with(cooling_until("12:30:00"), |numbers| {
         (numbers.mode, numbers.cooldown) = (Mode::Observe, Duration::minutes(30));
     });
@@ -72,7 +72,7 @@ fn observe_mode_journals_changes_while_cooling_down_too() {
 }
 
 #[test]
-fn what_was_journalled_is_journalled_anew_once_it_has_acted_in_between() {
+fn after_act_mode_in_between_an_observed_decision_is_journalled_again() {
     let mut rig = observing(Phase::Idle);
     let due = stopped().clicks(20_000);
     assert_eq!(observed_only(&rig.tick("23:57:00", &due)), [Activate]);
@@ -84,7 +84,7 @@ fn what_was_journalled_is_journalled_anew_once_it_has_acted_in_between() {
 }
 
 #[test]
-fn observe_mode_pays_no_end_time() {
+fn observe_mode_sets_no_owed_end_time() {
     let promise = Promise { phase: Phase::PausedGuarded, since: at("11:00:00"), end_time_owed: true };
     let mut rig = Rig::from_record(at("12:00:00"), promise, None, |numbers| numbers.mode = Mode::Observe);
     let effects = rig.tick("12:00:00", &stopped());
@@ -92,7 +92,7 @@ fn observe_mode_pays_no_end_time() {
 }
 
 #[test]
-fn an_action_in_flight_is_followed_to_its_end_in_observe_mode() {
+fn in_observe_mode_an_action_in_flight_is_followed_to_its_end() {
     let mut rig = Rig::new(Phase::Idle);
     rig.tick("12:00:00", &stopped().clicks(20_000));
     rig.policy = observing(Phase::Idle).policy;
@@ -101,7 +101,7 @@ fn an_action_in_flight_is_followed_to_its_end_in_observe_mode() {
 }
 
 #[test]
-fn an_end_time_on_its_way_is_followed_to_its_end_in_observe_mode() {
+fn in_observe_mode_an_end_time_in_flight_is_followed_to_its_end() {
     let promise = Promise { phase: Phase::PausedGuarded, since: at("11:00:00"), end_time_owed: true };
     let mut rig = Rig::from_record(at("12:00:00"), promise, None, |_| {});
     rig.tick("12:00:00", &stopped());
@@ -115,7 +115,7 @@ fn an_end_time_on_its_way_is_followed_to_its_end_in_observe_mode() {
 }
 
 #[test]
-fn it_is_unguarded_if_it_runs_without_a_promise_and_its_clicks_or_its_limit_are_used_up() {
+fn a_campaign_is_unguarded_if_it_runs_without_a_promise_and_its_clicks_or_its_limit_are_used_up() {
     let cases = [
         (Phase::Idle, running().spend("10.00"), true),
         (Phase::ActiveGuarded, running().spend("10.00"), true),
@@ -135,27 +135,27 @@ fn it_is_unguarded_if_it_runs_without_a_promise_and_its_clicks_or_its_limit_are_
     rig.tick("12:00:00", &running().clicks(5_000));
     assert!(rig.machine.unguarded(), "observe mode promises nothing");
     let effects = rig.tick("12:01:00", &running().clicks(4_900));
-    assert_eq!(notes(&effects, |note| matches!(note, Note::Unguarded(_))), 0, "told once");
+    assert_eq!(notes(&effects, |note| matches!(note, Note::Unguarded(_))), 0, "reported once");
     rig.tick("12:02:00", &late());
     assert!(rig.machine.unguarded(), "a failed read says nothing new");
     let effects = rig.tick("12:03:00", &running().clicks(4_800));
-    assert_eq!(notes(&effects, |note| matches!(note, Note::Unguarded(_))), 0, "still told once");
+    assert_eq!(notes(&effects, |note| matches!(note, Note::Unguarded(_))), 0, "still reported once");
 }
 
 #[test]
-fn blocked_is_told_when_it_begins_when_it_ends_and_not_by_a_failed_read() {
+fn blocked_is_reported_when_it_begins_and_when_it_ends_and_not_after_a_failed_read() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
-    let told = |effects: &[Effect]| notes(effects, |note| matches!(note, Note::Blocked(_)));
-    for (facts, news, is_blocked) in
+    let reported = |effects: &[Effect]| notes(effects, |note| matches!(note, Note::Blocked(_)));
+    for (facts, reports, is_blocked) in
         [(blocked(), 1, true), (blocked(), 0, true), (unread(), 0, true), (running(), 1, false), (running(), 0, false)]
     {
         let effects = rig.next_tick(&facts);
-        assert_eq!((told(&effects), rig.machine.blocked().is_some()), (news, is_blocked), "{facts:?}");
+        assert_eq!((reported(&effects), rig.machine.blocked().is_some()), (reports, is_blocked), "{facts:?}");
     }
 }
 
 #[test]
-fn an_adopted_campaign_gets_an_end_time_only_where_that_is_set_and_it_has_none() {
+fn an_adopted_campaign_gets_an_end_time_only_if_that_is_configured_and_it_has_none() {
     let tomorrow = at("2026-11-23 12:00:00");
     for (set, facts, request) in [
         (true, running(), Some(SetEndTime)),
@@ -175,7 +175,7 @@ fn an_adopted_campaign_gets_an_end_time_only_where_that_is_set_and_it_has_none()
 }
 
 #[test]
-fn an_adopted_campaign_whose_end_time_failed_gets_it_at_the_next_tick_but_not_past_the_day_end() {
+fn an_adopted_campaign_whose_end_time_failed_gets_it_at_the_next_tick_but_not_after_the_day_end() {
     let mut rig = Rig::with(Phase::Idle, |numbers| numbers.adopt_sets_end_time = true);
     let facts = running().clicks(20_000);
     rig.tick("12:00:00", &facts);

@@ -37,7 +37,7 @@ impl Rig {
         self.event(Event::Hold { order: ORDER, hold })
     }
 
-    /// The tick that an order has made due, at once.
+    /// Runs the tick that an order has made due at once.
     #[track_caller]
     fn tick_at_once(&mut self, facts: &Facts) -> Vec<Effect> {
         assert!(self.machine.next_wake().is_some_and(|at| at <= self.now), "a tick is due at once");
@@ -45,7 +45,7 @@ impl Rig {
     }
 }
 
-/// What came of a forced action, if it has ended.
+/// Returns the result of a forced action, if it has ended.
 fn end_of_force(effects: &[Effect]) -> Option<Result<(), ForceFailure>> {
     effects.iter().find_map(|effect| {
         if let Effect::ForceEnded { order: ORDER, result } = effect { Some(result.clone()) } else { None }
@@ -95,7 +95,7 @@ fn a_tick_that_began_before_the_order_does_not_count() {
 }
 
 #[test]
-fn an_order_to_process_reads_a_campaign_again_that_was_not_there() {
+fn an_order_to_process_reads_a_campaign_that_was_gone_again() {
     let mut rig = Rig::new(Phase::Idle);
     rig.tick("12:00:00", &gone());
     rig.event(Event::Process { order: ORDER });
@@ -104,7 +104,7 @@ fn an_order_to_process_reads_a_campaign_again_that_was_not_there() {
 }
 
 #[test]
-fn a_forced_activation_is_sent_whatever_spend_and_clicks_say_and_is_guarded_afterwards() {
+fn a_forced_activation_is_sent_without_regard_to_spend_and_clicks_and_is_guarded_afterwards() {
     let facts = [
         stopped().clicks(0),
         stopped().spend("99.00"),
@@ -127,7 +127,7 @@ fn a_forced_activation_is_sent_whatever_spend_and_clicks_say_and_is_guarded_afte
 }
 
 #[test]
-fn a_forced_activation_of_what_runs_already_sends_nothing_and_guards_it() {
+fn a_forced_activation_of_a_running_campaign_sends_nothing_and_guards_it() {
     let mut rig = Rig::new(Phase::PausedGuarded);
     rig.force(force(ForceKind::Activate));
     let effects = rig.tick_at_once(&running().clicks(0));
@@ -136,7 +136,7 @@ fn a_forced_activation_of_what_runs_already_sends_nothing_and_guards_it() {
 }
 
 #[test]
-fn a_forced_activation_is_refused_with_the_time_when_it_becomes_possible() {
+fn a_forced_activation_is_refused_with_the_time_from_which_it_is_possible() {
     let midnight = at("2026-11-23 00:00:00");
     let cases = [
         (Phase::CoolingDown { until: at("12:02:00") }, "12:00:00", None, Some(at("12:02:00")), "cools down"),
@@ -154,7 +154,7 @@ fn a_forced_activation_is_refused_with_the_time_when_it_becomes_possible() {
         assert!(said.contains(reason), "{said}");
         assert_eq!(at, possible_at, "{said}");
     }
-    for (facts, reason) in [(blocked(), "cannot help"), (unread(), "unknown"), (untaught(true), "unknown")] {
+    for (facts, reason) in [(blocked(), "will not run it"), (unread(), "unknown"), (unknown_word(true), "unknown")] {
         let mut rig = Rig::new(Phase::Idle);
         rig.force(force(ForceKind::Activate));
         let effects = rig.tick_at_once(&facts);
@@ -168,7 +168,7 @@ fn a_forced_activation_is_refused_with_the_time_when_it_becomes_possible() {
 }
 
 #[test]
-fn a_forced_pause_is_sent_at_once_and_without_reading_whatever_the_state() {
+fn a_forced_pause_is_sent_at_once_and_without_a_read_in_every_state() {
     let phases = [Phase::Idle, Phase::ActiveGuarded, Phase::PausedGuarded, cooling_until("12:01:30")];
     for phase in phases {
         for held in [None, Some(hold(false, None))] {
@@ -184,7 +184,7 @@ fn a_forced_pause_is_sent_at_once_and_without_reading_whatever_the_state() {
 }
 
 #[test]
-fn a_forced_pause_waits_for_an_activation_in_flight_and_overtakes_one_that_waits_to_be_shown() {
+fn a_forced_pause_waits_for_an_activation_in_flight_and_overtakes_one_that_awaits_its_effect() {
     let mut rig = Rig::new(Phase::Idle);
     rig.tick("12:00:00", &stopped().clicks(20_000));
     let effects = rig.force(force(ForceKind::Pause));
@@ -205,9 +205,9 @@ fn a_forced_pause_that_waits_is_not_sent_once_the_mode_is_observe() {
     assert_eq!(sends(&[effects, rig.applied(Outcome::Accepted)].concat()).count(), 0);
 }
 
-/// Of the debt of an earlier adoption, say.
+/// It may owe an end time since an earlier adoption, for example.
 #[test]
-fn a_forced_activation_of_what_is_promised_to_run_leaves_what_it_is_owed() {
+fn a_forced_activation_of_a_campaign_that_is_promised_to_run_leaves_its_owed_end_time() {
     let promise = Promise { phase: Phase::ActiveGuarded, since: at("11:00:00"), end_time_owed: true };
     let mut rig = Rig::from_record(at("12:00:00"), promise, None, |_| {});
     rig.force(force(ForceKind::Activate));
@@ -218,7 +218,7 @@ fn a_forced_activation_of_what_is_promised_to_run_leaves_what_it_is_owed() {
 }
 
 #[test]
-fn a_forced_pause_joins_the_pause_that_is_under_way() {
+fn a_forced_pause_waits_for_the_pause_that_is_under_way() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     rig.tick("12:00:00", &running().clicks(0));
     let effects = rig.force(force(ForceKind::Pause));
@@ -227,7 +227,7 @@ fn a_forced_pause_joins_the_pause_that_is_under_way() {
 }
 
 #[test]
-fn a_forced_pause_is_sent_anew_where_nobody_knows_whether_the_last_one_came_about() {
+fn a_forced_pause_is_sent_again_if_the_result_of_the_last_one_is_unknown() {
     let mut unclear = Rig::new(Phase::ActiveGuarded);
     unclear.tick("12:00:00", &running().clicks(0));
     unclear.applied(Outcome::Unclear("the answer was lost".to_owned()));
@@ -262,12 +262,12 @@ fn a_forced_action_that_fails_says_so() {
 }
 
 #[test]
-fn what_the_table_will_make_of_a_forced_action_is_said() {
+fn the_answer_to_a_force_warns_of_what_the_table_will_do_with_it() {
     let cases = [
         (ForceKind::Activate, stopped().clicks(0), Some("pauses it again")),
         (ForceKind::Activate, stopped().spend("10.00"), Some("nothing guards it")),
         (ForceKind::Activate, stopped().clicks(10_000), None),
-        (ForceKind::Pause, running().clicks(20_000), Some("run again")),
+        (ForceKind::Pause, running().clicks(20_000), Some("activated again")),
         (ForceKind::Pause, running().spend("10.00"), Some("nothing guards it")),
         (ForceKind::Pause, running().clicks(10_000), None),
     ];
@@ -286,7 +286,7 @@ fn what_the_table_will_make_of_a_forced_action_is_said() {
 }
 
 #[test]
-fn what_is_forced_once_is_followed_to_its_end_and_then_nothing_is_guarded() {
+fn a_force_that_works_once_is_followed_to_its_end_and_nothing_is_guarded_afterwards() {
     let mut rig = Rig::new(Phase::Idle);
     rig.force(Force { once: true, ..force(ForceKind::Activate) });
     rig.event(Event::Disable { pause: false });
@@ -300,11 +300,11 @@ fn what_is_forced_once_is_followed_to_its_end_and_then_nothing_is_guarded() {
     rig.force(Force { once: true, ..force(ForceKind::Activate) });
     let effects = rig.tick_at_once(&blocked());
     refusal(&effects);
-    assert!(effects.contains(&Effect::Disabled { stopped: false }), "refused, and gone");
+    assert!(effects.contains(&Effect::Disabled { stopped: false }), "refused, and its actor ends");
 }
 
 #[test]
-fn on_hold_nothing_is_sent_and_everything_is_shown() {
+fn on_hold_nothing_is_sent_and_all_facts_are_shown() {
     for phase in [Phase::Idle, Phase::ActiveGuarded, Phase::PausedGuarded, cooling_until("12:30:00")] {
         for facts in [stopped().clicks(20_000), running().clicks(0), stopped(), running(), running().spend("10.00")] {
             let mut rig = Rig::new(phase);
@@ -318,7 +318,7 @@ fn on_hold_nothing_is_sent_and_everything_is_shown() {
 }
 
 #[test]
-fn what_runs_past_a_threshold_on_hold_is_unguarded_unless_the_hold_keeps_it_paused() {
+fn a_campaign_on_hold_that_runs_past_a_threshold_is_unguarded_unless_the_hold_pauses() {
     for (pause, facts, unguarded) in [
         (false, running().clicks(0), true),
         (false, running().spend("10.00"), true),
@@ -330,13 +330,13 @@ fn what_runs_past_a_threshold_on_hold_is_unguarded_unless_the_hold_keeps_it_paus
         rig.hold(Some(hold(pause, None)));
         let effects = rig.tick("12:00:00", &facts);
         assert_eq!(rig.machine.unguarded(), unguarded, "pause {pause}, {facts:?}");
-        let told = notes(&effects, |note| matches!(note, Note::Unguarded(why) if why.starts_with("it is on hold; ")));
-        assert_eq!(told, usize::from(unguarded), "pause {pause}, {facts:?}");
+        let noted = notes(&effects, |note| matches!(note, Note::Unguarded(why) if why.starts_with("it is on hold; ")));
+        assert_eq!(noted, usize::from(unguarded), "pause {pause}, {facts:?}");
     }
 }
 
 #[test]
-fn a_hold_is_answered_when_nothing_is_on_its_way_any_more() {
+fn a_hold_is_answered_when_nothing_is_in_flight() {
     let mut rig = Rig::new(Phase::Idle);
     rig.tick("12:00:00", &stopped().clicks(20_000));
     assert!(!is_held(&rig.hold(Some(hold(false, None)))));
@@ -344,7 +344,7 @@ fn a_hold_is_answered_when_nothing_is_on_its_way_any_more() {
 }
 
 #[test]
-fn a_cool_down_that_ends_on_hold_is_paused_guarded_and_decides_nothing() {
+fn a_cool_down_that_ends_on_hold_becomes_paused_guarded_and_decides_nothing() {
     let mut rig = Rig::new(cooling_until("12:02:00"));
     rig.hold(Some(hold(false, None)));
     let effects = rig.tick("12:02:00", &stopped().clicks(20_000));
@@ -352,7 +352,7 @@ fn a_cool_down_that_ends_on_hold_is_paused_guarded_and_decides_nothing() {
 }
 
 #[test]
-fn a_hold_with_pause_keeps_it_paused() {
+fn a_hold_with_pause_keeps_the_campaign_paused() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     rig.hold(Some(hold(true, None)));
     let effects = rig.tick("12:00:00", &stopped().clicks(20_000));
@@ -366,7 +366,7 @@ fn a_hold_with_pause_keeps_it_paused() {
     }
     assert!(is_held(&rig.hold(None)));
     let effects = rig.tick_at_once(&stopped().clicks(20_000));
-    assert_step("released while it cools down", &rig, &effects, None, CoolingDown);
+    assert_step("released during its cool-down", &rig, &effects, None, CoolingDown);
 }
 
 #[test]
@@ -380,11 +380,11 @@ fn a_hold_is_stored_ends_by_itself_and_survives_a_restart() {
     rig.tick("12:01:00", &stopped().clicks(20_000));
     let effects = rig.tick("12:02:00", &stopped().clicks(20_000));
     assert!(records(&effects).any(|record| record.hold == HoldChange::Release));
-    assert_step("its time is up", &rig, &effects, Some(Activate), ActiveGuarded);
+    assert_step("the hold has expired", &rig, &effects, Some(Activate), ActiveGuarded);
 }
 
 #[test]
-fn the_hold_on_all_counts_beside_its_own_and_the_one_that_pauses_wins() {
+fn the_hold_on_all_counts_in_addition_to_the_campaigns_own_and_the_one_with_pause_wins() {
     let mut rig = Rig::new(Phase::Idle);
     rig.hold(Some(hold(false, None)));
     let all = Hold { reason: Some("wrong page".to_owned()), ..hold(true, None) };
@@ -409,12 +409,12 @@ fn observe_mode_sends_nothing_on_a_hold_with_pause_and_journals_it_once() {
 }
 
 #[test]
-fn an_order_looks_anew_at_a_campaign_that_was_not_there() {
+fn an_order_reads_a_campaign_that_was_gone_again() {
     for kind in [ForceKind::Activate, ForceKind::Pause] {
         let mut rig = Rig::new(Phase::Idle);
         rig.tick("12:00:00", &gone());
         let effects = rig.force(Force { unless_stopped: true, ..force(kind) });
-        assert_eq!(end_of_force(&effects), None, "a 404 of a moment ago refuses and satisfies nothing");
+        assert_eq!(end_of_force(&effects), None, "an earlier 404 neither refuses nor fulfils the order");
         let effects = [effects, rig.wake()].concat();
         let reads = |effect: &Effect| matches!(effect, Effect::Observe { read_remote: true, .. });
         assert!(effects.iter().any(reads), "{kind:?}: {effects:?}");
@@ -422,12 +422,12 @@ fn an_order_looks_anew_at_a_campaign_that_was_not_there() {
 }
 
 #[test]
-fn a_pause_that_was_forced_behind_an_activation_is_sent_though_the_generator_is_disabled_meanwhile() {
+fn a_pause_that_was_forced_behind_an_activation_is_sent_although_the_generator_is_disabled_meanwhile() {
     let mut rig = Rig::new(Phase::Idle);
     rig.tick("12:00:00", &stopped().clicks(20_000));
     rig.force(force(ForceKind::Pause));
     let effects = rig.event(Event::Disable { pause: false });
-    assert_eq!(end_of_force(&effects), None, "it is still to come");
+    assert_eq!(end_of_force(&effects), None, "it is still due");
     let effects = rig.applied(Outcome::Accepted);
     assert_step("the pause follows the activation", &rig, &effects, Some(Pause), CoolingDown);
     let effects = rig.confirm();
@@ -436,7 +436,7 @@ fn a_pause_that_was_forced_behind_an_activation_is_sent_though_the_generator_is_
 }
 
 #[test]
-fn only_what_was_seen_stopped_and_may_not_be_started_counts_as_seen_stopped() {
+fn a_campaign_counts_as_seen_stopped_only_if_it_was_read_stopped_and_may_not_be_started() {
     let seen = |phase, facts: Option<&Facts>| {
         let mut rig = Rig::new(phase);
         rig.now = at("12:00:00");
@@ -446,13 +446,13 @@ fn only_what_was_seen_stopped_and_may_not_be_started_counts_as_seen_stopped() {
     let few = stopped().clicks(1_000);
     assert!(seen(Phase::PausedGuarded, Some(&few)) && seen(Phase::Idle, Some(&few)));
     assert!(!seen(Phase::PausedGuarded, None), "it was not read");
-    assert!(!seen(Phase::Idle, Some(&stopped().clicks(20_000))), "its activation is on its way");
+    assert!(!seen(Phase::Idle, Some(&stopped().clicks(20_000))), "its activation is in flight");
     assert!(!seen(Phase::Idle, Some(&running().clicks(20_000))));
     assert!(!seen(Phase::PausedGuarded, Some(&gone())), "a failed read proves nothing");
 }
 
 #[test]
-fn what_becomes_of_a_campaign_that_is_released_is_what_the_table_says() {
+fn the_outlook_after_a_release_is_what_the_table_decides() {
     let outlook = |phase, facts: &Facts| {
         let mut rig = Rig::new(phase);
         rig.event(Event::HoldAll(Some(hold(true, None))));
@@ -481,7 +481,7 @@ fn what_becomes_of_a_campaign_that_is_released_is_what_the_table_says() {
 }
 
 #[test]
-fn what_is_on_hold_is_not_promised_to_run_while_the_hold_lasts() {
+fn a_campaign_on_hold_is_not_promised_to_run_while_the_hold_lasts() {
     let table = [
         (Phase::ActiveGuarded, None, Intent { promised_to_run: true, on_hold: false }),
         (Phase::PausedGuarded, None, Intent::default()),

@@ -1,7 +1,7 @@
 //! "What must hold always", as far as one campaign's machine can show it: 1, 2, 3, 4, 5, 7 and 9.
 //!
-//! A machine lives in a small world: a campaign at TrafficStars that obeys, refuses, answers late or not at all; others
-//! who start and stop it; facts that come and go; crashes. Every step is checked.
+//! A machine runs in a small world: a campaign at TrafficStars that obeys, refuses, answers late or not at all; others
+//! who start and stop it; facts that change; crashes. Every step is checked.
 
 use std::collections::VecDeque;
 
@@ -16,7 +16,7 @@ use crate::domain::policy::Mode;
 use crate::domain::remote::{RemoteStatus, StopCause};
 use crate::domain::status::Hold;
 
-/// What TrafficStars makes of a request.
+/// TrafficStars' reaction to a request.
 #[derive(Debug, Clone, Copy)]
 enum Reply {
     Accepted,
@@ -28,34 +28,34 @@ enum Reply {
     Postponed,
 }
 
-/// What happens next in the world.
+/// The next event in the world.
 #[derive(Debug, Clone)]
 enum Happening {
     Pass(i64),
-    /// The next wake comes, so many milliseconds late.
+    /// The next wake comes, this many milliseconds late.
     Wake(i64),
     AnswerTick,
     AnswerReadBack,
     AnswerAction(Reply),
     AnswerEndTime(bool),
     Foreign(Option<bool>),
-    /// The next reads: fine, failed, not found, an untaught word, blocked.
+    /// From now on reads show: 1 a failure, 2 a 404, 3 an unknown status word, 4 a block; else the campaign.
     Reads(u8),
     Spend(Option<i64>),
     Clicks(Option<u64>),
     Crash,
     Stale,
-    Release(bool),
+    Disable(bool),
     DisableIfStopped,
     Order(Order),
 }
 
-/// What an operator orders.
+/// An operator's order.
 #[derive(Debug, Clone, Copy)]
 enum Order {
     Process,
     Force(ForceKind, bool),
-    /// With `pause`, for so many minutes.
+    /// A hold, with `pause` or without, for this many minutes.
     Hold(bool, Option<i64>),
     HoldAll(bool),
     ReleaseHold,
@@ -99,16 +99,16 @@ fn happening() -> impl Strategy<Value = Happening> {
             .prop_map(Clicks),
         1 => Just(Crash),
         1 => Just(Stale),
-        1 => any::<bool>().prop_map(Release),
+        1 => any::<bool>().prop_map(Disable),
         1 => Just(DisableIfStopped),
         5 => order().prop_map(Order),
     ]
 }
 
-/// A question of the machine that is not answered yet.
+/// A question of the machine without an answer yet.
 #[derive(Debug, Clone, Copy)]
 struct Asked {
-    operation: QuestionId,
+    question_id: QuestionId,
     at: DateTime<Utc>,
     read_remote: bool,
     is_gone: bool,
@@ -126,17 +126,17 @@ struct World {
     tick: Option<Asked>,
     read_back: Option<Asked>,
     request: Option<Request>,
-    /// An end time that a pause has overtaken, and that is not answered yet.
+    /// An end time that a pause has overtaken, without an answer yet.
     overtaken: Option<Request>,
-    /// Those of accepted pauses that are still to be answered, the oldest first.
+    /// The accepted pauses whose end times have no answer yet, the oldest first.
     end_times: VecDeque<ActionId>,
-    /// Since the last tick began, an action was answered or settled: what the tick read is old.
+    /// Whether an action was answered or ended since the last tick began, so that the tick's facts are out of date.
     outdated: bool,
     disabling: bool,
-    released: bool,
+    disabled: bool,
     stored_hold: Option<Hold>,
     hold_all: Option<Hold>,
-    /// Orders that are not answered yet.
+    /// Orders without an answer yet.
     unanswered: std::collections::BTreeMap<OrderId, Order>,
     last_order: u64,
 }
@@ -159,7 +159,7 @@ impl World {
             end_times: VecDeque::new(),
             outdated: false,
             disabling: false,
-            released: false,
+            disabled: false,
             stored_hold: None,
             hold_all: None,
             unanswered: std::collections::BTreeMap::new(),
@@ -193,7 +193,7 @@ impl World {
         self.campaign.status = Some(if active { "enabled" } else { "paused" }.to_owned());
     }
 
-    /// The request has the effect that it asks for.
+    /// Carries out a request in the world.
     fn obey(&mut self, request: Request) {
         match request.kind {
             ActionKind::Activate => {
@@ -210,7 +210,7 @@ impl World {
             || self.journal.as_ref().is_some_and(|entry| matches!(entry.step, Step::Requested | Step::Accepted))
     }
 
-    /// Whether an action is open that a decision waits for: none waits for an end time.
+    /// Whether a decision waits for an action: no decision waits for an end time.
     fn is_decision_held(&self) -> bool {
         self.is_action_open() && self.journal.as_ref().is_none_or(|entry| entry.kind != ActionKind::SetEndTime)
     }
@@ -223,7 +223,7 @@ impl World {
             Happening::AnswerReadBack => {
                 if let Some(asked) = self.read_back.take() {
                     let remote = self.facts().remote.map(Box::new);
-                    self.step(Event::ReadBack { operation: asked.operation, remote });
+                    self.step(Event::ReadBack { question_id: asked.question_id, remote });
                 }
             }
             Happening::AnswerAction(reply) => self.answer_action(reply),
@@ -250,7 +250,7 @@ impl World {
                 self.step(Event::Applied { action, outcome: Outcome::Accepted });
                 self.step(Event::EndTimeSet { action, outcome: Outcome::Accepted });
             }
-            Happening::Release(pause) => {
+            Happening::Disable(pause) => {
                 self.disabling = true;
                 self.step(Event::Disable { pause });
             }
@@ -263,7 +263,7 @@ impl World {
     }
 
     fn order(&mut self, kind: Order) {
-        if self.released {
+        if self.disabled {
             return;
         }
         self.last_order += 1;
@@ -307,7 +307,7 @@ impl World {
         self.unanswered.values().any(|order| matches!(order, Order::Force(..)))
     }
 
-    /// Whether it is on hold without being kept paused.
+    /// Whether it is on hold without `pause`.
     fn is_left_alone(&self) -> bool {
         self.rig.machine.hold(self.rig.now).is_some_and(|hold| !hold.pause)
     }
@@ -316,14 +316,14 @@ impl World {
         let Some(due) = self.rig.machine.next_wake() else {
             let waits = self.tick.is_some()
                 || self.disabling && (self.read_back.is_some() || self.is_action_open() || self.is_write_out());
-            assert!(self.released || waits, "it sleeps for good: {self:#?}");
+            assert!(self.disabled || waits, "it never wakes again: {self:#?}");
             return;
         };
         self.rig.now = self.rig.now.max(due) + Duration::milliseconds(late_ms);
         let effects = self.step(Event::Wake);
         let asked = effects.iter().any(|effect| matches!(effect, Effect::Observe { .. } | Effect::ReadBack { .. }));
         let moved_on = self.rig.machine.next_wake().is_none_or(|next| next > self.rig.now);
-        assert!(asked || moved_on, "a wake that did nothing is due again at once: {self:#?}");
+        assert!(asked || moved_on, "a wake that did nothing leads to another one at once: {self:#?}");
     }
 
     fn answer_tick(&mut self) {
@@ -334,24 +334,25 @@ impl World {
         let observation = facts.observation(self.rig.now);
         let judged = Judgement::new(&observation, &self.rig.policy, self.rig.now);
         let (was_held, outdated, was_forcing) = (self.is_decision_held(), self.outdated, self.is_forcing());
-        // What is forced goes by no spend that might be too old: it waits for the end of the cool-down alone.
+        // A forced action does not depend on the spend, so its facts cannot be too old: only the cool-down's end
+        // counts.
         let cooled_down_at = self.rig.machine.phase().cooling_down_until();
         let facts_at = if was_forcing { self.rig.now } else { asked.at };
         let cooling_down = cooled_down_at.is_some_and(|until| facts_at < until);
-        let event = Event::Observed { operation: asked.operation, observation: Box::new(observation) };
+        let event = Event::Observed { question_id: asked.question_id, observation: Box::new(observation) };
         let effects = self.step(event);
         self.check_decision(&judged, cooling_down, &effects);
         let is_fresh = !outdated && !was_held && !self.disabling && !was_forcing && !self.is_left_alone();
         let must_pause = judged.status == RemoteStatus::Running
-            && judged.clicks == ClickLevel::UsedUp
-            && judged.spend != SpendLevel::Reached;
+            && judged.click_level == ClickLevel::UsedUp
+            && judged.spend_level != SpendLevel::Reached;
         if is_fresh && must_pause && self.rig.policy.mode == Mode::Act {
             let paused = sends(&effects).any(|request| request.kind == ActionKind::Pause);
-            assert!(paused, "3: it runs with its clicks used up, and is sent no pause: {self:#?}");
+            assert!(paused, "3: it runs with its clicks used up, and gets no pause: {self:#?}");
         }
     }
 
-    /// What a tick may send, by the facts it found.
+    /// Checks what a tick sends, by its facts.
     fn check_decision(&self, judged: &Judgement, cooling_down: bool, effects: &[Effect]) {
         for request in sends(effects) {
             let forced = entries(effects).any(|entry| entry.id == request.action && entry.trigger == Trigger::Force);
@@ -359,17 +360,17 @@ impl World {
             match request.kind {
                 ActionKind::Activate => {
                     assert!(matches!(judged.status, RemoteStatus::Stopped(_)), "1, 2, 4: {judged:?}");
-                    assert!(forced || judged.spend == SpendLevel::Below, "1: {judged:?}");
-                    let enough = matches!(judged.clicks, ClickLevel::Between | ClickLevel::Enough);
+                    assert!(forced || judged.spend_level == SpendLevel::Below, "1: {judged:?}");
+                    let enough = matches!(judged.click_level, ClickLevel::Between | ClickLevel::Enough);
                     assert!(forced || enough, "1: {judged:?}");
                     assert!(self.rig.machine.hold(self.rig.now).is_none(), "2: on hold");
                     assert!(!cooling_down, "2: cooling down");
                     assert!(!self.disabling, "2: disabled");
-                    assert!(self.rig.now < self.rig.policy.day_end_on(self.rig.now), "2: past the day end");
+                    assert!(self.rig.now < self.rig.policy.day_end_on(self.rig.now), "2: after the day end");
                     assert_eq!(request.end_time, self.rig.policy.day_end_on(self.rig.now));
                 }
                 ActionKind::Pause => {
-                    assert!(judged.status.may_run() || forced, "4: it was stopped already: {judged:?}");
+                    assert!(judged.status.may_run() || forced, "4: it was already stopped: {judged:?}");
                 }
                 ActionKind::SetEndTime => {
                     assert_eq!(judged.status, RemoteStatus::Stopped(StopCause::SwitchedOff), "4: {judged:?}");
@@ -402,49 +403,49 @@ impl World {
         self.outdated = outdated || (left && request.kind != ActionKind::SetEndTime);
     }
 
-    /// One step, with all that holds for every step.
+    /// Runs one step, and checks the rules for every step.
     fn step(&mut self, event: Event) -> Vec<Effect> {
-        let is_tick_or_release = matches!(event, Event::Observed { .. } | Event::ReadBack { .. });
+        let is_read = matches!(event, Event::Observed { .. } | Event::ReadBack { .. });
         let effects = self.rig.event(event);
         assert_stored_before_sent(&effects);
-        assert!(!self.released || effects.is_empty(), "released, and asks for {effects:?}");
+        assert!(!self.disabled || effects.is_empty(), "disabled, and requests {effects:?}");
         for effect in &effects {
             match effect {
-                Effect::Observe { operation, read_remote, is_gone } => {
+                Effect::Observe { question_id, read_remote, is_gone } => {
                     assert!(self.tick.is_none(), "a tick is overlapped");
                     self.outdated = false;
-                    let (operation, read_remote, is_gone) = (*operation, *read_remote, *is_gone);
-                    self.tick = Some(Asked { operation, at: self.rig.now, read_remote, is_gone });
+                    let (question_id, read_remote, is_gone) = (*question_id, *read_remote, *is_gone);
+                    self.tick = Some(Asked { question_id, at: self.rig.now, read_remote, is_gone });
                 }
-                Effect::ReadBack { operation } => {
+                Effect::ReadBack { question_id } => {
                     self.read_back =
-                        Some(Asked { operation: *operation, at: self.rig.now, read_remote: true, is_gone: false });
+                        Some(Asked { question_id: *question_id, at: self.rig.now, read_remote: true, is_gone: false });
                 }
                 Effect::Store(record) => self.store(record),
                 Effect::Send(request) => {
                     assert_eq!(self.rig.policy.mode, Mode::Act, "observe mode sends nothing");
                     let ordered = self.rig.machine.action().is_some_and(|action| action.trigger == Trigger::Force);
                     let unread = ordered && request.kind == ActionKind::Pause;
-                    assert!(is_tick_or_release || unread, "the status is read in the same tick");
+                    assert!(is_read || unread, "the status has to be read in the same tick");
                     let overtakes = request.kind == ActionKind::Pause
                         && self.request.is_some_and(|before| before.kind == ActionKind::SetEndTime);
                     assert!(self.request.is_none() || overtakes, "5: two actions are in flight");
-                    assert!(self.overtaken.is_none() || request.kind == ActionKind::Pause, "an end time comes late");
+                    assert!(self.overtaken.is_none() || request.kind == ActionKind::Pause, "two end times in flight");
                     self.overtaken = self.request.replace(*request).or(self.overtaken);
                 }
                 Effect::Disabled { .. } => {
-                    assert!(!self.is_write_out(), "released with a write under way");
-                    self.released = true;
+                    assert!(!self.is_write_out(), "disabled while a request is in flight");
+                    self.disabled = true;
                 }
                 Effect::DisableRefused(_) => self.disabling = false,
                 Effect::Processed { order } => self.answer(*order, |kind| matches!(kind, Order::Process)),
                 Effect::Held { order } => {
-                    assert!(!self.is_write_out(), "on hold with a write under way");
+                    assert!(!self.is_write_out(), "on hold while a request is in flight");
                     self.answer(*order, |kind| matches!(kind, Order::Hold(..) | Order::ReleaseHold));
                 }
                 Effect::ForceEnded { order, .. } => {
                     let kind = self.unanswered.remove(order);
-                    assert!(matches!(kind, Some(Order::Force(..))), "{order:?} is answered, and was {kind:?}");
+                    assert!(matches!(kind, Some(Order::Force(..))), "{order:?} is answered, but was {kind:?}");
                 }
                 Effect::SetEndTime(_) | Effect::Note(_) | Effect::Sign(_) => {}
             }
@@ -454,18 +455,18 @@ impl World {
         assert_eq!(
             (machine.phase(), machine.since()),
             (self.stored.phase, self.stored.since),
-            "7: a crash now loses it"
+            "7: a crash now would lose the promise"
         );
-        assert_eq!(machine.action(), self.journal.as_ref(), "7: the journal lags behind");
-        assert_eq!(machine.own_hold(), self.stored_hold.as_ref(), "7: a crash now loses the hold");
+        assert_eq!(machine.action(), self.journal.as_ref(), "7: the journal is out of date");
+        assert_eq!(machine.own_hold(), self.stored_hold.as_ref(), "7: a crash now would lose the hold");
         effects
     }
 
-    /// This order and those of its kind before it are answered.
+    /// Takes in that this order is answered, and the orders of its kind before it.
     fn answer(&mut self, order: OrderId, is_such: impl Fn(&Order) -> bool) {
         let before = self.unanswered.len();
         self.unanswered.retain(|number, kind| *number > order || !is_such(kind));
-        assert!(self.unanswered.len() < before, "{order:?} is answered twice, or to nobody");
+        assert!(self.unanswered.len() < before, "{order:?} is answered twice, or was never given");
     }
 
     fn store(&mut self, record: &Record) {
@@ -479,7 +480,7 @@ impl World {
         if let Some(before) = self.journal.as_ref().filter(|before| before.id != entry.id) {
             assert!(
                 !matches!(before.step, Step::Requested | Step::Accepted),
-                "5: {before:?} is not over, and {entry:?} begins"
+                "5: {entry:?} begins before {before:?} has ended"
             );
         }
         if matches!(entry.step, Step::Confirmed | Step::Failed) && entry.kind != ActionKind::SetEndTime {
@@ -488,9 +489,9 @@ impl World {
         self.journal = Some(entry.clone());
     }
 
-    /// All that was asked is lost; what was on its way may or may not have arrived.
+    /// Loses all open questions. A request in flight may or may not have arrived.
     fn crash(&mut self) {
-        if self.released {
+        if self.disabled {
             return;
         }
         if let Some(request) = self.request.take()
@@ -509,7 +510,7 @@ impl World {
         assert_eq!(self.rig.machine.phase().cooling_down_until(), until, "7: the cool-down is an absolute time");
     }
 
-    /// Faults off: everything is answered as it should be, for so many minutes.
+    /// Answers everything as it should be for this many minutes, without faults.
     fn calm(&mut self, minutes: i64) {
         (self.reads, self.spend) = (0, Some(1_000_000));
         let until = self.rig.now + Duration::minutes(minutes);
@@ -535,7 +536,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn what_must_hold_always_holds(
+    fn the_rules_hold_after_any_events(
         start in prop_oneof![Just("12:00:00"), Just("23:57:30"), Just("2028-02-28 23:40:00")],
         happenings in proptest::collection::vec(happening(), 1..300),
     ) {
@@ -549,11 +550,12 @@ proptest! {
     }
 
     #[test]
-    fn once_the_faults_are_over_it_comes_to_rest_as_it_should(
+    fn once_the_faults_are_over_the_campaign_reaches_the_state_that_its_facts_demand(
         happenings in proptest::collection::vec(happening(), 1..200),
     ) {
         let mut world = World::new(at("09:00:00"), Mode::Act);
-        for happening in happenings.into_iter().filter(|one| !matches!(one, Happening::Release(_) | Happening::DisableIfStopped)) {
+        let disables = |one: &Happening| matches!(one, Happening::Disable(_) | Happening::DisableIfStopped);
+        for happening in happenings.into_iter().filter(|one| !disables(one)) {
             world.happen(happening);
         }
         world.rig.now = world.rig.now.max(at("2026-11-23 01:00:00"));
@@ -569,7 +571,7 @@ proptest! {
         world.clicks = Some(10_000);
         world.calm(30);
         prop_assert!(world.is_running(), "undisturbed: {world:#?}");
-        prop_assert_eq!(world.rig.action_id(), action, "4: an undisturbed promise costs no write request");
+        prop_assert_eq!(world.rig.action_id(), action, "4: an undisturbed promise needs no request");
         prop_assert!(world.unanswered.is_empty(), "orders without an answer: {:?}", world.unanswered);
     }
 }

@@ -1,11 +1,11 @@
-//! A crash at any point: what is stored is enough to go on.
+//! A crash at any point: what is stored is enough to continue.
 
 use super::*;
 use crate::domain::action::Step;
 use ActionKind::{Activate, Pause, SetEndTime};
 use PhaseWord::{ActiveGuarded, CoolingDown, PausedGuarded};
 
-/// A machine built anew from the last record of these effects.
+/// Returns a machine that is built from the last record of these effects.
 fn restarted(rig: &Rig, effects: &[Effect], now: &str) -> Rig {
     let record = records(effects).next_back().unwrap();
     let unfinished = record.entry.clone().filter(|entry| matches!(entry.step, Step::Requested | Step::Accepted));
@@ -52,7 +52,7 @@ fn a_restart_keeps_the_promise_and_the_cool_down_to_its_absolute_end() {
 }
 
 #[test]
-fn a_cool_down_that_ended_while_nobody_ran_has_ended() {
+fn a_cool_down_that_ended_while_no_process_ran_has_ended() {
     let (rig, effects) = pause(true);
     let mut anew = restarted(&rig, &effects, "14:00:00");
     let effects = anew.tick("14:00:00", &stopped().ends(at("12:00:00")).clicks(20_000));
@@ -60,7 +60,7 @@ fn a_cool_down_that_ended_while_nobody_ran_has_ended() {
 }
 
 #[test]
-fn reading_the_remote_settles_what_was_left_unfinished_and_decides_in_the_same_tick() {
+fn a_read_after_a_restart_ends_an_unfinished_action_and_the_same_tick_decides() {
     for answered in [false, true] {
         let (rig, effects) = activation(answered);
         let mut anew = restarted(&rig, &effects, "12:05:00");
@@ -72,12 +72,12 @@ fn reading_the_remote_settles_what_was_left_unfinished_and_decides_in_the_same_t
         let mut anew = restarted(&rig, &effects, "12:05:00");
         let effects = anew.tick("12:05:00", &running().clicks(0));
         assert_eq!(entries(&effects).next().unwrap().step, Step::Failed);
-        assert_step("it runs still", &anew, &effects, Some(Pause), CoolingDown);
+        assert_step("it still runs", &anew, &effects, Some(Pause), CoolingDown);
     }
 }
 
 #[test]
-fn within_the_time_allowed_the_old_state_is_a_late_effect_after_a_restart_too() {
+fn within_confirm_within_the_old_state_is_a_late_effect_after_a_restart_too() {
     let (rig, effects) = pause(true);
     let mut anew = restarted(&rig, &effects, "12:00:10");
     let effects = anew.tick("12:00:10", &running().clicks(0));
@@ -89,7 +89,7 @@ fn within_the_time_allowed_the_old_state_is_a_late_effect_after_a_restart_too() 
 }
 
 #[test]
-fn a_request_that_never_left_before_the_crash_is_nobodys_interference() {
+fn a_request_that_was_not_sent_before_the_crash_is_no_foreign_change() {
     for ((rig, effects), still) in [(activation(false), stopped()), (pause(false), running())] {
         let mut anew = restarted(&rig, &effects, "12:05:00");
         let effects = anew.tick("12:05:00", &still);
@@ -98,7 +98,7 @@ fn a_request_that_never_left_before_the_crash_is_nobodys_interference() {
 }
 
 #[test]
-fn what_others_changed_while_nobody_ran_is_theirs() {
+fn a_change_by_others_while_no_process_ran_is_a_foreign_change() {
     for (phase, now) in [(Phase::ActiveGuarded, stopped()), (Phase::PausedGuarded, running())] {
         let mut rig = Rig::new(phase);
         let effects = rig.tick("12:00:00", &now);
@@ -107,7 +107,7 @@ fn what_others_changed_while_nobody_ran_is_theirs() {
 }
 
 #[test]
-fn an_activation_that_came_to_nothing_before_the_crash_accuses_nobody() {
+fn an_activation_that_failed_before_the_crash_is_no_foreign_change() {
     for (step, foreign) in [(Step::Failed, 0), (Step::Superseded, 0), (Step::Confirmed, 1)] {
         let mut rig = Rig::new(Phase::Idle);
         rig.tick("12:00:00", &stopped().clicks(20_000));
@@ -120,7 +120,7 @@ fn an_activation_that_came_to_nothing_before_the_crash_accuses_nobody() {
 }
 
 #[test]
-fn a_run_that_came_about_after_the_crash_holds_the_next_one_up_no_longer() {
+fn a_run_that_succeeded_after_the_crash_no_longer_delays_the_next_one() {
     let mut rig = Rig::with(Phase::Idle, |numbers| numbers.tick = Duration::seconds(10));
     let effects = rig.tick("12:00:00", &stopped().clicks(20_000));
     let mut anew = restarted(&rig, &effects, "12:00:40");
@@ -128,11 +128,11 @@ fn a_run_that_came_about_after_the_crash_holds_the_next_one_up_no_longer() {
     assert_step("it failed and backs off", &anew, &effects, None, ActiveGuarded);
     anew.tick("12:00:50", &running().clicks(20_000));
     let effects = anew.tick("12:01:00", &stopped().clicks(20_000));
-    assert_step("somebody else stopped it", &anew, &effects, Some(Activate), ActiveGuarded);
+    assert_step("someone else stopped it", &anew, &effects, Some(Activate), ActiveGuarded);
 }
 
 #[test]
-fn a_pause_whose_answer_the_crash_swallowed_gets_its_end_time() {
+fn a_pause_whose_answer_the_crash_lost_gets_its_end_time() {
     for answered in [false, true] {
         let (rig, effects) = pause(answered);
         let mut anew = restarted(&rig, &effects, "12:01:00");
@@ -143,7 +143,7 @@ fn a_pause_whose_answer_the_crash_swallowed_gets_its_end_time() {
 }
 
 #[test]
-fn an_end_time_that_was_set_before_the_crash_is_seen_to_be() {
+fn an_end_time_that_was_set_before_the_crash_is_recognised() {
     let promise = Promise { phase: Phase::PausedGuarded, since: at("11:00:00"), end_time_owed: true };
     let mut rig = Rig::from_record(at("12:00:00"), promise, None, |_| {});
     let effects = rig.tick("12:00:00.75", &stopped());
@@ -155,16 +155,16 @@ fn an_end_time_that_was_set_before_the_crash_is_seen_to_be() {
 }
 
 #[test]
-fn numbers_go_on_after_the_unfinished_actions() {
+fn action_numbers_continue_after_the_unfinished_actions() {
     let (rig, effects) = pause(true);
     let mut anew = restarted(&rig, &effects, "12:05:00");
     let old = anew.action_id();
     anew.tick("12:05:00", &running().clicks(0));
-    assert!(anew.action_id() > old, "an answer to the old one cannot be taken for the new one's");
+    assert!(anew.action_id() > old, "an answer to the old one cannot count as the new one's");
 }
 
 #[test]
-fn an_end_time_that_a_crash_left_on_its_way_and_that_shows_is_owed_no_more() {
+fn an_end_time_in_flight_at_a_crash_is_no_longer_owed_once_it_shows() {
     let promise = Promise { phase: Phase::ActiveGuarded, since: at("11:00:00"), end_time_owed: true };
     let mut rig = Rig::with(Phase::Idle, |numbers| numbers.adopt_sets_end_time = true);
     rig.machine = Machine::new(rig.now, &rig.policy, Some(promise), None);

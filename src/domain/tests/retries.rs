@@ -13,8 +13,8 @@ fn refused() -> Outcome {
     Outcome::Failed("listed under failed".to_owned())
 }
 
-/// It has sent its fifth run: the four before were refused, and each was waited for twice as long.
-fn refused_again_and_again() -> Rig {
+/// Returns a campaign after its fifth run: the four before were refused, and each wait was twice as long.
+fn refused_repeatedly() -> Rig {
     let mut rig = Rig::new(Phase::Idle);
     rig.tick("12:00:00", &wanted());
     for minutes in [1, 2, 4, 8] {
@@ -24,7 +24,7 @@ fn refused_again_and_again() -> Rig {
     rig
 }
 
-/// The minute of the next activation that is sent, each tick finding these facts; at most an hour on.
+/// Returns after how many minutes the next activation is sent, if each tick finds these facts; at most an hour.
 #[track_caller]
 fn minutes_until_run(rig: &mut Rig, facts: &Facts) -> i64 {
     let from = rig.now;
@@ -65,7 +65,7 @@ fn an_accepted_run_that_no_read_shows_backs_off_too() {
 }
 
 #[test]
-fn a_run_that_came_about_begins_the_row_anew() {
+fn after_a_run_that_succeeded_the_backoff_begins_anew() {
     let mut rig = Rig::new(Phase::Idle);
     rig.tick("12:00:00", &wanted());
     rig.applied(refused());
@@ -87,7 +87,7 @@ fn a_run_is_tried_at_once_when_the_remote_changes() {
         |campaign| campaign.approved = None,
     ];
     for change in changes {
-        let mut rig = refused_again_and_again();
+        let mut rig = refused_repeatedly();
         rig.applied(refused());
         let effects = rig.next_tick(&wanted());
         assert_step("it waits", &rig, &effects, None, ActiveGuarded);
@@ -97,30 +97,30 @@ fn a_run_is_tried_at_once_when_the_remote_changes() {
 }
 
 #[test]
-fn a_block_that_came_and_went_is_a_change_of_the_remote() {
-    let mut rig = refused_again_and_again();
+fn a_block_that_began_and_ended_is_a_change_of_the_remote() {
+    let mut rig = refused_repeatedly();
     rig.applied(refused());
     rig.next_tick(&wanted().with(|campaign| campaign.no_funds = true));
     let effects = rig.next_tick(&wanted());
     assert_step("funded again", &rig, &effects, Some(Activate), ActiveGuarded);
 }
 
-/// It may look as before the run when the funds are back: the read back alone has shown that they were gone.
+/// With the funds back, the campaign may look as before the run: only the read-back has shown that they were gone.
 #[test]
-fn a_run_that_failed_for_want_of_funds_waits_for_the_funds_and_no_longer() {
-    let mut rig = refused_again_and_again();
+fn a_run_that_failed_without_funds_waits_only_for_the_funds() {
+    let mut rig = refused_repeatedly();
     rig.applied(Outcome::Accepted);
     rig.read_back(&unfunded().clicks(20_000));
     assert_eq!(rig.machine.action().unwrap().step, Step::Failed);
     let effects = rig.next_tick(&unfunded().clicks(20_000));
     assert_step("without funds", &rig, &effects, None, ActiveGuarded);
     let effects = rig.next_tick(&wanted());
-    assert_step("funded, and switched off by somebody", &rig, &effects, Some(Activate), ActiveGuarded);
+    assert_step("funded, and switched off by someone", &rig, &effects, Some(Activate), ActiveGuarded);
 
     rig.applied(Outcome::Accepted);
     rig.read_back(&unfunded().clicks(20_000));
     let effects = rig.next_tick(&wanted());
-    assert_step("the same before any tick could see it", &rig, &effects, Some(Activate), ActiveGuarded);
+    assert_step("the same, before any tick has read it", &rig, &effects, Some(Activate), ActiveGuarded);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_run_that_is_read_back_out_of_funds_has_failed_at_once_and_nothing_is_sent_u
 }
 
 #[test]
-fn what_is_out_of_funds_and_switched_on_is_paused_once() {
+fn a_campaign_that_is_out_of_funds_and_switched_on_is_paused_once() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     let effects = rig.tick("12:00:00", &unfunded().clicks(100));
     assert_step("used up", &rig, &effects, Some(ActionKind::Pause), PhaseWord::CoolingDown);
@@ -157,7 +157,7 @@ fn what_is_out_of_funds_and_switched_on_is_paused_once() {
 }
 
 #[test]
-fn a_run_that_nobody_could_read_back_and_came_about_holds_the_next_one_up_no_longer() {
+fn a_run_that_no_read_confirmed_and_that_succeeded_no_longer_delays_the_next_one() {
     let mut rig = Rig::new(Phase::Idle);
     rig.tick("12:00:00", &wanted());
     for minutes in [1, 2, 4] {
@@ -170,11 +170,11 @@ fn a_run_that_nobody_could_read_back_and_came_about_holds_the_next_one_up_no_lon
     }
     rig.next_tick(&running().clicks(20_000));
     let effects = rig.next_tick(&wanted());
-    assert_step("somebody else stopped it", &rig, &effects, Some(Activate), ActiveGuarded);
+    assert_step("someone else stopped it", &rig, &effects, Some(Activate), ActiveGuarded);
 }
 
 #[test]
-fn an_activation_that_never_left_is_not_trafficstars_fault_and_backs_nothing_off() {
+fn an_activation_that_was_not_sent_is_no_failure_of_trafficstars_and_causes_no_backoff() {
     let mut rig = Rig::new(Phase::Idle);
     rig.tick("12:00:00", &wanted());
     for _ in 0..5 {
@@ -184,11 +184,11 @@ fn an_activation_that_never_left_is_not_trafficstars_fault_and_backs_nothing_off
 }
 
 fn postponed() -> Outcome {
-    Outcome::Postponed("its turn did not come in time".to_owned())
+    Outcome::Postponed("it was not sent in time".to_owned())
 }
 
 #[test]
-fn an_activation_that_waits_for_its_turn_keeps_its_entry_and_backs_nothing_off() {
+fn an_activation_that_waits_in_the_queue_keeps_its_entry_and_causes_no_backoff() {
     let mut rig = Rig::new(Phase::Idle);
     rig.tick("12:00:00", &wanted());
     let id = rig.action_id();
@@ -208,11 +208,11 @@ fn an_activation_that_waits_for_its_turn_keeps_its_entry_and_backs_nothing_off()
 }
 
 #[test]
-fn an_end_time_that_waits_for_its_turn_keeps_its_entry_too() {
+fn an_end_time_that_waits_in_the_queue_keeps_its_entry_too() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     rig.tick("12:00:00", &running().clicks(0));
     rig.applied(Outcome::Accepted);
-    rig.end_time_set(Outcome::Postponed("its turn did not come in time".to_owned()));
+    rig.end_time_set(Outcome::Postponed("it was not sent in time".to_owned()));
     let off = stopped().clicks(0);
     rig.read_back(&off);
     rig.next_tick(&off);
@@ -228,10 +228,10 @@ fn an_end_time_that_waits_for_its_turn_keeps_its_entry_too() {
 }
 
 #[test]
-fn an_activation_that_waited_and_is_not_due_any_more_is_superseded_and_has_not_failed() {
+fn an_activation_that_waited_and_is_no_longer_due_is_superseded_and_has_not_failed() {
     let cases: [(&str, Facts); 4] = [
         ("its clicks are used up", wanted().clicks(0)),
-        ("somebody else runs it", running().clicks(20_000)),
+        ("someone else runs it", running().clicks(20_000)),
         ("its limit is reached", wanted().spend("10.00")),
         ("it cannot be read", unread()),
     ];
@@ -253,7 +253,7 @@ fn an_activation_that_waited_and_is_not_due_any_more_is_superseded_and_has_not_f
 
 #[test]
 fn a_pause_that_fails_is_tried_again_at_every_tick_and_never_backs_off() {
-    for facts in [running().clicks(0), untaught(true).clicks(0)] {
+    for facts in [running().clicks(0), unknown_word(true).clicks(0)] {
         let mut rig = Rig::new(Phase::ActiveGuarded);
         rig.tick("12:00:00", &facts);
         for attempt in 0..100 {
@@ -274,23 +274,23 @@ fn a_pause_that_fails_is_tried_again_at_every_tick_and_never_backs_off() {
             assert_step(&format!("attempt {attempt}: {facts:?}"), &rig, &effects, Some(Pause), CoolingDown);
             assert!(rig.now - due <= Duration::minutes(1), "within one tick");
             assert_ne!(rig.action_id(), id, "an entry of its own");
-            assert_eq!(rig.machine.action().unwrap().trigger, Trigger::Recovery, "nobody else is to blame");
+            assert_eq!(rig.machine.action().unwrap().trigger, Trigger::Recovery, "no one else has changed it");
         }
     }
 }
 
 #[test]
-fn a_campaign_that_answers_404_is_read_at_every_tick_and_when_it_is_gone_every_15_minutes() {
+fn a_campaign_that_answers_404_is_read_at_every_tick_and_every_15_minutes_once_it_is_gone() {
     let mut rig = Rig::new(Phase::Idle);
     rig.now = at("12:00:00.003");
     let mut reads = Vec::new();
     for minute in 0..=45 {
-        let [Effect::Observe { operation, read_remote, is_gone }] = rig.wake()[..] else { panic!("no tick") };
+        let [Effect::Observe { question_id, read_remote, is_gone }] = rig.wake()[..] else { panic!("no tick") };
         if read_remote {
             reads.push(minute);
         }
         rig.now += Duration::milliseconds(200);
-        rig.observed(operation, &if is_gone { gone() } else { missing() });
+        rig.observed(question_id, &if is_gone { gone() } else { missing() });
         assert_eq!((is_gone, rig.machine.blocked().is_some()), (minute >= 15, minute >= 15), "{minute}");
         rig.now = rig.machine.next_tick_at() + Duration::milliseconds(2);
     }
@@ -298,38 +298,38 @@ fn a_campaign_that_answers_404_is_read_at_every_tick_and_when_it_is_gone_every_1
 }
 
 #[test]
-fn a_campaign_that_was_there_in_between_is_missing_anew() {
+fn after_any_other_answer_the_15_minutes_of_404s_begin_anew() {
     let mut rig = Rig::new(Phase::Idle);
     for minute in 0..40 {
         rig.now = at(&format!("12:{minute:02}:00"));
-        let [Effect::Observe { operation, read_remote: true, is_gone: false }] = rig.wake()[..] else {
+        let [Effect::Observe { question_id, read_remote: true, is_gone: false }] = rig.wake()[..] else {
             panic!("it is read at minute {minute}, and is not gone")
         };
-        // A read that fails ends the row as well.
+        // A failed read interrupts the series of 404s as well.
         let facts = match minute {
             10 | 24 => stopped(),
             14 | 35 => unread(),
             _ => missing(),
         };
-        rig.observed(operation, &facts);
+        rig.observed(question_id, &facts);
     }
 }
 
 #[test]
-fn ticks_that_end_before_the_answer_comes_keep_no_campaign_from_being_gone() {
+fn ticks_that_end_before_the_answer_comes_do_not_delay_that_a_campaign_is_gone() {
     let mut rig = Rig::new(Phase::Idle);
     let mut reads = Vec::new();
     for minute in 0..=45 {
         rig.now = at(&format!("12:{minute:02}:00"));
-        let [Effect::Observe { operation, read_remote, is_gone }] = rig.wake()[..] else { panic!("no tick") };
+        let [Effect::Observe { question_id, read_remote, is_gone }] = rig.wake()[..] else { panic!("no tick") };
         if read_remote {
             reads.push(minute);
         }
         let answered = if is_gone { gone() } else { missing() };
-        rig.observed(operation, &if minute % 2 == 1 { late() } else { answered });
+        rig.observed(question_id, &if minute % 2 == 1 { late() } else { answered });
         assert_eq!(rig.machine.blocked().is_some(), minute >= 16, "{minute}");
     }
-    assert_eq!(reads, (0..=16).chain([31, 32]).collect::<Vec<_>>(), "one that is late is made up for at the next tick");
+    assert_eq!(reads, (0..=16).chain([31, 32]).collect::<Vec<_>>(), "a late read is repeated at the next tick");
 }
 
 #[test]
@@ -344,14 +344,14 @@ fn a_tick_that_ended_before_its_answer_came_fails_no_action() {
         rig.applied(Outcome::Accepted);
         rig.tick("12:01:00", &late());
         rig.tick("12:02:00", &late());
-        assert_eq!(rig.machine.action().unwrap().step, Step::Accepted, "{kind}: nobody has looked");
+        assert_eq!(rig.machine.action().unwrap().step, Step::Accepted, "{kind}: no read was answered");
         rig.tick("12:03:00", &shown);
         assert_eq!(rig.machine.action().unwrap().step, Step::Confirmed, "{kind}");
     }
 }
 
 #[test]
-fn a_campaign_that_is_there_again_is_read_at_every_tick() {
+fn a_campaign_that_was_gone_and_answers_again_is_read_at_every_tick() {
     let mut rig = Rig::new(Phase::PausedGuarded);
     rig.tick("12:00:00", &gone());
     rig.tick("12:15:00", &stopped());

@@ -1,11 +1,11 @@
-//! Today's spend: every order of the sources, what a stored value is worth, and the first hours of a day.
+//! Today's spend: every order of the sources, how long a stored value counts, and the first hours of a day.
 
 use super::*;
 use crate::domain::remote::counters_of;
 use crate::domain::spend::{Counters, Sightings, SpendHistory, SpendQuestion, StoredSpend, read_on};
 use SpendReading::{NoSource, NoValue};
 
-/// The spend's amount and source, or `None` where it is unknown.
+/// The spend's amount and source; `None` if it is unknown.
 type Known = Option<(&'static str, SpendSource)>;
 
 fn value(text: &str) -> SpendReading {
@@ -28,7 +28,7 @@ fn yesterdays(text: &str) -> SpendHistory {
     SpendHistory { today: None, yesterday: Some(money(text)) }
 }
 
-/// An object with `spent_today` alone.
+/// Returns the counters of an object with `spent_today` alone.
 fn counter(spent_today: &SpendReading) -> Counters {
     let spent = match spent_today {
         SpendReading::Failed(_) | NoSource => spent_today.clone(),
@@ -55,7 +55,7 @@ fn question<'a>(
 }
 
 #[test]
-fn a_spend_is_stored_where_it_says_something_new_or_the_stored_one_grows_old() {
+fn a_spend_is_stored_if_it_is_new_or_the_stored_one_grows_old() {
     let read = |text: &str, source, time: &str| Spend {
         amount: money(text),
         source,
@@ -82,7 +82,7 @@ fn a_spend_is_stored_where_it_says_something_new_or_the_stored_one_grows_old() {
     let spend = read("4.00", SpendSource::Report, "12:00:00");
     assert!(
         stored("4.00", "12:00:00").lacks(&spend, Duration::zero()),
-        "a value that never serves is as new as can be"
+        "a stored value that never counts is always replaced"
     );
 }
 
@@ -159,7 +159,7 @@ fn a_stored_value_below_the_limit_serves_for_30_minutes_and_at_the_limit_at_any_
 }
 
 #[test]
-fn a_stored_value_says_of_when_it_is() {
+fn a_stored_value_has_the_time_of_its_read() {
     let (counters, history) = (counter(&failed()), Ok(stored("3.00", "11:50:00")));
     let spend = question("12:00:00", &counters, &Sightings::default(), &history).resolve(&failed()).unwrap();
     assert_eq!(spend.at, at("11:50:00"));
@@ -173,13 +173,13 @@ fn a_stored_value_of_yesterday_is_not_todays() {
 }
 
 #[test]
-fn a_stored_value_serves_only_where_a_source_failed() {
+fn a_stored_value_counts_only_if_a_source_failed() {
     let history = Ok(stored_by(SpendSource::Campaign, "55.10", "00:00:01"));
     assert_spend("00:01:00", &NoValue, &NoValue, &history, Some(("0", SpendSource::None)));
     assert_spend("00:01:00", &NoValue, &failed(), &history, Some(("55.10", SpendSource::Database)));
 }
 
-/// Of a counter that is at yesterday's value or above it, and was never seen lower.
+/// The counter is at yesterday's value or above it, and was never seen lower.
 #[test]
 fn after_midnight_a_counter_that_may_be_yesterdays_is_in_doubt_and_the_days_report_decides() {
     let ended_with = Ok(yesterdays("54.90"));
@@ -202,12 +202,12 @@ fn after_midnight_a_counter_that_may_be_yesterdays_is_in_doubt_and_the_days_repo
 }
 
 #[test]
-fn where_nothing_is_known_of_yesterday_a_counter_below_the_limit_is_believed() {
+fn without_a_value_of_yesterday_a_counter_below_the_limit_is_believed() {
     let none = Ok(SpendHistory::default());
     for (counter, expected) in [("9.99", Some(("9.99", SpendSource::Campaign))), ("10.00", None), ("412.50", None)] {
         assert_spend("00:05:00", &value(counter), &NoSource, &none, expected);
     }
-    // Yesterday's last value may be stored, and cannot be read.
+    // Yesterday's last value may be stored, but cannot be read.
     let away = Err(DatabaseFailure::Failed("it is away".to_owned()));
     for (counter, expected) in [("0", Some(("0", SpendSource::Campaign))), ("0.01", None), ("9.99", None)] {
         assert_spend("00:05:00", &value(counter), &NoSource, &away, expected);
@@ -218,7 +218,7 @@ fn where_nothing_is_known_of_yesterday_a_counter_below_the_limit_is_believed() {
     }
 }
 
-/// Late clicks come one after the other: a counter that grows is no proof of a new day.
+/// Late clicks come one after the other, so a counter that grows is no proof of a new day.
 #[test]
 fn a_counter_that_only_grows_after_midnight_stays_in_doubt_until_it_falls() {
     let day = at("00:00:00").date_naive();
@@ -234,7 +234,7 @@ fn a_counter_that_only_grows_after_midnight_stays_in_doubt_until_it_falls() {
         (&["55.10", "0.20", "55.20"], &ended_with, true),
         (&["55.10", "54.89", "55.20"], &ended_with, true),
         (&["55.20", "55.10", "55.20"], &ended_with, false),
-        // Below the limit it was believed, and stored, where nothing was known of yesterday.
+        // Below the limit it was believed, and stored, while yesterday's value was unknown.
         (&["9.90", "9.99", "10.05"], &nothing_known, false),
         (&["9.90", "9.99", "10.05"], &stored_today(None), false),
         (&["412.50", "0.20", "10.05"], &nothing_known, true),
@@ -252,7 +252,7 @@ fn a_counter_that_only_grows_after_midnight_stays_in_doubt_until_it_falls() {
 }
 
 #[test]
-fn a_counter_that_was_seen_lower_or_absent_since_midnight_counts_the_new_day() {
+fn a_counter_that_was_lower_or_absent_since_midnight_counts_for_the_new_day() {
     let ended_with = Ok(yesterdays("7.50"));
     let day = at("00:00:00").date_naive();
     let cases = [
@@ -282,7 +282,7 @@ fn a_counter_that_was_believed_today_is_not_doubted_after_a_restart() {
 }
 
 #[test]
-fn a_bare_spent_serves_only_where_no_report_of_the_day_exists() {
+fn a_bare_spent_counts_only_if_there_is_no_report_of_the_day() {
     let lifetime = Counters { spent_today: NoValue, spent: value("412.50") };
     let none = Sightings::default();
     let empty = Ok(SpendHistory::default());
@@ -295,7 +295,7 @@ fn a_bare_spent_serves_only_where_no_report_of_the_day_exists() {
     for (report, expected) in cases {
         assert_spend_of("12:00:00", &lifetime, &none, &report, &empty, expected);
     }
-    // After midnight it is a counter like the other one.
+    // After midnight it may be yesterday's, like the other counter.
     assert_spend_of("00:05:00", &lifetime, &none, &NoSource, &empty, None);
     let unreadable = Counters { spent_today: NoValue, spent: failed() };
     assert_spend_of("12:00:00", &unreadable, &none, &NoSource, &empty, None);
@@ -303,7 +303,7 @@ fn a_bare_spent_serves_only_where_no_report_of_the_day_exists() {
 }
 
 #[test]
-fn a_report_is_asked_for_only_where_the_campaigns_own_field_does_not_suffice() {
+fn a_report_is_requested_only_if_the_campaigns_own_field_is_not_enough() {
     let empty = Ok(SpendHistory::default());
     let lagging = Ok(yesterdays("7.50"));
     for (now, campaign, history, needed) in [
@@ -324,19 +324,19 @@ fn a_report_is_asked_for_only_where_the_campaigns_own_field_does_not_suffice() {
 }
 
 #[test]
-fn an_unknown_spend_says_why_for_each_source() {
+fn an_unknown_spend_has_a_reason_for_each_source() {
     let (counters, away) = (counter(&failed()), Err(DatabaseFailure::Failed("it is away".to_owned())));
     let unknown = question("12:00:00", &counters, &Sightings::default(), &away).resolve(&failed()).unwrap_err();
-    let told = "the campaign's own field: timed out; the report: timed out; the database: it is away";
-    assert_eq!(unknown.to_string(), told);
-    assert_eq!(unknown.without("timed out"), told.replace("timed out", "for the same reason"));
+    let reasons = "the campaign's own field: timed out; the report: timed out; the database: it is away";
+    assert_eq!(unknown.to_string(), reasons);
+    assert_eq!(unknown.without("timed out"), reasons.replace("timed out", "for the same reason"));
     let (counters, lagging) = (counter(&value("7.60")), Ok(yesterdays("7.50")));
     let unknown = question("00:10:00", &counters, &Sightings::default(), &lagging).resolve(&NoSource).unwrap_err();
     assert_eq!(unknown, SpendUnknown::Doubts(vec![SpendDoubt::Yesterdays]));
 }
 
 #[test]
-fn a_value_that_was_read_across_midnight_is_of_no_day() {
+fn a_value_that_was_read_across_midnight_belongs_to_no_day() {
     let day = at("12:00:00").date_naive();
     assert!(read_on(day, at("23:59:58"), at("23:59:59")));
     assert!(!read_on(day, at("23:59:59"), at("2026-11-23 00:00:00")));
@@ -344,7 +344,7 @@ fn a_value_that_was_read_across_midnight_is_of_no_day() {
 }
 
 #[test]
-fn a_counter_that_was_read_across_midnight_is_of_no_day() {
+fn a_counter_that_was_read_across_midnight_belongs_to_no_day() {
     let remote = Ok(running().with(|campaign| campaign.spent_today = value("1.00")).remote.unwrap());
     let day = at("2026-11-23 00:00:00").date_naive();
     let across = counters_of(&remote, day, at("23:59:59"), at("2026-11-23 00:00:01"));
@@ -354,5 +354,5 @@ fn a_counter_that_was_read_across_midnight_is_of_no_day() {
     let of = |fault| counters_of(&Err(fault), day, at("12:00:00"), at("12:00:00"));
     let gone = of(RemoteFault::Gone);
     assert_eq!((gone.spent_today, gone.spent), (NoSource, NoSource));
-    assert!(matches!(of(RemoteFault::NotFound).spent_today, SpendReading::Failed(_)), "one 404 says nothing");
+    assert!(matches!(of(RemoteFault::NotFound).spent_today, SpendReading::Failed(_)), "one 404 proves nothing");
 }

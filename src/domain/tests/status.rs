@@ -13,7 +13,7 @@ fn status(word: &str) -> Facts {
 }
 
 #[test]
-fn every_word_means_what_the_page_says_with_active_true_and_false() {
+fn every_status_word_means_what_rules_md_says_with_active_true_and_false() {
     let words = [
         ("enabled", Running, Stopped),
         ("active", Running, Stopped),
@@ -38,7 +38,7 @@ fn every_word_means_what_the_page_says_with_active_true_and_false() {
 }
 
 #[test]
-fn what_is_switched_on_and_blocked_or_unknown_may_run_until_its_end_time() {
+fn a_campaign_that_is_switched_on_and_blocked_or_unknown_may_run_until_its_end_time() {
     type Change = fn(&mut RemoteCampaign);
     let odd = |campaign: &mut RemoteCampaign| {
         campaign.odd_fields.push(OddField { name: "approved", problem: "`approved` is `1`".to_owned() });
@@ -48,7 +48,7 @@ fn what_is_switched_on_and_blocked_or_unknown_may_run_until_its_end_time() {
         ("its budget is used up", |campaign| campaign.status = Some("total_budget_is_reached".to_owned())),
         ("moderation", |campaign| campaign.approved = Some("pending".to_owned())),
         ("archived", |campaign| campaign.archived = true),
-        ("an untaught word", |campaign| campaign.status = Some("frozen".to_owned())),
+        ("an unknown word", |campaign| campaign.status = Some("frozen".to_owned())),
         ("no word", |campaign| campaign.status = None),
         ("an end time in no known form", |campaign| campaign.end_time = EndTime::Unreadable("tomorrow".to_owned())),
         ("an odd field", odd),
@@ -61,19 +61,19 @@ fn what_is_switched_on_and_blocked_or_unknown_may_run_until_its_end_time() {
             !may_run(running().with(change).with(|campaign| campaign.active = Some(false))),
             "{what}, switched off"
         );
-        assert!(!may_run(running().with(change).with(|campaign| campaign.active = None)), "{what}, nobody knows");
+        assert!(!may_run(running().with(change).with(|campaign| campaign.active = None)), "{what}, `active` unknown");
         let ended = running().ends(at("08:00:00")).with(change);
         let unreadable = what.starts_with("an end time");
         assert_eq!(may_run(ended), unreadable, "{what}, its end time has passed");
     }
-    assert!(!judge(&unread().remote, at("12:00:00")).may_run(), "a read that failed says nothing");
+    assert!(!judge(&unread().remote, at("12:00:00")).may_run(), "a read that failed proves nothing");
     for facts in [missing(), gone()] {
         assert!(!judge(&facts.remote, at("12:00:00")).may_run());
     }
 }
 
 #[test]
-fn an_end_time_in_another_time_zone_has_passed_when_it_has_passed_there() {
+fn an_end_time_in_another_time_zone_passes_by_that_time_zone() {
     for (hours, may_run_at) in [(3, "08:59:59"), (-5, "16:59:59"), (0, "11:59:59")] {
         let facts = running().ends(at("12:00:00")).with(|campaign| {
             campaign.schedule_timezone = Some(hours);
@@ -82,16 +82,16 @@ fn an_end_time_in_another_time_zone_has_passed_when_it_has_passed_there() {
         assert!(judge(&facts.remote, at(may_run_at)).may_run(), "{hours}");
         assert!(!judge(&facts.remote, at(may_run_at) + Duration::seconds(1)).may_run(), "{hours}");
     }
-    let nobody_knows = running().ends(at("08:00:00")).with(|campaign| {
+    let unknown_zone = running().ends(at("08:00:00")).with(|campaign| {
         campaign
             .odd_fields
             .push(OddField { name: "schedule_timezone", problem: "`schedule_timezone` is `[]`".to_owned() });
     });
-    assert!(judge(&nobody_knows.remote, at("12:00:00")).may_run(), "it may be of any zone");
+    assert!(judge(&unknown_zone.remote, at("12:00:00")).may_run(), "it may be in any zone");
 }
 
 #[test]
-fn an_odd_field_is_doubt_and_says_what_it_is() {
+fn an_odd_field_makes_the_status_unknown_and_is_named() {
     let odd = |name, problem: &str| OddField { name, problem: problem.to_owned() };
     let facts = stopped().with(|campaign| {
         campaign.odd_fields = vec![odd("no_funds", "`no_funds` is `[]`"), odd("approved", "`approved` is `1`")];
@@ -99,12 +99,12 @@ fn an_odd_field_is_doubt_and_says_what_it_is() {
     let RemoteStatus::Unknown { doubt, .. } = judge(&facts.remote, at("12:00:00")) else { panic!("it is unknown") };
     assert_eq!(
         doubt.to_string(),
-        "TrafficStars' answer has a field of an odd type: `no_funds` is `[]`; others: `approved`"
+        "TrafficStars' answer has a field of an unexpected type: `no_funds` is `[]`; others: `approved`"
     );
 }
 
 #[test]
-fn out_of_funds_is_said_by_each_of_four_fields() {
+fn each_of_four_fields_can_say_that_it_is_out_of_funds() {
     type Change = fn(&mut RemoteCampaign);
     let changes: [Change; 4] = [
         |campaign| campaign.no_funds = true,
@@ -123,15 +123,15 @@ fn out_of_funds_is_said_by_each_of_four_fields() {
 }
 
 #[test]
-fn an_untaught_word_is_named() {
-    let RemoteStatus::Unknown { doubt, .. } = judge(&untaught(true).remote, at("12:00:00")) else {
+fn an_unknown_word_is_named() {
+    let RemoteStatus::Unknown { doubt, .. } = judge(&unknown_word(true).remote, at("12:00:00")) else {
         panic!("it is unknown")
     };
     assert!(doubt.to_string().contains("`frozen`"), "{doubt}");
 }
 
 #[test]
-fn what_cannot_be_run_is_blocked_whether_or_not_it_is_switched_on() {
+fn a_campaign_that_cannot_be_run_is_blocked_whether_or_not_it_is_switched_on() {
     type Change = fn(&mut RemoteCampaign);
     let changes: [(Change, &str); 6] = [
         (|campaign| campaign.archived = true, "archived"),
@@ -148,12 +148,12 @@ fn what_cannot_be_run_is_blocked_whether_or_not_it_is_switched_on() {
             };
             assert!(reason.contains(says), "{reason}");
         }
-        assert_eq!(judged(&untaught(true).with(change), "12:00:00"), Unknown, "an untaught word comes first");
+        assert_eq!(judged(&unknown_word(true).with(change), "12:00:00"), Unknown, "an unknown word comes first");
     }
 }
 
 #[test]
-fn what_is_not_there_blocks_nothing() {
+fn a_missing_field_blocks_nothing() {
     let facts = running().with(|campaign| {
         campaign.approved = None;
         campaign.schedule_timezone = None;
@@ -163,14 +163,14 @@ fn what_is_not_there_blocks_nothing() {
 }
 
 #[test]
-fn what_is_gone_is_blocked_and_a_404_or_a_failed_read_unknown() {
+fn a_campaign_that_is_gone_is_blocked_and_a_404_or_a_failed_read_unknown() {
     assert_eq!(judged(&gone(), "12:00:00"), Blocked);
     assert_eq!(judged(&missing(), "12:00:00"), Unknown);
     assert_eq!(judged(&unread(), "12:00:00"), Unknown);
 }
 
 #[test]
-fn a_passed_end_time_has_stopped_it_to_the_second() {
+fn an_end_time_stops_a_campaign_at_its_exact_second() {
     let ends = running().ends(at("23:59:00"));
     for (now, word) in [("23:58:59", Running), ("23:58:59.999", Running), ("23:59:00", Stopped), ("23:59:01", Stopped)]
     {
@@ -182,7 +182,7 @@ fn a_passed_end_time_has_stopped_it_to_the_second() {
 }
 
 #[test]
-fn an_answer_that_lacks_or_garbles_what_judging_needs_is_in_doubt() {
+fn without_a_readable_field_that_judging_needs_the_status_is_unknown() {
     type Change = fn(&mut RemoteCampaign);
     let changes: [Change; 3] = [
         |campaign| campaign.status = None,

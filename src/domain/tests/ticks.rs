@@ -17,7 +17,7 @@ fn a_machine_ticks_once_at_start_and_then_at_the_full_minutes() {
 }
 
 #[test]
-fn all_who_tick_with_one_period_tick_together() {
+fn campaigns_with_the_same_period_tick_together() {
     for (tick, started, next) in [
         (Duration::seconds(30), "12:00:01", "12:00:30"),
         (Duration::milliseconds(500), "12:00:01.1", "12:00:01.5"),
@@ -38,14 +38,14 @@ fn a_tick_that_waits_for_answers_is_not_overlapped_and_one_that_waits_up_to_its_
         ("12:00:00", "12:01:00", 0, "12:01:00"),
         ("12:00:00", "12:01:00.3", 0, "12:01:00.3"),
         ("12:00:00", "12:02:10", 1, "12:02:10"),
-        // A point that is less than a time-out away leaves no time to read.
+        // The next grid point is less than a time-out away, so the tick may last until the one after it.
         ("12:00:50", "12:01:10", 1, "12:02:00"),
         ("12:00:50", "12:02:00", 1, "12:02:00"),
     ] {
         let mut rig = Rig::new(Phase::Idle);
         rig.now = at(began_at);
         let tick = rig.begin_tick(began_at);
-        assert_eq!(rig.machine.next_wake(), None, "nothing is due while the answer is out");
+        assert_eq!(rig.machine.next_wake(), None, "nothing is due while the answer is missing");
         rig.now = at(ended_at);
         assert_eq!(rig.wake(), []);
         rig.observed(tick, &running());
@@ -55,7 +55,7 @@ fn a_tick_that_waits_for_answers_is_not_overlapped_and_one_that_waits_up_to_its_
 }
 
 #[test]
-fn a_tick_without_facts_is_a_tick() {
+fn a_tick_without_facts_counts_as_a_tick() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     let effects = rig.tick("12:00:00", &unread().spend_unknown().clicks_unknown());
     assert_step("nothing is known", &rig, &effects, None, PhaseWord::ActiveGuarded);
@@ -63,7 +63,7 @@ fn a_tick_without_facts_is_a_tick() {
 }
 
 #[test]
-fn an_answer_that_nobody_waits_for_is_counted_and_dropped() {
+fn an_answer_to_no_open_question_is_counted_and_dropped() {
     let mut rig = Rig::new(Phase::Idle);
     let tick = rig.begin_tick("12:00:00");
     let wanted = stopped().clicks(20_000);
@@ -78,16 +78,16 @@ fn an_answer_that_nobody_waits_for_is_counted_and_dropped() {
 }
 
 #[test]
-fn facts_read_before_an_action_was_settled_decide_nothing() {
+fn facts_that_were_read_before_an_action_ended_decide_nothing() {
     let mut rig = Rig::new(Phase::Idle);
     rig.tick("12:00:00", &stopped().clicks(20_000));
     rig.now = at("12:00:58.5");
     rig.applied(Outcome::Accepted);
     rig.now = at("12:00:59.5");
-    let [Effect::ReadBack { operation }] = rig.wake()[..] else { panic!("it reads back") };
+    let [Effect::ReadBack { question_id }] = rig.wake()[..] else { panic!("it reads back") };
     let tick = rig.begin_tick("12:01:00");
     rig.now = at("12:01:01");
-    rig.read_back_answer(operation, &running());
+    rig.read_back_answer(question_id, &running());
     rig.now = at("12:01:02");
     let effects = rig.observed(tick, &stopped().clicks(20_000));
     assert_step("it was read before the run showed", &rig, &effects, None, PhaseWord::ActiveGuarded);
@@ -95,13 +95,13 @@ fn facts_read_before_an_action_was_settled_decide_nothing() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_stops_neither_the_ticks_nor_the_life_of_an_action() {
+fn a_clock_that_is_set_back_stops_neither_the_ticks_nor_the_steps_of_an_action() {
     let mut rig = Rig::new(Phase::Idle);
     rig.tick("12:00:00", &stopped().clicks(20_000));
     rig.applied(Outcome::Accepted);
     rig.now = at("11:00:00.5");
     assert_eq!(rig.wake(), []);
-    assert!(rig.machine.next_wake().unwrap() <= at("11:01:00"), "the next tick is a grid point away at the most");
+    assert!(rig.machine.next_wake().unwrap() <= at("11:01:00"), "the next tick is at most a grid point away");
     rig.tick("11:01:00", &stopped().clicks(20_000));
     assert_eq!(rig.machine.action().unwrap().step, Step::Failed, "the time for its effect to show is over");
     rig.tick("11:02:00", &running().clicks(20_000));

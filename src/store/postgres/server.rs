@@ -1,5 +1,5 @@
-//! A server, as its URL describes it: libpq's parameters, and time limits where it sets none. Of its words for encryption the
-//! two that say what they do: `disable` and `verify-full`.
+//! A server, as its URL describes it: libpq's parameters, with default time limits where the URL sets none. Of libpq's
+//! words for `sslmode` only `disable` and `verify-full` are allowed: the others trust an unchecked server.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -15,19 +15,20 @@ use super::tls::Authorities;
 use crate::store::error::DatabaseUrlError;
 use crate::store::password::{Password, PasswordError};
 
-/// Where a server listens, unless its URL says otherwise.
+/// The port of a server whose URL names none.
 const DEFAULT_PORT: u16 = 5432;
-/// How long one address may take to answer at all.
+/// The longest time for connecting to one address.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// What was sent and is not acknowledged for so long has not arrived.
+/// The connection fails if sent data is not acknowledged within this time.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
-/// While an answer is waited for nothing is sent, so the network is asked whether the server is still there: first after
-/// this time, and then as often as below, until as many questions were not answered.
+/// While the client waits for an answer it sends nothing. TCP keepalive probes then check whether the server is still
+/// there: the first after this time, the next ones in the interval below. The connection fails after as many probes
+/// without an answer as below.
 const KEEPALIVES_IDLE: Duration = Duration::from_secs(10);
 const KEEPALIVES_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVES_RETRIES: u32 = 3;
-/// The server's own limits for each connection: it ends what takes longer, since here nothing can end it. What a guard
-/// that hangs has locked is free again before another one takes over.
+/// The limits that the server enforces for each connection: it ends a statement or transaction that takes longer, which
+/// the client cannot do. So the locks of a supervisor that hangs are released before another supervisor takes over.
 const SERVER_LIMITS: &str = "-c statement_timeout=10s -c lock_timeout=2s -c idle_in_transaction_session_timeout=5s";
 
 /// Everything that is needed to connect. Its `Debug` hides the password.
@@ -39,29 +40,29 @@ pub(in crate::store) struct Server {
 }
 
 impl Server {
-    /// Takes a `postgres://` URL apart.
+    /// Parses a `postgres://` URL.
     pub(in crate::store) fn parse(url: &str) -> Result<Self, DatabaseUrlError> {
         let Parameters { encrypted, authorities, rest } = Parameters::take_out(url)?;
-        // The cause is left out: it may quote a piece of the password.
+        // The error's cause is left out: it may quote a part of the password.
         let mut config: Config = rest.parse().map_err(|_| DatabaseUrlError::Postgres)?;
         if config.get_hosts().is_empty() {
             return Err(DatabaseUrlError::Postgres);
         }
         let encrypted = match encrypted {
-            // PostgreSQL encrypts nothing on a socket.
+            // PostgreSQL does not encrypt connections over a Unix socket.
             _ if config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_))) => false,
             Some(encrypted) => encrypted,
-            // What does not leave the machine needs no encryption, unless somebody has named an authority for it.
+            // A connection within this machine needs no encryption, unless the URL names an authority for it.
             None => authorities != Authorities::System || !is_here(&config),
         };
         config.ssl_mode(if encrypted { SslMode::Require } else { SslMode::Disable });
         set_limits(&mut config);
-        // By this name another supervisor, and the server's administrator, see who is connected.
+        // Another supervisor and the server's administrator see by this name which process is connected.
         config.application_name(format!("traffic-generator pid {}", std::process::id()));
         Ok(Self { config, authorities, password: None })
     }
 
-    /// The same with a password for a URL that has none.
+    /// Returns the same server with a password to use if the URL has none.
     pub(in crate::store) fn or_password(mut self, password: Password) -> Self {
         if self.config.get_password().is_none() {
             self.password = Some(password);
@@ -69,7 +70,7 @@ impl Server {
         self
     }
 
-    /// What the library connects with. The password is read now.
+    /// Returns the library's configuration for a connection. Reads the password file now.
     pub(super) fn ready(&self) -> Result<Config, PasswordError> {
         let mut config = self.config.clone();
         if let Some(password) = &self.password {
@@ -78,19 +79,19 @@ impl Server {
         Ok(config)
     }
 
-    /// Whose signature counts; none without encryption.
+    /// Returns the trusted authorities. `None` if the connection is not encrypted.
     pub(super) fn authorities(&self) -> Option<&Authorities> {
         (self.config.get_ssl_mode() != SslMode::Disable).then_some(&self.authorities)
     }
 
-    /// How long making a connection may take, its addresses tried one after the other.
+    /// Returns how long connecting may take, with every address tried one after the other.
     pub(super) fn connect_within(&self) -> Duration {
         let addresses = u32::try_from(self.config.get_hosts().len()).unwrap_or(u32::MAX);
         let each = self.config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
         each.saturating_mul(addresses).saturating_add(CONNECT_TIMEOUT)
     }
 
-    /// For messages: which database, without what may be secret.
+    /// Returns the database's address for messages, without the user, the password and the parameters.
     pub(in crate::store) fn shown(&self) -> String {
         let host = match self.config.get_hosts().first() {
             Some(Host::Tcp(host)) if host.contains(':') => format!("[{host}]"),
@@ -104,7 +105,7 @@ impl Server {
     }
 }
 
-/// A server that does not answer must not hold up the guard.
+/// Sets time limits where the URL sets none: a server that does not answer must not delay the guard.
 fn set_limits(config: &mut Config) {
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(CONNECT_TIMEOUT);
@@ -112,7 +113,7 @@ fn set_limits(config: &mut Config) {
     if config.get_tcp_user_timeout().is_none() {
         config.tcp_user_timeout(TCP_USER_TIMEOUT);
     }
-    // The library's own, under which a silent network is noticed after hours.
+    // This replaces the library's default, with which a silent network is noticed only after hours.
     if config.get_keepalives_idle() == Config::new().get_keepalives_idle() {
         config.keepalives_idle(KEEPALIVES_IDLE);
     }
@@ -122,12 +123,12 @@ fn set_limits(config: &mut Config) {
     if config.get_keepalives_retries().is_none() {
         config.keepalives_retries(KEEPALIVES_RETRIES);
     }
-    // The server reads them in their order: what the URL says comes last and counts.
+    // The server reads the options in order, and the last one wins: so the URL's options come last.
     let options = config.get_options().map_or_else(String::new, |own| format!(" {own}"));
     config.options(format!("{SERVER_LIMITS}{options}"));
 }
 
-/// Whether every address is this machine's.
+/// Whether every address belongs to this machine.
 fn is_here(config: &Config) -> bool {
     let is_loopback =
         |name: &str| name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback());
@@ -138,9 +139,9 @@ fn is_here(config: &Config) -> bool {
     config.get_hosts().iter().all(is_here) && config.get_hostaddrs().iter().all(IpAddr::is_loopback)
 }
 
-/// The parameters behind `?` that the library does not know as we do, and the URL without them.
+/// The URL's parameters that the program handles itself, and the URL without them, for the library.
 struct Parameters {
-    /// What `sslmode` says.
+    /// Whether `sslmode` requires encryption. `None` if the URL does not set it.
     encrypted: Option<bool>,
     authorities: Authorities,
     rest: String,
@@ -155,7 +156,7 @@ impl Parameters {
             let (name, value) = parameter.split_once('=').ok_or(DatabaseUrlError::Postgres)?;
             match name {
                 "sslmode" => found.encrypted = Some(is_encrypted(&decoded(value)?)?),
-                // libpq's word for what is the default here.
+                // libpq's word for this machine's trusted authorities, which are the default here.
                 "sslrootcert" if value == "system" => found.authorities = Authorities::System,
                 "sslrootcert" if value.is_empty() => return Err(DatabaseUrlError::Postgres),
                 "sslrootcert" => found.authorities = Authorities::File(PathBuf::from(decoded(value)?.into_owned())),
@@ -170,7 +171,7 @@ impl Parameters {
     }
 }
 
-/// What a word of libpq's `sslmode` asks for.
+/// Whether a word of libpq's `sslmode` requires encryption.
 fn is_encrypted(word: &str) -> Result<bool, DatabaseUrlError> {
     match word {
         "disable" => Ok(false),
@@ -192,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_is_named_with_its_port_unless_that_is_every_servers() {
+    fn a_servers_address_is_shown_with_its_port_unless_it_is_the_default_port() {
         for (url, shown) in [
             ("postgres://user:secret@db.example/guard", "postgres://db.example/guard"),
             ("postgres://user:secret@db.example:5432/guard", "postgres://db.example/guard"),

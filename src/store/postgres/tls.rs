@@ -1,6 +1,7 @@
-//! Encrypted connections to the server, by rustls: only to the host in the URL, as an authority has certified it.
+//! Encrypted connections to the server, with rustls. The server must have a certificate for the host in the URL, signed
+//! by a trusted authority. This protects against an active man in the middle, not only against passive eavesdropping.
 //!
-//! Deliberately absent: client certificates, and lists of revoked ones.
+//! Deliberately absent: client certificates, and lists of revoked certificates.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,43 +13,47 @@ use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// What PostgreSQL is called within TLS.
+/// The name of PostgreSQL's protocol within TLS (ALPN).
 const PROTOCOL: &[u8] = b"postgresql";
 
-/// Whose signature counts.
+/// The authorities whose signatures are trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Authorities {
-    /// Those that this machine trusts.
+    /// The authorities that this machine trusts.
     System,
-    /// Those in a PEM file: `sslrootcert`.
+    /// The authorities in the PEM file that `sslrootcert` names.
     File(PathBuf),
 }
 
-/// Why no encrypted connection can be tried.
+/// The reason why no encrypted connection can be tried.
 #[derive(Debug, Error)]
 pub(super) enum TlsError {
-    /// The file that `sslrootcert` names.
-    #[error("sslrootcert: the certificates in {} cannot be read; it must be a PEM file that this user may read", file.display())]
+    /// The file that `sslrootcert` names cannot be read.
+    #[error(
+        "sslrootcert: the certificates in {} cannot be read; it must be a PEM file that this user may read",
+        file.display()
+    )]
     Unreadable {
         file: PathBuf,
         #[source]
         source: rustls::pki_types::pem::Error,
     },
-    /// The same, without a certificate in it.
+    /// The file that `sslrootcert` names contains no certificate.
     #[error("sslrootcert: there is no certificate in {}; it must be a PEM file", .0.display())]
     NoCertificate(PathBuf),
-    /// This machine trusts nobody.
+    /// This machine has no trusted authorities.
     #[error(
-        "this machine has no certificates of authorities to check the server's by: install them (the package \
-         ca-certificates), or name a file with sslrootcert"
+        "this machine has no authorities' certificates with which to check the server's certificate: install the package \
+         ca-certificates, or name a file with sslrootcert"
     )]
     NoAuthorities,
-    /// rustls accepts no such settings.
+    /// rustls rejects the settings.
     #[error("the TLS settings cannot be used")]
     Settings(#[from] rustls::Error),
 }
 
-/// What makes a connection an encrypted one. Files are read now, so that a renewed one counts from the next connection on.
+/// Returns the connector that encrypts a connection. It reads the certificates at each call, so that a renewed file
+/// takes effect with the next connection.
 pub(super) fn connector(authorities: &Authorities) -> Result<MakeRustlsConnect, TlsError> {
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?

@@ -59,12 +59,12 @@ fn a_campaign_is_added_with_its_first_url_or_not_at_all() {
         assert_eq!(urls.iter().map(|url| (url.name.as_str(), url.clicks)).collect::<Vec<_>>(), [("page", 0)]);
         let nameless = UrlColumns { name: None, ..new_url("") };
         assert!(store.add_campaign(named("two", 2), Some(nameless), noon()).await.is_err());
-        assert_eq!(store.campaigns().await.unwrap(), [row], "nothing is left of what could not be stored whole");
+        assert_eq!(store.campaigns().await.unwrap(), [row], "the campaign is not stored without its URL");
     });
 }
 
 #[test]
-fn a_change_writes_what_it_names_clears_what_it_is_told_to_and_leaves_the_rest() {
+fn a_change_writes_or_clears_the_columns_that_it_names_and_leaves_the_others() {
     with_one_campaign(async |database, store| {
         database.execute("UPDATE campaigns SET mode = 'act', pause_clicks = 7, cooldown_seconds = 3");
         let later = noon() + Duration::minutes(1);
@@ -95,7 +95,7 @@ fn a_trafficstar_id_belongs_to_one_campaign() {
 }
 
 #[test]
-fn what_is_not_there_is_said_not_to_be() {
+fn a_change_of_a_missing_campaign_or_url_reports_that_it_is_missing() {
     on_every_store(async |_database, store| {
         let (campaign, url) = (CampaignId(404), UrlId(404));
         assert_eq!(store.change_campaign(campaign, named("x", 1), noon()).await.unwrap(), CampaignChange::Missing);
@@ -109,7 +109,7 @@ fn what_is_not_there_is_said_not_to_be() {
 }
 
 #[test]
-fn urls_are_added_changed_and_removed_and_each_reading_follows() {
+fn urls_are_added_changed_and_removed_and_the_next_reading_has_the_change() {
     with_one_campaign(async |database, store| {
         assert_eq!(store.urls(CAMPAIGN).await.unwrap(), Some(Vec::new()));
         let first = store.add_url(CAMPAIGN, new_url("first"), noon()).await.unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! Fresh databases for tests: every rule of the store is shown on each kind that the program can use.
+//! New databases for tests: every test of the store runs on each kind of database that the program supports.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,10 +12,10 @@ use super::super::url::Target;
 use super::super::{DatabaseUrl, Store, postgres, sqlite};
 use super::server;
 
-/// An empty database that lives as long as this.
+/// A database for one test. It is empty at first, and a SQLite file is removed on drop.
 pub(super) struct TestDatabase {
     pub(super) url: DatabaseUrl,
-    /// Where a SQLite database is; empty beside a PostgreSQL one.
+    /// The folder of a SQLite database; empty for a PostgreSQL one.
     folder: TempDir,
 }
 
@@ -25,7 +25,7 @@ struct Answer {
     answer: String,
 }
 
-/// Shows a rule on a fresh database of each kind.
+/// Runs a test on a new database of each kind.
 pub(super) fn on_every_database(rule: impl AsyncFn(TestDatabase)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -36,7 +36,7 @@ pub(super) fn on_every_database(rule: impl AsyncFn(TestDatabase)) {
     });
 }
 
-/// The same, its tables made.
+/// Like [`on_every_database`], with the tables created.
 pub(super) fn on_every_store(rule: impl AsyncFn(TestDatabase, Store)) {
     on_every_database(async |database| {
         let store = database.store().await;
@@ -44,7 +44,7 @@ pub(super) fn on_every_store(rule: impl AsyncFn(TestDatabase, Store)) {
     });
 }
 
-/// The same with one campaign.
+/// Like [`on_every_store`], with one campaign.
 pub(super) fn with_one_campaign(rule: impl AsyncFn(TestDatabase, Store)) {
     on_every_store(async |database, store| {
         database.execute(super::ONE_CAMPAIGN);
@@ -67,12 +67,12 @@ impl TestDatabase {
         server::shared_server(&name).map(|url| Self::at(&url))
     }
 
-    /// One that is there already.
+    /// Returns the existing database at `url`.
     pub(super) fn at(url: &str) -> Self {
         Self { url: url.parse().unwrap(), folder: tempfile::tempdir().unwrap() }
     }
 
-    /// A fresh one of the same kind.
+    /// Returns a new database of the same kind.
     pub(super) fn another(&self) -> Self {
         match self.url.sqlite_path() {
             Some(_) => Self::sqlite(),
@@ -80,14 +80,14 @@ impl TestDatabase {
         }
     }
 
-    /// A store whose tables are there.
+    /// Returns a store, with the tables created.
     pub(super) async fn store(&self) -> Store {
         let store = Store::connect(&self.url);
         store.migrate().await.unwrap();
         store
     }
 
-    /// What another program does, by a connection of its own.
+    /// Executes SQL over a connection of its own, as another program would.
     pub(super) fn execute(&self, sql: &str) {
         self.by_another_program(
             |connection| connection.batch_execute(sql).unwrap_or_else(|error| panic!("{sql}: {error}")),
@@ -95,7 +95,7 @@ impl TestDatabase {
         );
     }
 
-    /// What another program reads: one value as text.
+    /// Reads one value as text over a connection of its own, as another program would.
     pub(super) fn read(&self, expression: &str) -> String {
         let query = || diesel::sql_query(format!("SELECT CAST(({expression}) AS TEXT) AS answer"));
         self.by_another_program(
@@ -104,7 +104,7 @@ impl TestDatabase {
         )
     }
 
-    /// On a thread of its own, since a test's thread runs asynchronous tasks.
+    /// Runs the work on a thread of its own, since the test's thread runs asynchronous tasks.
     fn by_another_program<T: Send>(
         &self,
         on_sqlite: impl FnOnce(&mut SqliteConnection) -> T + Send,
@@ -117,7 +117,7 @@ impl TestDatabase {
         std::thread::scope(|threads| threads.spawn(work).join().unwrap())
     }
 
-    /// Every table with its columns.
+    /// Returns every table with its columns.
     pub(super) fn columns(&self) -> Vec<(String, Vec<String>)> {
         let words = |text: String| text.split(',').map(str::to_owned).collect::<Vec<_>>();
         let tables = match self.url.sqlite_path() {
@@ -140,7 +140,7 @@ impl TestDatabase {
         words(self.read(tables)).into_iter().map(of_table).collect()
     }
 
-    /// All that the schema says: tables, columns, keys, indexes; and which migrations were applied.
+    /// Describes the whole schema (tables, columns, keys, indexes) and the applied migrations.
     pub(super) fn description(&self) -> String {
         let schema = match self.url.sqlite_path() {
             Some(_) => "SELECT group_concat(sql, '; ') FROM (SELECT sql FROM sqlite_schema ORDER BY name)",
@@ -164,7 +164,7 @@ impl TestDatabase {
         self.folder.path().join("test.db")
     }
 
-    /// Every file with its bytes, to compare before and after.
+    /// Returns every file with its bytes, to compare them before and after.
     pub(super) fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let paths = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
         let mut files: Vec<_> = paths.map(|path| (path.clone(), std::fs::read(&path).unwrap())).collect();
@@ -173,7 +173,8 @@ impl TestDatabase {
     }
 }
 
-/// The SQL that makes a database as the program left it after this migration. The file of 000004 has what is new since 000002.
+/// Returns the SQL that creates a database as the program left it after this migration. The file of 000004 has only the
+/// changes since 000002.
 pub(super) fn frozen(database: &TestDatabase, migration: &str) -> String {
     let kind = if database.url.sqlite_path().is_some() { "sqlite" } else { "postgres" };
     let read = |migration: &str| {

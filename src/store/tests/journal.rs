@@ -1,9 +1,9 @@
-//! The journal, read newest first.
+//! Reading the journal.
 
 use super::*;
 use crate::domain::journal::{JournalQuery, MOST_ENTRIES};
 
-/// Stores an action requested so many minutes after noon for a campaign whose row need not be there.
+/// Stores an action that was requested this many minutes after noon. The campaign's row need not exist.
 async fn store_action(store: &Store, campaign: i64, minutes: i64, by: Option<&str>) {
     let action = Action { requested_at: noon() + Duration::minutes(minutes), ..pause(Step::Requested) };
     let entry = Entry { id: None, action, by: by.map(str::to_owned) };
@@ -15,7 +15,7 @@ fn query() -> JournalQuery {
     JournalQuery::default()
 }
 
-/// Campaign and minutes after noon of each entry.
+/// Returns the campaign and the minutes after noon of each entry.
 async fn read(store: &Store, query: JournalQuery) -> Vec<(i64, i64)> {
     let minutes = |at: DateTime<Utc>| at.signed_duration_since(noon()).num_minutes();
     let entries = store.journal(query).await.unwrap();
@@ -25,7 +25,8 @@ async fn read(store: &Store, query: JournalQuery) -> Vec<(i64, i64)> {
 #[test]
 fn the_newest_entries_come_first_by_campaign_from_a_time_on_and_no_more_than_asked_for() {
     on_every_store(async |_database, store| {
-        // Stored in another order than they were requested in: what is journalled late is stored late.
+        // They are stored in another order than they were requested in, as happens with entries that are journalled
+        // late.
         for (campaign, minutes) in [(1, 0), (2, 1), (1, 3), (2, 2), (2, 3)] {
             store_action(&store, campaign, minutes, None).await;
         }
@@ -43,15 +44,15 @@ fn the_newest_entries_come_first_by_campaign_from_a_time_on_and_no_more_than_ask
             assert_eq!(read(&store, query).await, wanted, "{query:?}");
         }
         let ids: Vec<i64> = store.journal(query()).await.unwrap().iter().map(|entry| entry.id).collect();
-        assert_eq!(ids, [5, 3, 4, 2, 1], "of two in the same moment the one stored later comes first");
+        assert_eq!(ids, [5, 3, 4, 2, 1], "of two entries with the same time the one stored later comes first");
     });
 }
 
 #[test]
-fn an_entry_whose_commit_nobody_heard_of_is_not_written_twice() {
+fn an_entry_whose_commit_was_not_acknowledged_is_not_written_twice() {
     with_one_campaign(async |_database, store| {
         let stored = store.save(record(Phase::Idle, new_entry(pause(Step::Requested))), noon()).await.unwrap();
-        // A connection that broke over the commit: whoever stored it was told of a failure, and stores it anew.
+        // The connection broke after the commit: the caller saw a failure, and stores the entry again.
         let again = store.save(record(Phase::Idle, new_entry(pause(Step::Failed))), noon()).await.unwrap();
         assert_eq!(stored, again);
         let entries = store.journal(query()).await.unwrap();
@@ -61,20 +62,20 @@ fn an_entry_whose_commit_nobody_heard_of_is_not_written_twice() {
 }
 
 #[test]
-fn what_waited_for_its_turn_is_journalled_with_the_end_time_that_it_sets_in_the_end() {
+fn an_action_that_waited_for_its_turn_is_journalled_with_the_end_time_that_it_sets() {
     with_one_campaign(async |_database, store| {
         let id = store.save(record(Phase::Idle, new_entry(pause(Step::Requested))), noon()).await.unwrap();
         let first = pause(Step::Requested);
-        let anew = Action { end_time: first.end_time + Duration::minutes(1), ..first };
-        let entry = Entry { id, action: anew.clone(), by: None };
+        let later = Action { end_time: first.end_time + Duration::minutes(1), ..first };
+        let entry = Entry { id, action: later.clone(), by: None };
         assert_eq!(store.save(record(Phase::Idle, Some(entry)), noon()).await.unwrap(), id);
         let stored = store.stored_campaign(CAMPAIGN).await.unwrap().unwrap().unfinished;
-        assert_eq!(stored.map(|(id, action)| (Some(id), action)), Some((id, anew)));
+        assert_eq!(stored.map(|(id, action)| (Some(id), action)), Some((id, later)));
     });
 }
 
 #[test]
-fn an_entry_says_all_that_was_stored_of_it() {
+fn an_entry_has_every_stored_value() {
     on_every_store(async |_database, store| {
         let action = Action {
             late: true,
@@ -99,7 +100,7 @@ fn an_entry_says_all_that_was_stored_of_it() {
 }
 
 #[test]
-fn no_query_gets_more_than_the_most_entries() {
+fn a_query_returns_at_most_the_allowed_number_of_entries() {
     on_every_store(async |database, store| {
         store_action(&store, 1, 0, None).await;
         let columns = "campaign_id, trafficstar_id, kind, \"trigger\", reason, remote_status, state_before, state_after, \

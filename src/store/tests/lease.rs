@@ -1,5 +1,4 @@
-//! The lease on leadership: taken by one, renewed by its holder, judged by the server's clock, and the condition on which a
-//! leader's records are stored.
+//! The lease on leadership: taking and renewing it by the server's clock; and storing records only while it lasts.
 
 use diesel::prelude::*;
 
@@ -11,22 +10,23 @@ fn candidate(name: &str) -> LeaseCandidate {
     LeaseCandidate { name: name.to_owned(), host: format!("host of {name}"), pid: 4_242 }
 }
 
-/// A database on PostgreSQL with one campaign, and desks for two candidates. `None` where there is no server.
+/// Returns a PostgreSQL database with one campaign, and the lease stores of two candidates. `None` without a server.
 async fn two_candidates() -> Option<(TestDatabase, Store, LeaseStore, LeaseStore)> {
     let database = TestDatabase::postgres()?;
     let store = database.store().await;
     database.execute(ONE_CAMPAIGN);
-    let desk = |name| store.lease_store(candidate(name)).unwrap();
-    let (one, other) = (desk("one"), desk("other"));
+    let lease_store = |name| store.lease_store(candidate(name)).unwrap();
+    let (one, other) = (lease_store("one"), lease_store("other"));
     Some((database, store, one, other))
 }
 
-async fn take(desk: &LeaseStore) -> Option<LeaseTerm> {
-    let seen = desk.look().await.unwrap();
-    desk.take(&seen).await.unwrap()
+async fn take(lease_store: &LeaseStore) -> Option<LeaseTerm> {
+    let seen = lease_store.look().await.unwrap();
+    lease_store.take(&seen).await.unwrap()
 }
 
-fn let_run_out(database: &TestDatabase, seconds: i64) {
+/// Makes the lease end this many seconds ago.
+fn let_expire(database: &TestDatabase, seconds: i64) {
     database.execute(&format!(
         "UPDATE leadership SET ends_at = (clock_timestamp() AT TIME ZONE 'utc') - INTERVAL '{seconds} seconds'"
     ));
@@ -50,10 +50,10 @@ async fn the_lease_is_taken_once_and_names_its_holder() {
         LeaseRow { run_out_for: None, ..free.clone() },
         LeaseRow { epoch: Epoch(0), beats: 0, holder: None, ends_at: None, run_out_for: None }
     );
-    assert!(free.run_out_for.is_some(), "nobody ever held it");
+    assert!(free.run_out_for.is_some(), "it was never held");
     let (first, second) = tokio::join!(one.take(&free), other.take(&free));
     let terms: Vec<LeaseTerm> = [first.unwrap(), second.unwrap()].into_iter().flatten().collect();
-    assert_eq!(terms.len(), 1, "one of two that saw the same");
+    assert_eq!(terms.len(), 1, "of two candidates that read the same row, one takes the lease");
     assert_eq!(terms[0].epoch, Epoch(1));
     let held = other.look().await.unwrap();
     let leader = held.leader().unwrap();
@@ -63,13 +63,13 @@ async fn the_lease_is_taken_once_and_names_its_holder() {
 }
 
 #[tokio::test]
-async fn a_lease_that_has_run_out_is_free_past_the_margin_alone_and_only_as_it_was_seen() {
+async fn an_expired_lease_can_be_taken_after_the_margin_and_only_if_it_is_unchanged() {
     let Some((database, _, one, other)) = two_candidates().await else { return };
     take(&one).await.unwrap();
-    let_run_out(&database, 1);
+    let_expire(&database, 1);
     assert!(other.look().await.unwrap().run_out_for.is_some());
     assert!(take(&other).await.is_none(), "within the margin");
-    let_run_out(&database, 3);
+    let_expire(&database, 3);
     let seen = other.look().await.unwrap();
     database.execute("UPDATE leadership SET beats = beats + 1");
     assert!(other.take(&seen).await.unwrap().is_none(), "a heartbeat has come since");
@@ -78,24 +78,24 @@ async fn a_lease_that_has_run_out_is_free_past_the_margin_alone_and_only_as_it_w
 }
 
 #[tokio::test]
-async fn a_heartbeat_renews_even_a_lease_that_has_run_out_and_fails_once_another_reigns() {
+async fn a_heartbeat_renews_even_an_expired_lease_but_fails_once_another_supervisor_leads() {
     let Some((database, _, one, other)) = two_candidates().await else { return };
     let first = take(&one).await.unwrap();
-    let_run_out(&database, 60);
+    let_expire(&database, 60);
     assert!(one.beat(&first).await.unwrap());
     let row = one.look().await.unwrap();
     assert_eq!((row.beats, row.run_out_for), (1, None));
-    let_run_out(&database, 60);
+    let_expire(&database, 60);
     take(&other).await.unwrap();
     assert!(!one.beat(&first).await.unwrap());
-    // The same number, given twice: by a server that was restored from a copy.
+    // A server that was restored from a backup has given the same epoch twice.
     let namesake = LeaseTerm { holder: "somebody else".into(), ..first };
     database.execute("UPDATE leadership SET epoch = 1");
     assert!(!one.beat(&namesake).await.unwrap());
 }
 
 #[tokio::test]
-async fn what_is_given_up_is_free_at_once_and_nobody_gives_up_for_another() {
+async fn a_lease_that_was_given_up_is_free_at_once_and_only_its_holder_can_give_it_up() {
     let Some((_database, _, one, other)) = two_candidates().await else { return };
     let first = take(&one).await.unwrap();
     one.give_up(&first).await.unwrap();
@@ -106,19 +106,19 @@ async fn what_is_given_up_is_free_at_once_and_nobody_gives_up_for_another() {
 }
 
 #[tokio::test]
-async fn a_holder_that_was_taken_out_by_hand_keeps_its_lease_to_its_end() {
+async fn a_holder_that_was_removed_by_hand_keeps_its_lease_until_the_lease_ends() {
     let Some((database, _, one, other)) = two_candidates().await else { return };
     take(&one).await.unwrap();
     database.execute("UPDATE leadership SET holder = NULL");
-    assert!(take(&other).await.is_none(), "the holder may not know of it yet");
-    let_run_out(&database, 0);
+    assert!(take(&other).await.is_none(), "the holder may not know it yet");
+    let_expire(&database, 0);
     assert_eq!(take(&other).await.unwrap().epoch, Epoch(2));
     database.execute("UPDATE leadership SET ends_at = NULL");
-    assert_eq!(take(&one).await.unwrap().epoch, Epoch(3), "without an end nothing is waited for");
+    assert_eq!(take(&one).await.unwrap().epoch, Epoch(3), "a lease without an end is free at once");
 }
 
 #[tokio::test]
-async fn a_lost_row_is_an_error_of_its_own_and_is_made_again_as_if_the_last_reign_had_just_ended() {
+async fn a_missing_row_is_an_error_of_its_own_and_is_restored_with_a_lease_that_has_yet_to_end() {
     let Some((database, store, one, other)) = two_candidates().await else { return };
     let term = take(&one).await.unwrap();
     let first = store.in_term(term.clone());
@@ -127,24 +127,24 @@ async fn a_lost_row_is_an_error_of_its_own_and_is_made_again_as_if_the_last_reig
     assert!(matches!(other.look().await.unwrap_err(), StoreError::Lease(Fault::NoLeadership)));
     assert!(!one.beat(&term).await.unwrap());
     assert_eq!(store.schema().await.unwrap(), SchemaState::NoLeadership);
-    assert_eq!(store.upgrade().await.unwrap(), ["the lost row of `leadership`"]);
+    assert_eq!(store.upgrade().await.unwrap(), ["the missing row of `leadership`"]);
     assert_eq!(store.schema().await.unwrap(), SchemaState::UpToDate);
-    assert!(take(&other).await.is_none(), "the last holder may not know of it yet");
-    let_run_out(&database, 0);
-    assert_eq!(take(&other).await.unwrap().epoch, Epoch(2), "after what is in the journal");
+    assert!(take(&other).await.is_none(), "the last holder may not know it yet");
+    let_expire(&database, 0);
+    assert_eq!(take(&other).await.unwrap().epoch, Epoch(2), "the epoch after the newest one in the journal");
 }
 
 #[tokio::test]
-async fn a_reigns_records_are_stored_while_it_lasts_and_carry_its_epoch() {
+async fn a_leaders_records_are_stored_while_its_leadership_lasts_and_have_its_epoch() {
     let Some((database, store, one, other)) = two_candidates().await else { return };
     let first = store.in_term(take(&one).await.unwrap());
     let sent = || record(Phase::ActiveGuarded, new_entry(pause(Step::Requested)));
     assert!(first.save(sent(), noon()).await.unwrap().is_some());
     assert_eq!(database.read("SELECT epoch FROM journal"), "1");
 
-    let_run_out(&database, 1);
-    assert!(is_refused(&first.save(sent(), noon()).await), "run out, and nobody else has it");
-    let_run_out(&database, 60);
+    let_expire(&database, 1);
+    assert!(is_refused(&first.save(sent(), noon()).await), "expired, and not taken by another supervisor");
+    let_expire(&database, 60);
     let second = store.in_term(take(&other).await.unwrap());
     second.save(record(Phase::PausedGuarded, None), noon()).await.unwrap();
     let hold = Hold { reason: None, since: noon(), until: None, by: None, pause: false };
@@ -163,27 +163,32 @@ async fn a_reigns_records_are_stored_while_it_lasts_and_carry_its_epoch() {
 }
 
 #[tokio::test]
-async fn of_a_reign_that_is_over_only_the_entry_of_a_pause_that_may_have_been_sent_unstored_is_kept() {
+async fn after_the_leadership_is_over_only_the_entry_of_a_pause_sent_before_it_was_stored_is_stored() {
     let Some((database, store, one, other)) = two_candidates().await else { return };
     let first = store.in_term(take(&one).await.unwrap());
-    let_run_out(&database, 60);
+    let_expire(&database, 60);
     let late = |step, accepted_at| Action { late: true, accepted_at, ..pause(step) };
     let entry = |action| record(Phase::CoolingDown { until: noon() }, new_entry(action));
-    assert!(is_refused(&first.save(entry(late(Step::Accepted, Some(noon()))), noon()).await), "it may come back");
+    assert!(
+        is_refused(&first.save(entry(late(Step::Accepted, Some(noon()))), noon()).await),
+        "the lease may still be renewed"
+    );
     take(&other).await.unwrap();
-    assert!(is_refused(&first.save(entry(late(Step::Failed, None)), noon()).await), "it was not sent, or refused");
-    assert!(is_refused(&first.save(entry(pause(Step::Requested)), noon()).await), "it was not sent");
+    assert!(
+        is_refused(&first.save(entry(late(Step::Failed, None)), noon()).await),
+        "the pause was not sent, or it was refused"
+    );
+    assert!(is_refused(&first.save(entry(pause(Step::Requested)), noon()).await), "the pause was not sent");
     assert!(first.save(entry(late(Step::Accepted, Some(noon()))), noon()).await.unwrap().is_some());
     assert_eq!(database.read("SELECT concat(epoch, ' ', late) FROM journal"), "1 t");
     let kept = store.journal(Default::default()).await.unwrap();
     assert_eq!((kept.len(), kept[0].step, kept[0].accepted_at), (1, Step::Failed, Some(noon())));
     let stored = store.stored_campaign(CAMPAIGN).await.unwrap().unwrap();
-    assert_eq!((stored.promise, stored.unfinished), (None, None), "the new leader has nothing to settle");
+    assert_eq!((stored.promise, stored.unfinished), (None, None), "nothing is left unfinished for the new leader");
 }
 
 #[tokio::test]
-async fn a_record_that_is_being_stored_holds_off_the_next_reign_and_no_heartbeat_and_one_of_a_frozen_client_not_for_long()
- {
+async fn storing_a_record_delays_the_next_leadership_but_no_heartbeat_and_a_frozen_client_delays_it_only_briefly() {
     let Some((database, _, one, other)) = two_candidates().await else { return };
     let term = take(&one).await.unwrap();
     let url = database.url.clone();
@@ -204,9 +209,9 @@ async fn a_record_that_is_being_stored_holds_off_the_next_reign_and_no_heartbeat
     };
     held.await.unwrap();
     assert!(one.beat(&term).await.unwrap(), "a heartbeat does not wait");
-    let_run_out(&database, 60);
+    let_expire(&database, 60);
     let seen = other.look().await.unwrap();
-    assert!(other.take(&seen).await.is_err(), "it waits for what is being stored, and not for long");
+    assert!(other.take(&seen).await.is_err(), "it waits a short time for the record that is being stored");
     let begun = async {
         while !matches!(other.take(&seen).await, Ok(Some(_))) {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
@@ -214,5 +219,5 @@ async fn a_record_that_is_being_stored_holds_off_the_next_reign_and_no_heartbeat
     };
     tokio::time::timeout(std::time::Duration::from_secs(20), begun).await.unwrap();
     go_on.send(()).unwrap();
-    assert!(storing.await.unwrap().is_err(), "what the frozen one was storing is not stored");
+    assert!(storing.await.unwrap().is_err(), "the frozen client's record is not stored");
 }

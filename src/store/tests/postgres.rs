@@ -1,4 +1,4 @@
-//! How a server is connected to: encryption, passwords and time limits.
+//! Connecting to a server: encryption, passwords and time limits.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use super::super::url::Target;
 use super::server::{Server, Tls};
 use super::*;
 
-/// A server that encrypts, with a certificate for `localhost`, and the files that tell whom to trust.
+/// A server that encrypts, with a certificate for `localhost`, and files with the certificates of authorities.
 struct Encrypted {
     server: Server,
     folder: TempDir,
@@ -41,7 +41,7 @@ impl Encrypted {
         Some(Self { server, folder })
     }
 
-    /// A URL by the network; `{name}` in the parameters is one of the files.
+    /// Returns the server's URL over TCP. `{name}` in the parameters is replaced with the path of that file.
     fn url(&self, user: &str, host: &str, parameters: &str) -> String {
         let folder = format!("{}/", self.folder.path().display());
         let parameters = parameters.replace('{', &folder).replace('}', ".pem");
@@ -53,7 +53,7 @@ impl Encrypted {
     }
 }
 
-/// One value, by a connection of its own; or why there is none.
+/// Reads one value over a connection of its own, or returns the error's text.
 fn ask(url: &DatabaseUrl, expression: &str) -> Result<String, String> {
     #[derive(diesel::QueryableByName)]
     struct Answer {
@@ -84,11 +84,11 @@ fn expect(url: &str, expected: Result<bool, &str>) {
 }
 
 #[test]
-fn what_leaves_the_machine_is_encrypted_for_the_named_host_alone() {
+fn a_connection_to_another_machine_is_encrypted_and_only_the_named_host_is_trusted() {
     let Some(encrypted) = Encrypted::start() else { return };
-    let (signer, name) = ("name a file with its own with sslrootcert", "not valid for name");
+    let (signer, name) = ("authority's certificate with sslrootcert", "not valid for name");
     let cases: [(&str, &str, Result<bool, &str>); 13] = [
-        // Of the machine itself, and nobody has said whom to trust.
+        // Within this machine, and the URL names no authority.
         ("localhost", "", Ok(false)),
         ("127.0.0.1", "?sslrootcert=system", Ok(false)),
         ("localhost", "?sslmode=disable", Ok(false)),
@@ -106,13 +106,13 @@ fn what_leaves_the_machine_is_encrypted_for_the_named_host_alone() {
     for (host, parameters, expected) in cases {
         expect(&encrypted.url("guard", host, parameters), expected);
     }
-    // Another name is another machine's, wherever it leads.
+    // Another host name counts as another machine, even if its address is this machine's.
     let elsewhere =
         |parameters: &str| encrypted.url("guard", "db.example", &format!("?hostaddr=127.0.0.1{parameters}"));
     expect(&elsewhere("&sslrootcert={ours}"), Err(name));
     expect(&elsewhere(""), Err(""));
     expect(&elsewhere("&sslmode=disable"), Ok(false));
-    // A socket leaves no machine.
+    // A Unix socket connects within the machine.
     expect(&format!("{}?sslmode=verify-full", encrypted.server.url("postgres")), Ok(false));
 
     encrypted.execute("ALTER SYSTEM SET ssl = off");
@@ -122,11 +122,11 @@ fn what_leaves_the_machine_is_encrypted_for_the_named_host_alone() {
     while is_encrypted(&url).is_ok() {
         assert!(std::time::Instant::now() < patience, "the server still encrypts");
     }
-    expect(&url, Err("let it (ssl = on)"));
+    expect(&url, Err("enable TLS on the server (ssl = on)"));
 }
 
 #[test]
-fn the_password_is_the_urls_or_the_one_given_and_is_never_shown() {
+fn the_password_of_the_url_comes_before_the_given_one_and_neither_is_shown() {
     let Some(encrypted) = Encrypted::start() else { return };
     encrypted.execute("CREATE ROLE with_password LOGIN PASSWORD 'hunter2 '");
     let file = encrypted.folder.path().join("password");
@@ -136,7 +136,7 @@ fn the_password_is_the_urls_or_the_one_given_and_is_never_shown() {
     let wrong = "password authentication failed";
     type Case = (&'static str, Option<Password>, &'static str, Result<(), &'static str>);
     let cases: [Case; 8] = [
-        (without, None, "", Err("put it into the environment variable PGPASSWORD")),
+        (without, None, "", Err("set the environment variable PGPASSWORD")),
         (without, Some(text("hunter2 ")), "", Ok(())),
         (without, Some(text("hunter2")), "", Err(wrong)),
         (without, Some(in_file()), "hunter2 \n", Ok(())),
@@ -171,7 +171,7 @@ fn the_password_is_the_urls_or_the_one_given_and_is_never_shown() {
 }
 
 #[test]
-fn each_connection_has_time_limits_and_the_urls_own_come_first() {
+fn each_connection_has_time_limits_and_those_of_the_url_win() {
     let Some(database) = TestDatabase::postgres() else { return };
     let limits = "SELECT concat_ws(' ', current_setting('statement_timeout'), current_setting('lock_timeout'), \
                   current_setting('idle_in_transaction_session_timeout'))";
@@ -184,10 +184,10 @@ fn each_connection_has_time_limits_and_the_urls_own_come_first() {
 }
 
 #[tokio::test]
-async fn an_operation_that_takes_too_long_is_cut_off_and_the_next_one_works() {
+async fn an_operation_that_takes_too_long_loses_its_connection_and_the_next_one_works() {
     let Some(database) = TestDatabase::postgres() else { return };
     let store = database.store().await;
-    let Pools::Postgres(pool) = store.pools.clone() else { panic!("a server is no file") };
+    let Pools::Postgres(pool) = store.pools.clone() else { panic!("this is not PostgreSQL") };
     let work = move || {
         let limit = std::time::Duration::from_millis(100);
         pool.get().unwrap().run_within(limit, |connection| {

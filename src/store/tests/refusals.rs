@@ -1,4 +1,4 @@
-//! What is not ours is refused, and left as it is.
+//! A database that the program must not change is refused and left as it is.
 
 use std::error::Error;
 
@@ -6,7 +6,7 @@ use diesel::connection::SimpleConnection;
 
 use super::*;
 
-/// Every migration, in their order.
+/// Returns the names of all migrations, in order.
 fn all_migrations() -> Vec<String> {
     let folders = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite")).unwrap();
     let mut names: Vec<_> = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();
@@ -14,22 +14,23 @@ fn all_migrations() -> Vec<String> {
     names
 }
 
-/// Why a database is neither looked at nor migrated. Its files stay as they are.
+/// Returns the errors with which reading the schema and migrating refuse a database. Checks that its files are
+/// unchanged.
 pub(super) async fn refused_untouched(database: &TestDatabase) -> [StoreError; 2] {
     let store = Store::connect(&database.url);
     let before = database.files();
     let refused = [store.schema().await.map(drop).unwrap_err(), store.migrate().await.map(drop).unwrap_err()];
-    assert!(database.files() == before, "a file was changed or made");
+    assert!(database.files() == before, "a file was changed or created");
     refused
 }
 
 #[tokio::test]
-async fn looking_at_a_database_that_is_not_there_makes_none() {
+async fn reading_a_missing_database_does_not_create_it() {
     let database = TestDatabase::sqlite();
     let store = Store::connect(&database.url);
     assert_eq!(store.schema().await.unwrap(), SchemaState::Missing);
     assert!(store.campaigns().await.is_err());
-    assert!(database.files().is_empty(), "a file was made");
+    assert!(database.files().is_empty(), "a file was created");
 }
 
 #[test]
@@ -47,26 +48,26 @@ fn an_empty_database_gets_its_tables_once() {
 }
 
 #[test]
-fn an_upgrade_makes_no_tables_and_no_file() {
+fn an_upgrade_creates_neither_tables_nor_a_file() {
     on_every_database(async |database| {
         let store = Store::connect(&database.url);
         let refused = store.upgrade().await.unwrap_err();
-        let is_told = match database.url.sqlite_path() {
+        let is_expected = match database.url.sqlite_path() {
             Some(_) => matches!(refused, StoreError::NoDatabase { .. }),
             None => matches!(refused, StoreError::NoTables { .. }),
         };
-        assert!(is_told && refused.to_string().contains("traffic-generator migrate"), "{refused:?}");
-        assert!(database.files().is_empty(), "a file was made");
+        assert!(is_expected && refused.to_string().contains("traffic-generator migrate"), "{refused:?}");
+        assert!(database.files().is_empty(), "a file was created");
         assert!(matches!(store.schema().await.unwrap(), SchemaState::Missing | SchemaState::Empty));
         if database.url.sqlite_path().is_some() {
             assert!(matches!(store.lock().await.unwrap_err(), StoreError::NoDatabase { .. }));
-            assert!(database.files().is_empty(), "a lock was made");
+            assert!(database.files().is_empty(), "a lock file was created");
         }
     });
 }
 
 #[tokio::test]
-async fn what_is_up_to_date_is_not_written_to_and_a_restored_file_gets_its_log_again() {
+async fn a_database_that_is_up_to_date_is_not_written_and_a_restored_file_gets_its_log_again() {
     let database = TestDatabase::sqlite();
     drop(database.store().await);
     let path = database.file();
@@ -89,7 +90,7 @@ async fn what_is_up_to_date_is_not_written_to_and_a_restored_file_gets_its_log_a
 }
 
 #[test]
-fn two_that_migrate_at_once_do_it_once() {
+fn two_migrations_at_the_same_time_apply_each_migration_once() {
     on_every_database(async |database| {
         let (one, other) = (Store::connect(&database.url), Store::connect(&database.url));
         let (one, other) = tokio::join!(one.migrate(), other.migrate());
@@ -98,17 +99,17 @@ fn two_that_migrate_at_once_do_it_once() {
 }
 
 #[tokio::test]
-async fn looking_changes_nothing() {
+async fn reading_the_schema_changes_no_file() {
     let database = TestDatabase::sqlite();
     drop(database.store().await);
     let store = Store::connect(&database.url);
     let before = database.files();
     assert_eq!(store.schema().await.unwrap(), SchemaState::UpToDate);
-    assert!(database.files() == before, "a file was changed or made");
+    assert!(database.files() == before, "a file was changed or created");
 }
 
 #[tokio::test]
-async fn a_database_in_use_is_seen_with_what_is_still_in_its_log() {
+async fn the_schema_of_a_database_in_use_includes_changes_that_are_still_in_its_log() {
     let database = TestDatabase::sqlite();
     let user = database.store().await;
     user.campaigns().await.unwrap();
@@ -120,7 +121,7 @@ async fn a_database_in_use_is_seen_with_what_is_still_in_its_log() {
 }
 
 #[test]
-fn another_programs_database_is_refused_and_not_touched() {
+fn another_programs_database_is_refused_and_not_changed() {
     on_every_database(async |database| {
         database.execute("CREATE TABLE campaigns (id INTEGER); INSERT INTO campaigns VALUES (7)");
         let store = Store::connect(&database.url);
@@ -129,7 +130,7 @@ fn another_programs_database_is_refused_and_not_touched() {
         let refused = store.migrate().await.unwrap_err();
         assert!(matches!(&refused, StoreError::Foreign { tables, .. } if tables == &["campaigns"]), "{refused:?}");
         assert!(refused.to_string().contains(&database.url.to_string()), "{refused}");
-        assert!(database.files() == before, "a file was changed or made");
+        assert!(database.files() == before, "a file was changed or created");
         assert_eq!(database.read("SELECT id FROM campaigns"), "7");
     });
 }
@@ -147,7 +148,7 @@ fn another_diesel_programs_database_is_refused() {
 }
 
 #[test]
-fn a_newer_database_is_refused_and_not_touched() {
+fn a_newer_database_is_refused_and_not_changed() {
     on_every_database(async |database| {
         drop(database.store().await);
         database.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99991231235959')");
@@ -159,13 +160,13 @@ fn a_newer_database_is_refused_and_not_touched() {
             "{refused:?}"
         );
         assert!(refused.to_string().contains("install that version"), "{refused}");
-        assert!(database.files() == files, "a file was changed or made");
+        assert!(database.files() == files, "a file was changed or created");
         assert_eq!(database.description(), tables);
     });
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database_is_refused_and_not_touched() {
+async fn a_file_that_is_not_a_database_is_refused_and_not_changed() {
     let texts = ["a diary, not a database", "S", "SQLite format 3 it is not, though it begins like one"];
     for text in texts {
         let database = TestDatabase::sqlite();
@@ -188,7 +189,7 @@ async fn a_broken_database_is_an_error_with_its_cause() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_an_error_with_its_cause() {
+async fn a_server_that_cannot_be_reached_is_an_error_with_its_cause() {
     let folder = tempfile::tempdir().unwrap();
     let host = folder.path().display().to_string().replace('/', "%2F");
     let store = Store::connect(&format!("postgres://guard:secret@{host}/name").parse().unwrap());
@@ -201,7 +202,7 @@ async fn a_server_that_is_not_there_is_an_error_with_its_cause() {
 }
 
 #[tokio::test]
-async fn connections_that_the_server_ended_are_replaced() {
+async fn connections_that_the_server_closed_are_replaced() {
     let Some(database) = TestDatabase::postgres() else { return };
     let store = database.store().await;
     assert_eq!(store.campaigns().await.unwrap(), []);
@@ -228,16 +229,16 @@ fn a_url_names_a_file_or_a_server() {
 }
 
 #[test]
-fn a_bad_url_is_named_by_its_scheme_alone() {
+fn the_error_about_a_bad_url_shows_only_its_scheme() {
     let cases = [
         ("", "write it as sqlite://"),
         ("traffic-generator.db", "write it as sqlite://"),
         ("guard:secret@host://", "write it as sqlite://"),
-        ("mysql://guard:secret@host/name", "`mysql://` is not known"),
-        ("sqlite://", "sqlite:// needs the path"),
-        ("sqlite:///var/lib/", "sqlite:// needs the path"),
+        ("mysql://guard:secret@host/name", "`mysql://` is unknown"),
+        ("sqlite://", "sqlite:// must be followed by the path"),
+        ("sqlite:///var/lib/", "sqlite:// must be followed by the path"),
         ("sqlite://:memory:", "sqlite:// needs a file"),
-        ("sqlite://secret.db?mode=rwc", "sqlite:// takes the path of a file"),
+        ("sqlite://secret.db?mode=rwc", "sqlite:// takes only the path of a file"),
         ("postgres://", "postgres:// must be followed by"),
         ("postgres://guard:secret@host/name?secret=1", "postgres:// must be followed by"),
         ("postgres://guard:secret@host/name?sslmode=secret", "postgres:// sets sslmode to an unknown word"),
@@ -255,7 +256,7 @@ fn a_bad_url_is_named_by_its_scheme_alone() {
 }
 
 #[tokio::test]
-async fn odd_characters_in_a_path_are_part_of_it() {
+async fn special_characters_in_a_path_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("50% of #1 & co.db");
     let url: DatabaseUrl = format!("sqlite://{}", path.display()).parse().unwrap();
@@ -282,9 +283,9 @@ async fn a_database_file_that_was_replaced_is_not_written_to() {
 }
 
 #[test]
-fn one_unreadable_row_takes_no_other_with_it() {
+fn one_unreadable_row_does_not_make_other_rows_unreadable() {
     on_every_store(async |database, store| {
-        // Only SQLite stores bytes that are no text as text.
+        // Only SQLite stores invalid UTF-8 as text.
         let (name, mode) = match database.url.sqlite_path() {
             Some(_) => ("CAST(x'c328' AS TEXT)", "CAST(x'ff' AS TEXT)"),
             None => ("'\u{fffd}('", "'?'"),

@@ -1,4 +1,4 @@
-//! History is forgotten when it is old enough, and nobody waits for that.
+//! Old history is deleted, and other writes do not wait for that.
 
 use super::super::retention::ROWS_PER_TRANSACTION;
 use super::*;
@@ -15,7 +15,7 @@ async fn store_entry(store: &Store, campaign: i64, days_ago: i64, step: Step) {
     store.save(record, noon()).await.unwrap();
 }
 
-/// Forgets all that is older than ten days.
+/// Deletes all history that is older than ten days.
 async fn forget(store: &Store) -> usize {
     let mut all = 0;
     loop {
@@ -26,7 +26,7 @@ async fn forget(store: &Store) -> usize {
     }
 }
 
-/// As many old entries as asked for, all of campaign 404, which is not there.
+/// Adds this many old entries of campaign 404, which does not exist.
 fn add_old_entries(database: &TestDatabase, count: i64) {
     let columns = "campaign_id, trafficstar_id, kind, \"trigger\", reason, remote_status, state_before, state_after, \
                    end_time, late, requested_at";
@@ -40,7 +40,7 @@ fn add_old_entries(database: &TestDatabase, count: i64) {
 }
 
 #[test]
-fn old_entries_go_but_for_unfinished_ones_and_the_last_word_on_each_campaign() {
+fn old_entries_are_deleted_except_unfinished_ones_and_the_newest_of_each_campaign() {
     with_one_campaign(async |database, store| {
         database.execute(ANOTHER_CAMPAIGN);
         let entries = [
@@ -69,7 +69,7 @@ fn old_entries_go_but_for_unfinished_ones_and_the_last_word_on_each_campaign() {
 }
 
 #[test]
-fn old_spends_go_and_the_days_since_stay() {
+fn old_spends_are_deleted_and_newer_ones_are_kept() {
     with_one_campaign(async |database, store| {
         let days = [400, 30, 11, 10, 1, 0];
         store.save_spends(days.map(|ago| spend_row(noon() - Duration::days(ago), "1")).to_vec()).await.unwrap();
@@ -81,7 +81,7 @@ fn old_spends_go_and_the_days_since_stay() {
 }
 
 #[test]
-fn much_is_forgotten_in_small_pieces() {
+fn a_long_history_is_deleted_in_small_pieces() {
     on_every_store(async |database, store| {
         add_old_entries(&database, 2 * ROWS_PER_TRANSACTION + 1);
         let piece = usize::try_from(ROWS_PER_TRANSACTION).unwrap();
@@ -92,7 +92,7 @@ fn much_is_forgotten_in_small_pieces() {
 }
 
 #[test]
-fn a_write_meanwhile_is_not_held_up_until_all_is_forgotten() {
+fn a_write_does_not_wait_until_the_whole_history_is_deleted() {
     with_one_campaign(async |database, store| {
         add_old_entries(&database, 40 * ROWS_PER_TRANSACTION);
         let old_rows = || database.read("SELECT count(*) FROM journal WHERE campaign_id = 404").parse::<i64>().unwrap();
@@ -106,7 +106,7 @@ fn a_write_meanwhile_is_not_held_up_until_all_is_forgotten() {
         };
         let (forgotten, left) = tokio::join!(forget(&store), writes);
         assert_eq!(i64::try_from(forgotten).unwrap(), 40 * ROWS_PER_TRANSACTION);
-        assert!(left[0] > 0, "the first write was through only when {left:?} old rows were left");
+        assert!(left[0] > 0, "the first write ended only when {left:?} old rows were left");
         assert_eq!(database.read("SELECT count(*) FROM journal"), "3");
     });
 }

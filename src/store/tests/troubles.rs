@@ -1,5 +1,5 @@
-//! A database that is locked, full, not to be written, or away: an error that says what to do, and afterwards it works
-//! again by itself.
+//! A database that is locked, full, read-only or unreachable: the error says what to do, and the store works again by
+//! itself once the cause is gone.
 
 use diesel::connection::SimpleConnection;
 use futures_util::future::Either;
@@ -13,7 +13,7 @@ use super::super::{postgres, sqlite};
 use super::server::Server;
 use super::*;
 
-/// The error with all its causes, as operators read it.
+/// Returns the error with all its causes, as operators read it.
 fn in_words(error: &StoreError) -> String {
     let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
@@ -28,7 +28,7 @@ async fn save(store: &Store) -> Result<Option<JournalId>, StoreError> {
     store.save(record(Phase::Idle, new_entry(pause(Step::Confirmed))), noon()).await
 }
 
-/// A writer that is not done before `end` says so.
+/// Keeps the database locked from `locked` until `end`.
 fn lock_meanwhile(database: &TestDatabase, locked: &std::sync::Barrier, end: &std::sync::Barrier) {
     let meanwhile = || {
         locked.wait();
@@ -49,7 +49,7 @@ fn lock_meanwhile(database: &TestDatabase, locked: &std::sync::Barrier, end: &st
 }
 
 #[test]
-fn a_database_that_another_program_keeps_locked_works_again_when_it_is_not() {
+fn a_database_that_another_program_has_locked_works_again_once_it_is_unlocked() {
     on_every_store(async |database, store| {
         let (locked, end) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
         let refused = std::thread::scope(|threads| {
@@ -70,11 +70,11 @@ fn a_database_that_another_program_keeps_locked_works_again_when_it_is_not() {
     });
 }
 
-/// More than the threads on which tokio lets a program block.
+/// The number of waiting writes. It is more than the number of tokio's blocking threads.
 const CROWD: usize = 1_000;
 
 #[test]
-fn a_crowd_that_waits_to_write_keeps_no_reader_waiting() {
+fn many_waiting_writes_do_not_delay_a_read() {
     with_one_campaign(async |database, store| {
         let (locked, end) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
         std::thread::scope(|threads| {
@@ -88,11 +88,11 @@ fn a_crowd_that_waits_to_write_keeps_no_reader_waiting() {
             end.wait();
             outcome.unwrap();
         });
-        assert!(save(&store).await.unwrap().is_some(), "and all goes on");
+        assert!(save(&store).await.unwrap().is_some(), "writes work again afterwards");
     });
 }
 
-/// The first of the crowd gives up after two seconds.
+/// Reads while many writes wait. The first of the writes gives up after two seconds.
 async fn read_beside_a_crowd(store: &Store) {
     let mut crowd: FuturesUnordered<_> = (0..CROWD).map(|_| save(store)).collect();
     assert!(crowd.next().now_or_never().is_none());
@@ -100,37 +100,41 @@ async fn read_beside_a_crowd(store: &Store) {
     let read = std::pin::pin!(store.tick_readings(vec![CAMPAIGN], noon().date_naive(), noon()));
     match futures_util::future::select(read, crowd.next()).await {
         Either::Left((read, _)) => assert!(read.unwrap().contains_key(&CAMPAIGN)),
-        Either::Right((given_up, _)) => panic!("the read waited for the crowd: {given_up:?}"),
+        Either::Right((given_up, _)) => panic!("the read waited for the writes: {given_up:?}"),
     }
     while let Some(refused) = crowd.next().await {
         assert!(refused.is_err());
     }
 }
 
-/// What SQLite is told on the connection by which the store writes.
-async fn tell_writer(store: &Store, pragma: &'static str) {
-    let Pools::Sqlite(pools) = store.pools.clone() else { panic!("only a file is told that") };
-    let tell = move || pools.writer().unwrap().run(|connection| Ok(connection.batch_execute(pragma)?)).unwrap();
-    tokio::task::spawn_blocking(tell).await.unwrap();
+/// Sets a pragma on the connection with which the store writes to SQLite.
+async fn set_on_writer(store: &Store, pragma: &'static str) {
+    let Pools::Sqlite(pools) = store.pools.clone() else { panic!("this is not SQLite") };
+    let set = move || pools.writer().unwrap().run(|connection| Ok(connection.batch_execute(pragma)?)).unwrap();
+    tokio::task::spawn_blocking(set).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_full_disk_is_named_and_once_there_is_room_all_goes_on() {
+async fn a_full_disk_is_reported_and_writes_work_again_once_there_is_space() {
     let database = TestDatabase::sqlite();
     let store = database.store().await;
     database.execute(ONE_CAMPAIGN);
-    tell_writer(&store, "PRAGMA max_page_count = 1").await;
+    set_on_writer(&store, "PRAGMA max_page_count = 1").await;
     let long = Action { reason: "r".repeat(1_000_000), ..pause(Step::Confirmed) };
     let full = store.save(record(Phase::ActiveGuarded, new_entry(long.clone())), noon()).await.unwrap_err();
     assert!(matches!(fault(&full), Fault::Full(_)), "{full:?}");
-    assert!(in_words(&full).contains("free some on its disk"), "{}", in_words(&full));
-    assert_eq!(store.stored_campaign(CAMPAIGN).await.unwrap().unwrap().promise, None, "half of it was stored");
-    tell_writer(&store, "PRAGMA max_page_count = 1000000").await;
+    assert!(in_words(&full).contains("free some space on it"), "{}", in_words(&full));
+    assert_eq!(
+        store.stored_campaign(CAMPAIGN).await.unwrap().unwrap().promise,
+        None,
+        "only a part of the record was stored"
+    );
+    set_on_writer(&store, "PRAGMA max_page_count = 1000000").await;
     assert!(store.save(record(Phase::ActiveGuarded, new_entry(long)), noon()).await.unwrap().is_some());
 }
 
 #[tokio::test]
-async fn a_log_that_a_reader_let_grow_is_cut_when_the_reader_has_ended() {
+async fn a_log_that_grew_during_a_long_read_is_cut_after_the_read() {
     const KEPT_BYTES: u64 = 64 << 20;
     let database = TestDatabase::sqlite();
     let store = database.store().await;
@@ -152,8 +156,8 @@ async fn a_log_that_a_reader_let_grow_is_cut_when_the_reader_has_ended() {
     assert!(kept <= KEPT_BYTES, "{kept}");
 }
 
-/// From now on no transaction that changes `campaigns` or `urls` can end well, though each of its statements does: so it is
-/// when a disk is full.
+/// Makes every commit of a change of `campaigns` or `urls` fail, although the statements succeed. The same happens when
+/// a disk is full.
 fn break_commits(database: &TestDatabase) {
     let at_the_end = "CREATE TABLE never (parent BIGINT REFERENCES campaigns (id) DEFERRABLE INITIALLY DEFERRED);";
     let triggers = ["campaigns", "urls"].into_iter().flat_map(|table| {
@@ -175,7 +179,7 @@ fn break_commits(database: &TestDatabase) {
 }
 
 #[test]
-fn what_could_not_be_stored_in_the_end_is_never_said_to_be() {
+fn a_change_whose_commit_fails_is_never_reported_as_stored() {
     with_one_campaign(async |database, store| {
         database.execute(&url(1, 100, 0, "active"));
         break_commits(&database);
@@ -199,7 +203,7 @@ fn what_could_not_be_stored_in_the_end_is_never_said_to_be() {
             ("remove campaign", store.remove_campaign(CAMPAIGN).await.map(drop)),
         ];
         for (what, outcome) in attempts {
-            assert!(outcome.is_err(), "{what}: it was said to be stored");
+            assert!(outcome.is_err(), "{what}: it was reported as stored");
         }
         let row = &store.campaigns().await.unwrap()[..];
         assert!(matches!(row, [row] if row.name == "one" && row.generator_enabled), "{row:?}");
@@ -208,7 +212,7 @@ fn what_could_not_be_stored_in_the_end_is_never_said_to_be() {
 }
 
 #[test]
-fn a_database_that_may_only_be_read_is_written_again_as_soon_as_it_may_be() {
+fn a_read_only_database_is_written_again_once_it_is_writable() {
     with_one_campaign(async |database, store| {
         save(&store).await.unwrap();
         let name = database.url.to_string();
@@ -217,8 +221,9 @@ fn a_database_that_may_only_be_read_is_written_again_as_soon_as_it_may_be() {
             TestDatabase::at(&server::shared_server("postgres").unwrap()).execute(&sql.replace("NAME", name));
         };
         match database.url.target {
-            // As for a file that was read-only when it was opened: it stays so for that connection alone.
-            Target::Sqlite(_) => tell_writer(&store, "PRAGMA query_only = ON").await,
+            // A file that was read-only when it was opened stays read-only for that connection only; so does this
+            // setting.
+            Target::Sqlite(_) => set_on_writer(&store, "PRAGMA query_only = ON").await,
             Target::Postgres(_) => {
                 by_admin("ALTER DATABASE NAME SET default_transaction_read_only = on");
                 by_admin(
@@ -229,7 +234,7 @@ fn a_database_that_may_only_be_read_is_written_again_as_soon_as_it_may_be() {
         let refused = save(&store).await.unwrap_err();
         assert!(matches!(fault(&refused), Fault::ReadOnly(_)), "{refused:?}");
         assert!(in_words(&refused).contains("the right to write it"), "{}", in_words(&refused));
-        assert_eq!(store.campaigns().await.unwrap().len(), 1, "it is still read");
+        assert_eq!(store.campaigns().await.unwrap().len(), 1, "it can still be read");
         if matches!(database.url.target, Target::Postgres(_)) {
             by_admin("ALTER DATABASE NAME RESET default_transaction_read_only");
             save(&store).await.unwrap_err();
@@ -239,7 +244,7 @@ fn a_database_that_may_only_be_read_is_written_again_as_soon_as_it_may_be() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_or_hangs_is_used_again_when_it_is_back() {
+async fn a_server_that_stopped_or_hung_is_used_again_once_it_is_back() {
     type Step = fn(&mut Server);
     let troubles: [(&str, Step, Step); 2] =
         [("stopped", Server::stop, Server::start_again), ("frozen", Server::freeze, Server::thaw)];
@@ -254,7 +259,7 @@ async fn a_server_that_stops_or_hangs_is_used_again_when_it_is_back() {
         for error in [read.unwrap_err(), written.unwrap_err()] {
             assert!(matches!(fault(&error), Fault::Pool(_) | Fault::Lost(_)), "{what}: {error:?}");
             let words = in_words(&error);
-            assert!(words.contains("tried again all the time"), "{what}: {words}");
+            assert!(words.contains("the program keeps trying"), "{what}: {words}");
         }
         end(&mut server);
         let again = async || {
@@ -265,15 +270,15 @@ async fn a_server_that_stops_or_hangs_is_used_again_when_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_listen_is_an_error_that_says_what_to_do() {
+async fn the_error_about_a_server_that_does_not_listen_says_what_to_do() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let store = Store::connect(&format!("postgres://guard@127.0.0.1:{port}/guard").parse().unwrap());
     let refused = store.schema().await.unwrap_err();
-    assert!(in_words(&refused).contains("see that the server runs and listens there"), "{}", in_words(&refused));
+    assert!(in_words(&refused).contains("check that the server runs and listens there"), "{}", in_words(&refused));
 }
 
 #[tokio::test]
-async fn a_damaged_database_is_refused_and_not_touched() {
+async fn a_damaged_database_is_refused_and_not_changed() {
     let database = TestDatabase::sqlite();
     let store = database.store().await;
     database.execute(ONE_CAMPAIGN);

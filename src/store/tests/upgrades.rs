@@ -1,13 +1,13 @@
-//! Databases of earlier versions, frozen as SQL: what was stored then is there and readable after the migrations.
+//! Databases of earlier versions, kept as SQL: after the migrations their data is complete and readable.
 
 use super::databases::frozen;
 use super::*;
 use crate::domain::journal::JournalQuery;
 
-/// The last migration of each version that was released with one.
+/// The last migration of each release that added one.
 const RELEASES: [&str; 3] = ["000001", "000002", "000004"];
 
-/// Shows a rule on each kind of database as each release left it.
+/// Runs a test on each kind of database, as each release left it.
 fn on_every_release(rule: impl AsyncFn(TestDatabase, &'static str)) {
     for release in RELEASES {
         on_every_database(async |database| {
@@ -17,7 +17,7 @@ fn on_every_release(rule: impl AsyncFn(TestDatabase, &'static str)) {
     }
 }
 
-/// Every row of a database, table by table, in the columns that are named.
+/// Returns every row of a database, table by table, with the named columns.
 fn rows(database: &TestDatabase, columns: &[(String, Vec<String>)]) -> Vec<String> {
     let of_table = |(table, columns): &(String, Vec<String>)| {
         let quoted: Vec<String> = columns.iter().map(|column| format!("\"{column}\"")).collect();
@@ -36,7 +36,7 @@ fn rows(database: &TestDatabase, columns: &[(String, Vec<String>)]) -> Vec<Strin
 }
 
 #[test]
-fn every_released_schema_is_brought_up_to_date_and_no_row_is_lost() {
+fn the_schema_of_every_release_is_brought_up_to_date_and_no_row_is_lost() {
     on_every_release(async |database, release| {
         let columns = database.columns();
         let before = rows(&database, &columns);
@@ -54,7 +54,7 @@ fn every_released_schema_is_brought_up_to_date_and_no_row_is_lost() {
 }
 
 #[test]
-fn what_an_earlier_version_stored_is_read_as_it_was_meant() {
+fn values_that_an_earlier_version_stored_keep_their_meaning() {
     on_every_release(async |database, release| {
         let store = database.store().await;
         let names: Vec<String> = store.campaigns().await.unwrap().into_iter().map(|row| row.name).collect();
@@ -78,7 +78,7 @@ fn what_an_earlier_version_stored_is_read_as_it_was_meant() {
         assert_eq!(spends.yesterday, Some("3.21".parse().unwrap()));
         assert_eq!(readings[&CampaignId(1)].clicks.count, Clicks(10_000));
         assert_eq!(store.holds().await.unwrap().by_campaign.len(), usize::from(release != "000001"));
-        // What is written next follows upon what is there.
+        // The next entry gets the next id.
         let next = Record {
             campaign: CampaignId(1),
             remote: RemoteId(995_001),
@@ -89,7 +89,7 @@ fn what_an_earlier_version_stored_is_read_as_it_was_meant() {
 }
 
 #[test]
-fn an_upgraded_database_is_like_a_new_one() {
+fn an_upgraded_database_has_the_schema_of_a_new_one() {
     on_every_release(async |database, release| {
         drop(database.store().await);
         let fresh = database.another();

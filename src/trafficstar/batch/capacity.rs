@@ -1,4 +1,5 @@
-//! How far the limit of requests reaches: how many reads may leave now, and within which time every campaign is read. PURE.
+//! Whether the limit of requests is large enough: how many reads may leave now, and within which time every campaign is
+//! read. PURE.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,17 +12,19 @@ use crate::domain::read_priority::ReadQuestion;
 use crate::domain::status::ReadingStatus;
 use crate::trafficstar::budget::{Budget, Room, WINDOW};
 
-/// Beside the statuses, a tick of all takes so many requests: a token, and a report of spend in its pages.
+/// The requests that a tick of all campaigns takes in addition to the reads of statuses: a token, and the pages of a
+/// report of spend.
 pub const OTHERS_PER_TICK: usize = 3;
 
-/// How many reads may leave now. What was planned and has not come to the scheduler yet takes room, too; `queued_requests` is how
-/// many reads have.
+/// Returns how many reads may leave now. Planned reads that are not at the scheduler yet take room, too.
+/// `queued_requests` is the number of reads at the scheduler.
 pub fn room<T: Clone>(reads: &Reads<T>, budget: &mut Budget, now: DateTime<Utc>, queued_requests: usize) -> Room {
-    let on_the_way = reads.under_way().saturating_sub(queued_requests);
-    budget.room(now).without(on_the_way)
+    let not_queued_yet = reads.under_way().saturating_sub(queued_requests);
+    budget.room(now).without(not_queued_yet)
 }
 
-/// How many requests it takes to read everybody, how many are to be had, and what follows. The budget sets so many aside.
+/// Estimates how many requests it takes to read every campaign, how many requests are available, and how long it takes.
+/// Also reserves these requests in the budget.
 pub fn estimate<T: Clone>(reads: &Reads<T>, budget: &mut Budget, tick: Duration, list_works: bool) -> ReadingStatus {
     let cost = reads.cost(list_works);
     let tick_ms = tick.num_milliseconds().max(1).unsigned_abs();
@@ -30,24 +33,24 @@ pub fn estimate<T: Clone>(reads: &Reads<T>, budget: &mut Budget, tick: Duration,
     budget.keep_for_sweeps((cost + OTHERS_PER_TICK).saturating_mul(ticks));
     let in_a_tick = (budget.sweeps_per_window() as u64).saturating_mul(tick_ms) / window_ms;
     let in_a_tick = usize::try_from(in_a_tick).unwrap_or(usize::MAX).max(1);
-    let rounds = Reads::<T>::rounds(cost, in_a_tick) as u64;
+    let ticks_needed = Reads::<T>::ticks_needed(cost, in_a_tick) as u64;
     ReadingStatus {
         campaigns: reads.campaigns() as u64,
         requests: cost as u64,
         requests_per_tick: in_a_tick as u64,
-        within_seconds: rounds.saturating_mul(tick_ms).div_ceil(1_000),
+        within_seconds: ticks_needed.saturating_mul(tick_ms).div_ceil(1_000),
         waiting: reads.waiting() as u64,
     }
 }
 
-/// What is known of the list before anybody has asked: what each page said of it, and who is on it.
+/// The list as far as it is known before the first tick: for each page, what it says of the list, and its campaigns.
 #[derive(Debug, Default)]
 pub struct KnownPages {
     pages: BTreeMap<u64, (ListSize, BTreeSet<RemoteId>)>,
 }
 
 impl KnownPages {
-    /// Page `number` (from 1) was read.
+    /// Notes that page `number` (from 1) was read.
     pub fn saw(&mut self, number: u64, size: ListSize, ids: impl Iterator<Item = RemoteId>) {
         self.pages.insert(number, (size, ids.collect()));
     }
@@ -59,11 +62,12 @@ impl KnownPages {
         last.is_some_and(|(number, (size, ids))| ids.is_empty() || *number >= size.page_count())
     }
 
-    /// How many campaigns the list holds, as far as it says so; those on it, where all of it is known.
+    /// Returns the number of campaigns that the list says it holds. If it says none, returns the number of campaigns
+    /// seen on its pages, once all of them are known.
     #[must_use]
     pub fn campaigns(&self) -> Option<u64> {
-        let told = self.pages.values().next().and_then(|(size, _)| size.campaigns);
-        told.or_else(|| self.are_all_known().then(|| self.pages.values().map(|(_, ids)| ids.len() as u64).sum()))
+        let declared = self.pages.values().next().and_then(|(size, _)| size.campaigns);
+        declared.or_else(|| self.are_all_known().then(|| self.pages.values().map(|(_, ids)| ids.len() as u64).sum()))
     }
 
     fn answer(&self, read: ReadRequest) -> ReadAnswer<()> {
@@ -79,8 +83,8 @@ impl KnownPages {
     }
 }
 
-/// What it will cost to read these campaigns at each tick, by the plan itself. Where the list is not known at all, each is
-/// read alone.
+/// Forecasts with the plan itself what the reads of these campaigns will cost at each tick. If no page of the list is
+/// known, each campaign is read by itself.
 #[must_use]
 pub fn forecast(
     campaigns: &BTreeSet<RemoteId>,
@@ -95,7 +99,7 @@ pub fn forecast(
         reads.ask(now, ReadQuestion::of_read_back(*remote));
     }
     let room = Room { urgent: usize::MAX, sweeps: usize::MAX, may_wait: true };
-    // Each round serves a campaign or reads a page, so that this many rounds are enough.
+    // Each pass serves a campaign or reads a page, so this many passes are enough.
     for _ in 0..=campaigns.len() + pages.pages.len() {
         let planned = reads.plan(now, room, list_works);
         if planned.is_empty() {
@@ -116,7 +120,7 @@ mod tests {
         numbers.map(RemoteId).collect()
     }
 
-    /// A list of so many campaigns, in pages of 100, that was read to its end.
+    /// Returns a list of this many campaigns in pages of 100, all of them read.
     fn list_of(campaigns: i64) -> KnownPages {
         let mut pages = KnownPages::default();
         let size = ListSize { campaigns: Some(campaigns.unsigned_abs()), page_size: Some(100), pages: None };
@@ -127,24 +131,24 @@ mod tests {
     }
 
     #[test]
-    fn what_a_tick_will_cost_is_told_before_the_first_one() {
+    fn the_cost_of_a_tick_is_forecast_before_the_first_one() {
         let cases = [
             ("all on two pages", ids(1..=200), list_of(200), 90, (2, 60)),
             ("one campaign is read by itself", ids(1..=1), list_of(200), 90, (1, 60)),
-            ("two that the list does not have", ids(199..=202), list_of(200), 90, (3, 60)),
+            ("two that are not on the list", ids(199..=202), list_of(200), 90, (3, 60)),
             ("no list: each by itself", ids(1..=50), KnownPages::default(), 90, (50, 60)),
             ("no list, and more than the limit allows", ids(1..=50), KnownPages::default(), 30, (50, 300)),
         ];
         let now = DateTime::UNIX_EPOCH;
         for (name, campaigns, pages, limit, expected) in cases {
-            let told = forecast(&campaigns, &pages, limit, Duration::minutes(1), now);
-            assert_eq!(told.campaigns, campaigns.len() as u64, "{name}");
-            assert_eq!((told.requests, told.within_seconds), expected, "{name}: {told:?}");
+            let forecast = forecast(&campaigns, &pages, limit, Duration::minutes(1), now);
+            assert_eq!(forecast.campaigns, campaigns.len() as u64, "{name}");
+            assert_eq!((forecast.requests, forecast.within_seconds), expected, "{name}: {forecast:?}");
         }
     }
 
     #[test]
-    fn a_list_is_known_to_its_end_by_its_size_or_by_an_empty_page() {
+    fn the_end_of_a_list_is_known_by_its_size_or_by_an_empty_page() {
         assert!(list_of(150).are_all_known());
         let unsized_pages = |pages: &[std::ops::RangeInclusive<i64>]| {
             let mut known = KnownPages::default();

@@ -1,24 +1,24 @@
-//! What is known of the list of campaigns: how long it is, and on which page each campaign was seen last. PURE.
+//! The list of campaigns as far as it is known: its length, and the page on which each campaign was seen last. PURE.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{MOST_PAGES, SMALLEST_PAGE};
 use crate::domain::ids::RemoteId;
 
-/// What an answer said of the list as a whole.
+/// The facts about the whole list that an answer contained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ListSize {
-    /// How many campaigns the list holds.
+    /// The number of campaigns in the list; `None` if the answer did not say it.
     pub campaigns: Option<u64>,
-    /// How many it gives in one page.
+    /// The number of campaigns on one page; `None` if the answer did not say it.
     pub page_size: Option<u64>,
-    /// How many pages there are.
+    /// The number of pages; `None` if the answer did not say it.
     pub pages: Option<u64>,
 }
 
 impl ListSize {
-    /// How many pages are to be read, at least one. A list that says nothing of its length is taken to end where it was
-    /// read to: what it leaves out is read by itself.
+    /// Returns how many pages to read, at least one. A list that does not say its length counts as one page. Campaigns
+    /// that are not on it are read by themselves.
     pub(super) fn page_count(self) -> u64 {
         let by_size =
             self.campaigns.map(|campaigns| campaigns.div_ceil(self.page_size.unwrap_or(SMALLEST_PAGE).max(1)));
@@ -26,36 +26,38 @@ impl ListSize {
     }
 }
 
-/// Where a campaign was seen last.
+/// The place in the list where a campaign was seen last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// On this page.
+    /// On this page, from 1.
     Page(u64),
-    /// On none, when all were read.
+    /// On no page, although all pages were read.
     Unlisted,
-    /// It was not looked for yet.
+    /// Not known: it was not searched for yet, or is no longer on its page.
     Unknown,
 }
 
-/// What is known of the list.
+/// The list as far as it is known.
 #[derive(Debug, Default)]
 pub(super) struct List {
     pages: Option<u64>,
+    /// The page on which each campaign was seen last.
     page_of: BTreeMap<RemoteId, u64>,
+    /// The campaigns that are on no page.
     unlisted: BTreeSet<RemoteId>,
-    /// By page, the number of the last request that read it.
+    /// For each page, the number of the last request that read it.
     read_by: BTreeMap<u64, u64>,
-    /// Set while campaigns are found where they were not: then where they were says nothing.
+    /// Whether most campaigns of the last page were on other pages before. Then no campaign's last page is trusted.
     moves: bool,
 }
 
 impl List {
-    /// How many pages there are; `None` before the first was read.
+    /// Returns the number of pages; `None` before the first page was read.
     pub(super) const fn pages(&self) -> Option<u64> {
         self.pages
     }
 
-    /// Where a campaign was seen last.
+    /// Returns where a campaign was seen last.
     pub(super) fn place(&self, id: RemoteId) -> Place {
         if self.unlisted.contains(&id) {
             return Place::Unlisted;
@@ -64,10 +66,10 @@ impl List {
         page.filter(|_| !self.moves).map_or(Place::Unknown, Place::Page)
     }
 
-    /// A page was read by the request with this number.
+    /// Notes that the request with this number has read a page.
     pub(super) fn saw(&mut self, page: u64, request: u64, size: ListSize, ids: impl Iterator<Item = RemoteId> + Clone) {
         let empty = ids.clone().next().is_none();
-        // A page with nobody on it lies behind the last one, whatever the answer says.
+        // An empty page is behind the last one, even if the answer says something else.
         self.pages = Some(if empty { page.saturating_sub(1).max(1) } else { size.page_count() });
         self.read_by.retain(|page, _| Some(*page) <= self.pages);
         self.read_by.insert(page, request);
@@ -84,23 +86,24 @@ impl List {
         }
     }
 
-    /// The campaign was looked for, and is nowhere.
-    pub(super) fn misses(&mut self, id: RemoteId) {
+    /// Notes that the campaign is on no page.
+    pub(super) fn mark_unlisted(&mut self, id: RemoteId) {
         self.page_of.remove(&id);
         self.unlisted.insert(id);
     }
 
-    /// The campaign is no longer where it was seen.
-    pub(super) fn lost(&mut self, id: RemoteId) {
+    /// Notes that the campaign is no longer on the page where it was seen.
+    pub(super) fn forget_page(&mut self, id: RemoteId) {
         self.page_of.remove(&id);
     }
 
-    /// The number of the last request that read the page; 0 where none did.
+    /// Returns the number of the last request that read the page; 0 if none did.
     pub(super) fn read_by(&self, page: u64) -> u64 {
         self.read_by.get(&page).copied().unwrap_or(0)
     }
 
-    /// Who asked before this number has had every page read since; 0 while the length is unknown.
+    /// Returns the smallest of the pages' last request numbers: every page was read after each question with a smaller
+    /// number. 0 if a page was never read.
     pub(super) fn all_read_by(&self) -> u64 {
         let pages = 1..=self.pages.unwrap_or(1);
         pages.map(|page| self.read_by(page)).min().unwrap_or(0)
@@ -112,16 +115,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_is_as_long_as_it_says_and_one_that_says_nothing_ends_where_it_was_read_to() {
+    fn the_list_is_as_long_as_it_says_and_one_that_says_nothing_has_one_page() {
         let of = |campaigns, page_size, pages| ListSize { campaigns, page_size, pages }.page_count();
         let cases = [
-            ("as many pages as it says", of(Some(26), Some(10), Some(3)), 3),
-            ("as many as its size makes", of(Some(26), Some(10), None), 3),
-            ("of the smallest size, where it names none", of(Some(26), None, None), 3),
-            ("one, where it says nothing", of(None, Some(10), None), 1),
-            ("one, where it calls itself empty", of(Some(0), Some(10), Some(0)), 1),
-            ("a page size of nothing divides nothing", of(Some(5), Some(0), None), 5),
-            ("no list is without end", of(None, None, Some(u64::MAX)), MOST_PAGES),
+            ("the pages that it says", of(Some(26), Some(10), Some(3)), 3),
+            ("the pages that its size makes", of(Some(26), Some(10), None), 3),
+            ("pages of the smallest size if it names none", of(Some(26), None, None), 3),
+            ("one page if it says nothing", of(None, Some(10), None), 1),
+            ("one page if it says that it is empty", of(Some(0), Some(10), Some(0)), 1),
+            ("a page size of 0 counts as 1", of(Some(5), Some(0), None), 5),
+            ("no list has more pages than are believed", of(None, None, Some(u64::MAX)), MOST_PAGES),
         ];
         for (name, pages, expected) in cases {
             assert_eq!(pages, expected, "{name}");
@@ -129,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_page_lies_behind_the_last() {
+    fn an_empty_page_is_behind_the_last_one() {
         let size = ListSize { pages: Some(9), ..ListSize::default() };
         let mut list = List::default();
         list.saw(1, 1, size, [RemoteId(1)].into_iter());

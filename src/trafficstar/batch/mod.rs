@@ -1,11 +1,14 @@
-//! Which waiting reads and writes become which requests: as few as serve all. PURE.
+//! Which waiting reads and writes go together into one request, so that few requests serve all. PURE.
 //!
-//! What is asked for within a short moment is served together ([`Gathering`]); [`reads`] serves the reads of statuses from
-//! pages of the list and single reads, whichever costs less, and decides who is read first where the budget does not
-//! reach; [`capacity`] says how far it does. Spend needs no plan: one by-campaign report serves every campaign that ticks
-//! with the others ([`serves`]). [`split`] finds the bad ids of a run or a pause that is refused as a whole.
+//! - [`Gathering`] collects what is asked for within a short moment.
+//! - [`reads`] plans the reads of statuses: pages of the list or single reads, by what costs less. It also decides
+//!   which campaigns are read first if the budget is too small for all.
+//! - [`capacity`] says whether the budget is large enough.
+//! - [`split`] finds the bad ids of a run or a pause that is refused as a whole.
 //!
-//! Deliberately absent: the requests and the timers. The client actor executes the plan.
+//! Spend needs no plan: one by-campaign report serves every campaign that ticks with the others ([`serves`]).
+//!
+//! Deliberately absent: the requests and the timers. `trafficstar::client` executes the plan.
 
 pub mod capacity;
 mod list;
@@ -18,16 +21,16 @@ use super::budget::Budget;
 
 pub use self::list::ListSize;
 
-/// The page size that TrafficStars uses where no other is known.
+/// The page size that TrafficStars uses if the answer names no other.
 pub const SMALLEST_PAGE: u64 = 10;
 
-/// A list of more pages than this is none that we understand: 20,000 campaigns in the smallest pages.
+/// The most pages that a list is believed to have: 20,000 campaigns in the smallest pages. More is taken for an error.
 pub const MOST_PAGES: u64 = 2_000;
 
-/// Runs wait this long at most for the end times that are on their way, to leave as one request.
+/// Runs wait at most this long for end times in flight, so that all runs leave as one request.
 pub const RUNS_WAIT_AT_MOST: Duration = Duration::seconds(2);
 
-/// What is asked for within one short moment, to be served by the same request.
+/// Collects what is asked for within one short moment, so that one request serves all of it.
 #[derive(Debug)]
 pub struct Gathering<T> {
     moment: Duration,
@@ -37,13 +40,13 @@ pub struct Gathering<T> {
 }
 
 impl<T> Gathering<T> {
-    /// Gathers for `moment` from the first who asks.
+    /// Returns an empty batch, which gathers for `moment` from its first requester on.
     #[must_use]
     pub const fn new(moment: Duration) -> Self {
         Self { moment, requesters: Vec::new(), began_at: DateTime::UNIX_EPOCH, due_at: None }
     }
 
-    /// Adds one who asks.
+    /// Adds a requester.
     pub fn ask(&mut self, now: DateTime<Utc>, requester: T) {
         if self.due_at.is_none() {
             (self.began_at, self.due_at) = (now, Some(now + self.moment));
@@ -51,14 +54,14 @@ impl<T> Gathering<T> {
         self.requesters.push(requester);
     }
 
-    /// When the batch is to be taken.
+    /// Returns when to take the batch; `None` if it is empty.
     #[must_use]
     pub const fn due_at(&self) -> Option<DateTime<Utc>> {
         self.due_at
     }
 
-    /// Runs gather for one more moment while end times are on their way, since those are about to ask: not past
-    /// [`RUNS_WAIT_AT_MOST`] from the first who asked.
+    /// Gathers for one more moment while end times are in flight, because their runs come next. This ends
+    /// [`RUNS_WAIT_AT_MOST`] after the first requester.
     pub fn wait_for_end_times(&mut self, now: DateTime<Utc>, budget: &Budget) {
         if budget.expects_activations(now) {
             self.wait_for_more(now);
@@ -72,19 +75,20 @@ impl<T> Gathering<T> {
         }
     }
 
-    /// The batch, if its time is over. Who asks from here on is served by a later request: a request that was sent before a
-    /// tick began does not count for that tick (RULES.md, "One tick").
+    /// Returns the batch if its time is over. Later requesters are served by a later request: a request that was sent
+    /// before a tick began does not count for that tick (RULES.md, "One tick").
     pub fn take_due(&mut self, now: DateTime<Utc>) -> Option<Vec<T>> {
         self.due_at.take_if(|due_at| *due_at <= now)?;
         Some(std::mem::take(&mut self.requesters))
     }
 }
 
-/// Whether a report that was sent at `sent_at` for `day` serves a campaign whose tick began at `since`. The statuses of
-/// those who tick together come page by page; a report for each page would cost more than the pages.
+/// Whether a report that was requested at `sent_at` for `day` serves a campaign whose tick began at `since`. The
+/// statuses of campaigns that tick together come page by page. One report serves all pages, because one report for each
+/// page would double the cost.
 #[must_use]
 pub fn serves(now: DateTime<Utc>, since: DateTime<Utc>, sent_at: DateTime<Utc>, day: NaiveDate) -> bool {
-    // One from the future is of before the clock was set back.
+    // A report from the future was requested before the clock was set back.
     day == now.date_naive() && since < sent_at && sent_at <= now
 }
 
@@ -97,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_within_the_moment_is_served_together_and_who_asks_later_is_not() {
+    fn requesters_within_the_moment_are_served_together_and_later_ones_are_not() {
         let mut gathering = Gathering::new(Duration::milliseconds(50));
         gathering.ask(at(0), 1);
         gathering.ask(at(40), 2);
@@ -109,11 +113,11 @@ mod tests {
     }
 
     #[test]
-    fn a_report_serves_the_ticks_that_began_before_it_was_sent_on_its_own_day() {
+    fn a_report_serves_the_ticks_of_its_day_that_began_before_it_was_requested() {
         let day = at(0).date_naive();
         let cases = [
-            ("sent after the tick began", serves(at(9), at(1), at(2), day), true),
-            ("sent before it", serves(at(9), at(2), at(1), day), false),
+            ("requested after the tick began", serves(at(9), at(1), at(2), day), true),
+            ("requested before it", serves(at(9), at(2), at(1), day), false),
             ("of yesterday", serves(at(86_400_000), at(1), at(2), day), false),
             ("from the future", serves(at(1), at(0), at(2), day), false),
         ];
@@ -123,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_wait_for_the_end_times_that_are_on_their_way_but_not_for_ever() {
+    fn runs_wait_for_end_times_in_flight_but_not_for_ever() {
         let mut gathering = Gathering::new(Duration::milliseconds(50));
         gathering.wait_for_more(at(0));
         assert_eq!(gathering.due_at(), None, "no run waits");

@@ -1,18 +1,23 @@
-//! Reads of statuses: which pages of the list and which single campaigns are read for those who ask, and in which order
-//! where the budget does not reach for all. PURE.
+//! Plans the reads of statuses: which pages of the list and which single campaigns are read, and in which order if the
+//! budget is too small for all. PURE.
 //!
-//! A page costs as much as a single read and answers for all campaigns on it, so a page is read for whoever was seen on it
-//! last, where that is more than one; who was seen nowhere yet is looked for on all pages, where they are fewer than those
-//! who are looked for. An answer serves those alone who asked before its request was planned. A campaign that is not
-//! where it was, or on no page, is unknown until it was read by itself.
+//! Reading a page costs one request, like reading one campaign. We read a page if at least two wanted campaigns were
+//! last seen on it. Campaigns never seen are searched on all pages, if there are fewer pages than such campaigns; else
+//! they are read one by one. (Pages that are read anyway do not count here.)
 //!
-//! Where the budget does not reach, what a pause or an action waits for goes first; of the rest, half goes to whoever waits
-//! longest, so that nobody waits beyond [`Reads::rounds`], and half to whoever is nearest to a threshold. No more is
-//! planned than may leave at once, since who waits here can become urgent, who waits at the scheduler can not; but one read that
-//! a pause needs waits there, or those who wait there already would get every slot that falls free.
+//! An answer serves only the questions that came before its request was planned. A campaign that is no longer on its
+//! page, or on no page, is unknown until it is read by itself.
 //!
-//! Deliberately absent: requests, a clock, and why a campaign is near to a threshold (`domain::nearness`), and how
-//! urgent its read is (`domain::read_priority`).
+//! If the budget is too small, the reads that a pause or an action needs go first. The other slots are shared: half go
+//! to the campaigns that have waited longest, so that none waits for more than [`Reads::ticks_needed`]. The other half
+//! go to the campaigns closest to a threshold.
+//!
+//! We hand the scheduler only what can leave now, because a queued request cannot be re-prioritised. Exception: one
+//! read needed by a pause is always queued, so it gets the next free slot. (Not if another request of this class is
+//! queued already, or if such reads have used three quarters of the window: [`Room::may_wait`].)
+//!
+//! Deliberately absent: requests, a clock, how soon a campaign may cross a threshold (`domain::trend`), and how urgent
+//! its read is (`domain::read_priority`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,18 +28,18 @@ use crate::domain::ids::RemoteId;
 use crate::domain::read_priority::{ReadQuestion, Urgency};
 use crate::trafficstar::budget::Room;
 
-/// Whoever has not asked for so many ticks is not counted any more.
+/// A campaign that was not asked for in this many ticks is no longer counted.
 const FORGOTTEN_AFTER_TICKS: i32 = 3;
 
-/// Names one who asks. Drawn from one sequence with [`ReadId`], so that it is known which came first.
+/// The id of one question. It shares one sequence of numbers with [`ReadId`], which shows what came first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequesterId(u64);
 
-/// Names one request.
+/// The id of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReadId(u64);
 
-/// What is read.
+/// The contents that one request reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReadRequest {
     /// A page of the list, from 1.
@@ -43,40 +48,40 @@ pub enum ReadRequest {
     Single(RemoteId),
 }
 
-/// A request that is to leave now.
+/// A planned request, to be sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlannedRead {
-    /// Its name.
+    /// The request's id.
     pub id: ReadId,
-    /// What is read.
+    /// The contents to read.
     pub read: ReadRequest,
-    /// Its class.
+    /// The request's class.
     pub urgency: Urgency,
 }
 
-/// What a request brought.
+/// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReadAnswer<T> {
-    /// The campaign's own.
+    /// The answer for the campaign that was read by itself.
     Single(T),
-    /// The campaigns on the page, and what it says of the list.
+    /// The campaigns on the page, and what the page says about the list.
     Page {
-        /// Each campaign on it.
+        /// The answer for each campaign on the page.
         campaigns: BTreeMap<RemoteId, T>,
         /// The list's size.
         size: ListSize,
     },
-    /// The page failed; this is what those hear whom it was to serve.
+    /// The read of the page failed.
     PageFailed {
-        /// Their answer.
+        /// The answer for the campaigns of the page.
         answer: T,
-        /// It may be the page's own fault, so that its campaigns are read by themselves if it fails again. Without a token,
-        /// or after a 429, every other request fails alike.
+        /// Whether the page itself may be the cause. Then its campaigns are read by themselves if it fails again.
+        /// Without a token, or after a 429, every other request would fail in the same way.
         of_the_page: bool,
     },
-    /// The request was not sent, since the list fails: while it does, nobody is to be served by it.
+    /// The request was not sent, because reads of the list fail. Meanwhile no page is planned.
     NotSent,
-    /// There is no list: each is read by itself.
+    /// There is no list: each campaign is read by itself.
     NoList,
 }
 
@@ -84,11 +89,11 @@ pub enum ReadAnswer<T> {
 struct Requester {
     question: ReadQuestion,
     since: DateTime<Utc>,
-    /// It was not where it should be: read it by itself.
+    /// Whether it is to be read by itself, because it was not found on a page.
     alone: bool,
 }
 
-/// All who ask for one campaign and are not being served.
+/// One campaign for which questions wait that no request in flight will answer.
 #[derive(Debug, Clone, Copy)]
 struct Wanted {
     question: ReadQuestion,
@@ -97,7 +102,7 @@ struct Wanted {
     newest: u64,
 }
 
-/// A request that would serve some.
+/// A request that could be sent.
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
     read: ReadRequest,
@@ -106,7 +111,7 @@ struct Candidate {
     threshold_in: Duration,
 }
 
-/// The last request that failed to read a page.
+/// The last failed read of a page.
 #[derive(Debug, Clone)]
 struct Failure<T> {
     request: u64,
@@ -114,7 +119,7 @@ struct Failure<T> {
     of_the_page: bool,
 }
 
-/// Those who ask, what is under way for them, and what is known of the list.
+/// The questions for statuses, the requests in flight for them, and the list as far as it is known.
 #[derive(Debug)]
 pub struct Reads<T> {
     tick: Duration,
@@ -123,16 +128,18 @@ pub struct Reads<T> {
     by_remote: BTreeMap<RemoteId, BTreeSet<RequesterId>>,
     last_number: u64,
     under_way: BTreeMap<ReadId, ReadRequest>,
-    /// By page, the last request that failed to read it, and what is to be said of it.
+    /// For each page, its last failed read.
     failed: BTreeMap<u64, Failure<T>>,
-    /// When each campaign was asked for last, or waited still.
+    /// The time (UTC) at which each campaign was last asked for, or still waited.
     recent: BTreeMap<RemoteId, DateTime<Utc>>,
-    /// Whose turn it is where the budget does not reach: who waits longest, or who is nearest.
+    /// The order that chooses next if the budget is too small: by waiting time (`true`), or by closeness to a
+    /// threshold.
     longest_first: bool,
 }
 
 impl<T: Clone> Reads<T> {
-    /// Nobody asks, and nothing is known of the list. `tick` is how often everybody asks.
+    /// Returns a plan without questions, which knows nothing of the list. Every campaign is asked for once in each
+    /// `tick`.
     #[must_use]
     pub fn new(tick: Duration) -> Self {
         Self {
@@ -148,12 +155,12 @@ impl<T: Clone> Reads<T> {
         }
     }
 
-    /// Everybody asks that often from now on.
+    /// Changes how often every campaign is asked for.
     pub const fn set_tick(&mut self, tick: Duration) {
         self.tick = tick;
     }
 
-    /// Asks for a campaign. Nothing is read before [`Reads::plan`].
+    /// Adds a question for a campaign's status. It is read by [`Reads::plan`].
     pub fn ask(&mut self, now: DateTime<Utc>, question: ReadQuestion) -> RequesterId {
         self.recent.insert(question.remote, now);
         let id = RequesterId(self.next_number());
@@ -162,11 +169,11 @@ impl<T: Clone> Reads<T> {
         id
     }
 
-    /// The requests that are to leave now: no more than there is room for, or one that waits for room. `list_works` says
-    /// whether pages can be had.
+    /// Returns the requests to send now: at most as many as there is room for, or one that waits for a slot.
+    /// `list_works` says whether pages can be read.
     pub fn plan(&mut self, now: DateTime<Utc>, room: Room, list_works: bool) -> Vec<PlannedRead> {
         let forgotten = now - self.tick * FORGOTTEN_AFTER_TICKS;
-        // Who waits for longer than that asks still.
+        // A campaign that has waited for longer is still asked for.
         self.recent.extend(self.by_remote.keys().map(|remote| (*remote, now)));
         self.recent.retain(|_, asked_at| *asked_at > forgotten);
         let needs_one = || self.requesters.values().any(|requester| requester.question.urgency == Urgency::Pause);
@@ -176,14 +183,15 @@ impl<T: Clone> Reads<T> {
         let wanted = self.wanted();
         let mut chosen = self.candidates(&wanted, list_works);
         if chosen.len() <= room.sweeps {
-            // They need no other slots than those that are set aside for the reads of all.
+            // All of them fit into the slots that are reserved for the reads of all campaigns.
             chosen.iter_mut().for_each(Candidate::lower_page);
         } else {
             let (urgent, others): (Vec<_>, Vec<_>) =
                 chosen.into_iter().partition(|candidate| candidate.urgency == Urgency::Pause);
             let (awaited, others): (Vec<_>, Vec<_>) =
                 others.into_iter().partition(|candidate| candidate.urgency == Urgency::ReadBack);
-            // Even these leave some to the others: where many are in doubt for long, a foreign hand is seen nowhere else.
+            // Even urgent reads leave a quarter to the others. Otherwise, while many campaigns need urgent reads,
+            // changes that another program makes to the other campaigns would stay unseen.
             let urgently = (room.urgent - room.urgent / 4).max(usize::from(room.may_wait));
             chosen = self.choose(urgent, urgently);
             chosen.extend(self.choose(awaited, room.without(chosen.len()).urgent));
@@ -192,7 +200,7 @@ impl<T: Clone> Reads<T> {
         chosen.into_iter().map(|candidate| self.begin(candidate)).collect()
     }
 
-    /// What a request brought: who is answered by it, and with what.
+    /// Takes the answer to a request. Returns the questions that it answers, each with its answer.
     pub fn answered(&mut self, id: ReadId, answer: ReadAnswer<T>) -> Vec<(RequesterId, T)> {
         let Some(read) = self.under_way.remove(&id) else { return Vec::new() };
         match (read, answer) {
@@ -208,7 +216,8 @@ impl<T: Clone> Reads<T> {
                 answers
             }
             (ReadRequest::Page(page), ReadAnswer::PageFailed { answer, of_the_page }) => {
-                // A page that fails again and again has something on it that cannot be read: it must blind no others.
+                // A page that keeps failing has something on it that cannot be read. Its other campaigns are then read
+                // by themselves.
                 let failure = Failure { request: id.0, answer: answer.clone(), of_the_page };
                 let before = self.failed.insert(page, failure);
                 let again = of_the_page && before.is_some_and(|before| before.of_the_page);
@@ -219,7 +228,7 @@ impl<T: Clone> Reads<T> {
                 answers.extend(self.settle_unknown());
                 answers
             }
-            // While the list fails the plan leaves it out.
+            // While reads of the list fail, the plan uses no pages.
             (ReadRequest::Page(_), ReadAnswer::NotSent) => Vec::new(),
             (ReadRequest::Page(_), ReadAnswer::NoList | ReadAnswer::Single(_))
             | (
@@ -234,25 +243,25 @@ impl<T: Clone> Reads<T> {
         }
     }
 
-    /// How many campaigns are asked for and have not been read since.
+    /// Returns how many campaigns are asked for and not read yet.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.by_remote.len()
     }
 
-    /// How many requests are under way.
+    /// Returns how many requests are under way.
     #[must_use]
     pub fn under_way(&self) -> usize {
         self.under_way.len()
     }
 
-    /// How many campaigns are asked for.
+    /// Returns how many campaigns are asked for regularly.
     #[must_use]
     pub fn campaigns(&self) -> usize {
         self.recent.len()
     }
 
-    /// How many requests it takes to read every campaign once.
+    /// Returns how many requests it takes to read every campaign once.
     #[must_use]
     pub fn cost(&self, list_works: bool) -> usize {
         let wanted: Vec<Wanted> = self
@@ -268,9 +277,10 @@ impl<T: Clone> Reads<T> {
         self.candidates(&wanted, list_works).len()
     }
 
-    /// Within how many ticks everybody is read, if so many requests may leave in each: one, where they reach.
+    /// Returns the number of ticks in which every campaign is read, if `requests_per_tick` requests may leave in each
+    /// tick.
     #[must_use]
-    pub fn rounds(cost: usize, requests_per_tick: usize) -> usize {
+    pub fn ticks_needed(cost: usize, requests_per_tick: usize) -> usize {
         if cost <= requests_per_tick { 1 } else { cost.div_ceil((requests_per_tick / 2).max(1)) }
     }
 
@@ -279,7 +289,7 @@ impl<T: Clone> Reads<T> {
         self.last_number
     }
 
-    /// Those whom nothing will serve that is under way to them alone, by campaign.
+    /// Returns the campaigns for which a question waits that no request in flight will answer.
     fn wanted(&self) -> Vec<Wanted> {
         let under_way = self.newest_under_way();
         let served_by = |read| under_way.get(&read).copied().unwrap_or(0);
@@ -300,12 +310,12 @@ impl<T: Clone> Reads<T> {
         wanted.into_values().collect()
     }
 
-    /// By what is read, the newest request under way for it.
+    /// Returns, for each page or campaign in flight, the number of its newest request.
     fn newest_under_way(&self) -> BTreeMap<ReadRequest, u64> {
         self.under_way.iter().map(|(id, read)| (*read, id.0)).collect()
     }
 
-    /// The fewest requests that serve them all, as far as the list is known.
+    /// Returns the fewest requests that read all these campaigns, as far as the list is known.
     fn candidates(&self, wanted: &[Wanted], list_works: bool) -> Vec<Candidate> {
         let mut on_pages: BTreeMap<u64, Vec<&Wanted>> = BTreeMap::new();
         let (mut singles, mut sought) = (Vec::new(), Vec::new());
@@ -338,12 +348,13 @@ impl<T: Clone> Reads<T> {
         candidates
     }
 
-    /// The pages on which these may be, each with those for whom it was not read, and is not being read, since they
-    /// asked. Whoever is on none of them is left out of `sought`: all that can be done is under way, or fails by now.
+    /// Returns the pages to search. Each comes with the campaigns that were asked for after the page's last read. A
+    /// page in flight counts as read. Removes from `sought` the campaigns for which no page is left: their search is
+    /// under way or has failed.
     fn search(&self, sought: &mut Vec<&Wanted>) -> BTreeMap<u64, Wanted> {
         let under_way = self.newest_under_way();
         sought.sort_by_key(|one| one.newest);
-        // From each one on, all who asked later with it.
+        // For each campaign: the campaign joined with all that were asked for later.
         let mut and_later: Vec<Wanted> = Vec::with_capacity(sought.len());
         for one in sought.iter().rev() {
             let mut all = **one;
@@ -357,7 +368,8 @@ impl<T: Clone> Reads<T> {
         let mut least_served = u64::MAX;
         for page in 1..=self.list.pages().unwrap_or(1) {
             let coming = under_way.get(&ReadRequest::Page(page)).copied().unwrap_or(0);
-            // What every request fails by alike, as without a token, would fail at once again, and again.
+            // A failure that all requests share, such as a missing token, counts as a read. Otherwise the page would be
+            // asked for again at once, and fail again.
             let of_all = self.failed.get(&page).filter(|failure| !failure.of_the_page);
             let served = self.list.read_by(page).max(coming).max(of_all.map_or(0, |failure| failure.request));
             least_served = least_served.min(served);
@@ -368,23 +380,24 @@ impl<T: Clone> Reads<T> {
         pages
     }
 
-    /// As many as there is room for: by turns the one who waits longest and the one who is nearest to a threshold.
+    /// Chooses as many candidates as there is room for, by turns the one that has waited longest and the one closest to
+    /// a threshold.
     fn choose(&mut self, candidates: Vec<Candidate>, room: usize) -> Vec<Candidate> {
         let mut by_wait: Vec<usize> = (0..candidates.len()).collect();
-        let mut by_nearness = by_wait.clone();
+        let mut by_threshold = by_wait.clone();
         let of = |index: &usize| candidates.get(*index);
-        // Those who are looked for on all pages make all pages wait for as long: then the page comes first that was read
-        // longest ago, or the last pages would never be read.
+        // A campaign that is searched on all pages gives all pages the same waiting time. Then the page that was read
+        // longest ago goes first. Otherwise the last pages would never be read.
         let read_by = |candidate: &Candidate| match candidate.read {
             ReadRequest::Page(page) => self.list.read_by(page),
             ReadRequest::Single(_) => 0,
         };
         by_wait.sort_by_key(|index| of(index).map(|one| (one.since, one.threshold_in, read_by(one))));
-        by_nearness.sort_by_key(|index| of(index).map(|one| (one.threshold_in, one.since, read_by(one))));
-        let (mut by_wait, mut by_nearness) = (by_wait.into_iter(), by_nearness.into_iter());
+        by_threshold.sort_by_key(|index| of(index).map(|one| (one.threshold_in, one.since, read_by(one))));
+        let (mut by_wait, mut by_threshold) = (by_wait.into_iter(), by_threshold.into_iter());
         let mut chosen = BTreeSet::new();
         while chosen.len() < room.min(candidates.len()) {
-            let turn = if self.longest_first { &mut by_wait } else { &mut by_nearness };
+            let turn = if self.longest_first { &mut by_wait } else { &mut by_threshold };
             let next = turn.find(|index| !chosen.contains(index));
             chosen.extend(next);
             self.longest_first = !self.longest_first;
@@ -398,18 +411,18 @@ impl<T: Clone> Reads<T> {
         PlannedRead { id, read, urgency }
     }
 
-    /// Answers those who asked before the request was planned, and for whom it has an answer.
+    /// Answers the questions that came before the request was planned, as far as the request has answers for them.
     fn answer<'a>(&mut self, read: ReadId, answers: impl Iterator<Item = (RemoteId, &'a T)>) -> Vec<(RequesterId, T)>
     where
         T: 'a,
     {
         let mut answered = Vec::new();
         for (remote, answer) in answers {
-            let asking = self.by_remote.get(&remote).into_iter().flatten();
+            let requesters = self.by_remote.get(&remote).into_iter().flatten();
             let (earlier, later): (Vec<RequesterId>, Vec<RequesterId>) =
-                asking.partition(|requester| requester.0 < read.0);
-            // The answer may come too late for the tick that asked for it. The next tick's question then has its place in
-            // the order, or a campaign that is read at each tick's end would never be read in time.
+                requesters.partition(|requester| requester.0 < read.0);
+            // The answer may come too late for the tick that asked for it. The next tick's question then keeps the
+            // place in the order. Otherwise a campaign that is always read at a tick's end would never be read in time.
             let since = earlier
                 .iter()
                 .filter_map(|requester| self.requesters.get(requester))
@@ -438,18 +451,18 @@ impl<T: Clone> Reads<T> {
         }
     }
 
-    /// Those who were seen on the page last, and are not on it now, are read by themselves.
+    /// Marks campaigns that were last seen on the page and are no longer on it: they are read by themselves.
     fn seek_alone_unless_on(&mut self, read: ReadId, page: u64, campaigns: &BTreeMap<RemoteId, T>) {
         for (id, requester) in &mut self.requesters {
             let remote = requester.question.remote;
             if id.0 < read.0 && !campaigns.contains_key(&remote) && self.list.place(remote) == Place::Page(page) {
                 requester.alone = true;
-                self.list.lost(remote);
+                self.list.forget_page(remote);
             }
         }
     }
 
-    /// Ends the search for those whom no page can show any more.
+    /// Ends the search for campaigns that no further page can show.
     fn settle_unknown(&mut self) -> Vec<(RequesterId, T)> {
         let pages = self.under_way.iter().filter(|(_, read)| matches!(read, ReadRequest::Page(_)));
         let newest_page = pages.map(|(id, _)| id.0).max().unwrap_or(0);
@@ -458,7 +471,7 @@ impl<T: Clone> Reads<T> {
             self.requesters.iter_mut().filter(|(id, requester)| !requester.alone && id.0 < all_read_by)
         {
             if self.list.place(requester.question.remote) == Place::Unknown {
-                self.list.misses(requester.question.remote);
+                self.list.mark_unlisted(requester.question.remote);
                 requester.alone = true;
             }
         }
@@ -470,28 +483,29 @@ impl<T: Clone> Reads<T> {
         })
     }
 
-    /// Tells those whom a failure concerns; but what a pause needs, or what failed `again`, is read by itself instead.
+    /// Answers the questions that a failure concerns. If a pause needs the campaign, or the page failed `again`, the
+    /// campaign is read by itself instead.
     fn fail(
         &mut self,
         again: bool,
         failure: impl Fn(&List, RequesterId, &ReadQuestion) -> Option<T>,
     ) -> Vec<(RequesterId, T)> {
-        let mut told = Vec::new();
+        let mut failed = Vec::new();
         for (id, requester) in self.requesters.iter_mut().filter(|(_, requester)| !requester.alone) {
             let Some(answer) = failure(&self.list, *id, &requester.question) else { continue };
             if again || requester.question.urgency == Urgency::Pause {
                 requester.alone = true;
             } else {
-                told.push((*id, answer));
+                failed.push((*id, answer));
             }
         }
-        self.forget(&told);
-        told
+        self.forget(&failed);
+        failed
     }
 }
 
 impl Wanted {
-    /// All of them as one.
+    /// Joins all of them into one.
     fn all<'a>(wanted: impl IntoIterator<Item = &'a Self>) -> Option<Self> {
         wanted.into_iter().copied().reduce(|mut all, one| {
             all.join(&one);
@@ -499,7 +513,7 @@ impl Wanted {
         })
     }
 
-    /// Asked for once more: what is more urgent counts.
+    /// Joins another one into this one. The more urgent values count.
     fn join(&mut self, other: &Self) {
         self.question.urgency = self.question.urgency.min(other.question.urgency);
         self.question.threshold_in = self.question.threshold_in.min(other.question.threshold_in);

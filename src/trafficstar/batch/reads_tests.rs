@@ -1,11 +1,11 @@
-//! Which reads become which requests, and who is told what.
+//! Tests of the plan of reads: which requests it makes, and which questions each answer serves.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
 
-/// Room for so many, urgent or not.
+/// Returns room for this many reads, urgent or not.
 fn room(requests: usize) -> Room {
     Room { urgent: requests, sweeps: requests, may_wait: false }
 }
@@ -18,7 +18,7 @@ fn question(id: i64, urgency: Urgency, threshold_in_minutes: i64) -> ReadQuestio
     ReadQuestion { remote: RemoteId(id), urgency, threshold_in: Duration::minutes(threshold_in_minutes) }
 }
 
-/// TrafficStars' list, in its order.
+/// TrafficStars' list of campaigns, in its order.
 #[derive(Debug, Clone)]
 struct Remote {
     listed: Vec<i64>,
@@ -30,7 +30,7 @@ impl Remote {
         Self { listed: listed.into_iter().collect(), page_size }
     }
 
-    /// What a request brings: for each campaign the request's own number.
+    /// Returns the answer to a request: for each campaign the request's own number.
     fn answer(&self, planned: &PlannedRead) -> ReadAnswer<u64> {
         let ReadRequest::Page(page) = planned.read else { return ReadAnswer::Single(planned.id.0) };
         let first = (usize::try_from(page).unwrap() - 1) * self.page_size;
@@ -44,7 +44,8 @@ impl Remote {
     }
 }
 
-/// All of these ask at once and are served as the room allows. Answers how many requests it took, and who was answered.
+/// Asks for all these campaigns at once and reads them as the room allows. Returns how many requests it took, and the
+/// campaigns that were answered.
 fn tick(reads: &mut Reads<u64>, remote: &Remote, now: i64, ids: &[i64], mut left: usize) -> (usize, Vec<i64>) {
     let asked: BTreeMap<RequesterId, i64> =
         ids.iter().map(|id| (reads.ask(at(now), question(*id, Urgency::Read, 60)), *id)).collect();
@@ -64,7 +65,7 @@ fn tick(reads: &mut Reads<u64>, remote: &Remote, now: i64, ids: &[i64], mut left
 }
 
 #[test]
-fn as_few_requests_as_serve_all() {
+fn the_plan_takes_the_fewest_requests_that_serve_all() {
     let every_third: Vec<i64> = (1..=300).step_by(3).collect();
     let cases: Vec<(&str, Remote, Vec<i64>, usize, usize)> = vec![
         ("one campaign is read by itself", Remote::of(1..=5, 10), vec![1], 1, 1),
@@ -84,7 +85,7 @@ fn as_few_requests_as_serve_all() {
         for (number, most) in [(0, most_at_first), (1, later), (2, later)] {
             let (requests, mut answered) = tick(&mut reads, &remote, number * 60, &ids, 1_000);
             answered.sort_unstable();
-            assert_eq!(answered, ids, "{name}: everybody is answered in tick {number}");
+            assert_eq!(answered, ids, "{name}: every campaign is answered in tick {number}");
             assert!(requests <= most, "{name}: {requests} requests in tick {number}");
         }
         assert_eq!(reads.cost(true), later, "{name}");
@@ -92,17 +93,17 @@ fn as_few_requests_as_serve_all() {
 }
 
 #[test]
-fn a_campaign_that_moved_is_read_by_itself_and_a_list_that_is_never_the_same_is_read_whole() {
+fn a_campaign_that_moved_is_read_by_itself_and_a_list_that_always_changes_is_read_whole() {
     let mut reads = Reads::new(Duration::minutes(1));
     let ids: Vec<i64> = (1..=40).collect();
     assert_eq!(tick(&mut reads, &Remote::of(1..=40, 10), 0, &ids, 100).0, 4);
-    // A new one in front moves the last of each page to the next.
+    // A new campaign in front moves the last campaign of each page to the next page.
     let (requests, answered) = tick(&mut reads, &Remote::of(0..=40, 10), 60, &ids, 100);
-    // Three of them were found on the next page, which was read, too; the last one moved to a new one.
+    // Three of them were found on the next page, which was read, too. The last one moved to a new page.
     assert_eq!((requests, answered.len()), (4 + 1, 40));
     let (requests, _) = tick(&mut reads, &Remote::of(0..=40, 10), 120, &ids, 100);
     assert!(requests <= 5, "{requests}");
-    // Now each campaign is on another page each time.
+    // From now on each campaign is on another page in each tick.
     for turn in 3..6_i64 {
         let shuffled = Remote::of((1..=40).map(|id| (id * 7 * turn) % 41), 10);
         let (requests, answered) = tick(&mut reads, &shuffled, turn * 60, &ids, 100);
@@ -112,22 +113,22 @@ fn a_campaign_that_moved_is_read_by_itself_and_a_list_that_is_never_the_same_is_
 }
 
 #[test]
-fn where_the_budget_does_not_reach_everybody_is_read_within_the_bound_and_the_nearest_much_sooner() {
-    for (slots, expected_bound, nearest_within) in [(63, 4, 1), (12, 17, 8)] {
-        assert_bound(slots, expected_bound, nearest_within);
+fn with_too_small_a_budget_every_campaign_is_read_within_the_bound_and_those_close_to_a_threshold_sooner() {
+    for (slots, expected_bound, closest_within) in [(63, 4, 1), (12, 17, 8)] {
+        assert_bound(slots, expected_bound, closest_within);
     }
 }
 
-/// 1,000 campaigns on pages of ten, of which so many can be read in each tick.
-fn assert_bound(slots: usize, expected_bound: usize, nearest_within: i64) {
+/// Checks the bound for 1,000 campaigns on pages of ten. `slots` requests may leave in each tick.
+fn assert_bound(slots: usize, expected_bound: usize, closest_within: i64) {
     let remote = Remote::of(1..=1_000, 10);
     let mut reads = Reads::new(Duration::minutes(1));
-    // The nearest are on every fifth page; one is urgent.
+    // Campaigns close to a threshold are on every fifth page. A pause needs one campaign.
     let threshold_in = |id: i64| if id % 50 == 0 { 1 } else { 60 };
     let urgency = |id: i64| if id == 7 { Urgency::Pause } else { Urgency::Read };
     let mut waiting: BTreeMap<RequesterId, i64> = BTreeMap::new();
     let mut read_at: BTreeMap<i64, i64> = BTreeMap::new();
-    let (mut worst, mut worst_of_nearest) = (0, 0);
+    let (mut worst, mut worst_of_closest) = (0, 0);
     for minute in 0..90 {
         let busy: BTreeSet<i64> = waiting.values().copied().collect();
         for id in (1..=1_000).filter(|id| !busy.contains(id)) {
@@ -146,24 +147,27 @@ fn assert_bound(slots: usize, expected_bound: usize, nearest_within: i64) {
                     let since = minute - read_at.insert(id, minute).unwrap_or(minute);
                     if minute > 40 {
                         worst = worst.max(since);
-                        worst_of_nearest = worst_of_nearest.max(if threshold_in(id) == 1 { since } else { 0 });
+                        worst_of_closest = worst_of_closest.max(if threshold_in(id) == 1 { since } else { 0 });
                     }
                 }
             }
         }
-        assert_eq!(reads.campaigns(), 1_000, "those who wait for long are counted, too");
-        assert_eq!(read_at.get(&7), Some(&minute), "what a pause needs never waits");
+        assert_eq!(reads.campaigns(), 1_000, "campaigns that have waited for long are counted, too");
+        assert_eq!(read_at.get(&7), Some(&minute), "a read that a pause needs never waits");
     }
     assert_eq!(reads.cost(true), 100);
-    let bound = Reads::<u64>::rounds(100, slots);
+    let bound = Reads::<u64>::ticks_needed(100, slots);
     assert_eq!(bound, expected_bound);
-    assert!(worst <= bound as i64, "with {slots} somebody was read after {worst} ticks, not {bound}");
-    assert!(worst_of_nearest <= nearest_within, "with {slots} one of the nearest waited {worst_of_nearest} ticks");
+    assert!(worst <= bound as i64, "with {slots} a campaign was read after {worst} ticks, not {bound}");
+    assert!(
+        worst_of_closest <= closest_within,
+        "with {slots} a campaign close to a threshold waited {worst_of_closest} ticks"
+    );
     assert_eq!(read_at.len(), 1_000);
 }
 
 #[test]
-fn a_page_that_could_not_even_be_asked_for_is_not_asked_for_again_before_the_others_have_answered() {
+fn after_a_failure_that_all_requests_share_a_page_is_not_asked_for_again_before_the_others_have_answered() {
     let remote = Remote::of(1..=30, 10);
     let mut reads = Reads::new(Duration::minutes(1));
     tick(&mut reads, &remote, 0, &(1..=10).collect::<Vec<_>>(), 100);
@@ -178,7 +182,7 @@ fn a_page_that_could_not_even_be_asked_for_is_not_asked_for_again_before_the_oth
 }
 
 #[test]
-fn a_page_that_fails_fails_for_those_on_it_alone_and_what_a_pause_needs_is_read_by_itself() {
+fn a_failed_page_fails_only_for_its_campaigns_and_one_that_a_pause_needs_is_read_by_itself() {
     let remote = Remote::of(1..=20, 10);
     let mut reads = Reads::new(Duration::minutes(1));
     tick(&mut reads, &remote, 0, &(1..=20).collect::<Vec<_>>(), 100);
@@ -207,9 +211,9 @@ fn a_page_that_fails_fails_for_those_on_it_alone_and_what_a_pause_needs_is_read_
     assert_eq!(shown, [(ReadRequest::Single(RemoteId(11)), Urgency::Pause)]);
 }
 
-/// What waits at the scheduler already would get every slot that falls free.
+/// Without this, the requests that are queued already would get every free slot.
 #[test]
-fn one_read_that_a_pause_needs_may_wait_for_the_next_slot_and_no_other() {
+fn only_one_read_that_a_pause_needs_may_wait_for_the_next_slot() {
     let mut reads: Reads<u64> = Reads::new(Duration::minutes(1));
     for (id, urgency) in [(1, Urgency::Read), (2, Urgency::ReadBack), (3, Urgency::Pause), (4, Urgency::Pause)] {
         reads.ask(at(0), question(id, urgency, 60));
@@ -221,7 +225,7 @@ fn one_read_that_a_pause_needs_may_wait_for_the_next_slot_and_no_other() {
 }
 
 #[test]
-fn without_a_list_each_is_read_by_itself() {
+fn without_a_list_each_campaign_is_read_by_itself() {
     let mut reads: Reads<u64> = Reads::new(Duration::minutes(1));
     for id in 1..=5 {
         reads.ask(at(0), question(id, Urgency::Read, 60));
@@ -230,12 +234,12 @@ fn without_a_list_each_is_read_by_itself() {
     assert_eq!((page.read, page.urgency), (ReadRequest::Page(1), Urgency::Sweep));
     assert!(reads.answered(page.id, ReadAnswer::NoList).is_empty());
     assert_eq!(reads.plan(at(0), room(100), false).len(), 5);
-    assert!(reads.plan(at(0), room(100), false).is_empty(), "nothing is asked twice");
+    assert!(reads.plan(at(0), room(100), false).is_empty(), "no campaign is asked for twice");
     assert_eq!(reads.cost(false), 5);
 }
 
 #[test]
-fn an_answer_serves_those_alone_who_asked_before_its_request() {
+fn an_answer_serves_only_the_questions_that_came_before_its_request() {
     let remote = Remote::of(1..=5, 10);
     let mut reads = Reads::new(Duration::minutes(1));
     let early = reads.ask(at(0), question(1, Urgency::Read, 60));
@@ -246,14 +250,14 @@ fn an_answer_serves_those_alone_who_asked_before_its_request() {
     assert_eq!(reads.answered(read.id, remote.answer(&read)), [(late, read.id.0)]);
 }
 
-/// One thing that happens.
+/// One event of the test.
 #[derive(Debug, Clone)]
 enum Step {
     Ask(ReadQuestion),
-    /// In so much room, and whether the list works.
+    /// The room (in requests), and whether the list works.
     Plan(usize, bool),
     Answer(Index, How),
-    /// Campaigns come, go and change their places.
+    /// Campaigns appear, disappear and move.
     Change(Remote),
 }
 
@@ -341,7 +345,7 @@ proptest! {
                 Step::Change(remote) => world.remote = remote,
             }
         }
-        // Once nothing fails any more, a few rounds answer everybody.
+        // When nothing fails, a few passes answer every question.
         for _ in 0..8 {
             world.plan(1_000, true);
             while !world.under_way.is_empty() {

@@ -1,16 +1,20 @@
-//! A run or a pause of many that is refused as a whole: which requests come next, and what became of each campaign
-//! (RULES.md, "Sent is not done"). PURE.
+//! The requests of one switch batch: several campaigns paused or run together. If TrafficStars refuses the batch as a
+//! whole, this decides which requests come next, and the outcome of each campaign (RULES.md, "Sent is not done"). PURE.
 //!
-//! One bad id spoils the whole request, and the answer does not say which. The batch is halved until the refused ids are left
-//! alone; each of them is then asked by the other ways that are not [`Way::EachUnlessRefused`]. A 400 may mean that the way is not understood, so that the whole batch
-//! is tried by the other ways first; a 404 says that the way does not exist. A 5xx is repeated once, since it may be over.
-//! What is refused by itself while others are taken is asked by itself for a while, or every tick would pay for the halving.
+//! One bad id makes TrafficStars refuse the whole request, and the answer does not name it. The batch is halved until
+//! each refused id is alone. It is then sent by the other ways that are not [`Way::EachUnlessRefused`].
+//! - A 400 may mean that TrafficStars does not understand the way. So the whole batch is sent by the other ways first.
+//! - A 404 means that the way does not exist.
+//! - A 5xx is repeated once, because the failure may be over.
+//! - A campaign that is refused by itself while others are accepted is sent by itself for a while. Otherwise the batch
+//!   would be halved again at every tick.
 //!
-//! Halves go side by side, [`MOST_AT_ONCE`] of them: none waits for another's time-out. Where nearly everything is refused it is
-//! not the ids: a round ends at [`MOST_IN_VAIN`] refusals, and at [`MOST_REFUSALS`] in any case.
+//! Up to [`MOST_AT_ONCE`] halves are in flight at once, so that none waits for another's time-out. If nearly everything
+//! is refused, the ids are not the cause: a batch ends after [`MOST_WITHOUT_SUCCESS`] refusals if no campaign was
+//! accepted, and after [`MOST_REFUSALS`] in any case.
 //!
-//! Deliberately absent: the requests and the ways by name (`trafficstar::call`), and what is refused inside a 200: there
-//! TrafficStars has an opinion of that campaign, and no other way is tried.
+//! Deliberately absent: the requests and the names of the ways (`trafficstar::call`), and another way for a campaign
+//! that a 200 lists as failed: then TrafficStars has judged that campaign itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,111 +23,114 @@ use chrono::{DateTime, Duration, Utc};
 use crate::domain::action::Outcome;
 use crate::domain::ids::RemoteId;
 
-/// The most campaigns that one request names: a limit on ids, or on a request's length, must not fail a pause of all.
+/// The most campaigns in one request. TrafficStars may limit the ids or the length of a request, and a pause of all
+/// campaigns must not fail by that.
 pub const MOST_IDS: usize = 100;
-/// Of the requests that follow a refusal so many are under way at once.
+/// The most requests after a refusal that are in flight at once.
 pub const MOST_AT_ONCE: usize = 3;
-/// A round ends after so many refusals while no campaign was taken. It is enough to halve a thousand campaigns down to one, or
-/// to ask for six refused ones by three ways each.
-pub const MOST_IN_VAIN: usize = 32;
-/// A round ends after so many refusals in any case: the rest is left to the next tick.
+/// A batch ends after this many refusals if no campaign was accepted. This is enough to halve a thousand campaigns down
+/// to one, or to send six refused campaigns by three ways each.
+pub const MOST_WITHOUT_SUCCESS: usize = 32;
+/// A batch ends after this many refusals in any case. The rest is sent at the next tick.
 pub const MOST_REFUSALS: usize = 60;
-/// A campaign that was refused by itself is asked by itself for so long.
+/// The time for which a campaign that was refused by itself is sent by itself.
 pub const ASIDE_FOR: Duration = Duration::minutes(15);
 
-/// How a way of switching takes campaigns.
+/// A way of switching: many campaigns in one request, or each campaign by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// All that one request names.
+    /// Many campaigns in one request.
     Together,
-    /// One a request.
+    /// One campaign in each request.
     Each,
-    /// One a request, and never for a campaign that another way has refused: it may force what TrafficStars does not want.
+    /// One campaign in each request, and never one that another way has refused: this way may force what TrafficStars
+    /// refuses.
     EachUnlessRefused,
 }
 
-/// Names one request of a round.
+/// The id of one request of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AttemptId(u64);
 
-/// A request that is to be sent.
+/// A request to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    /// Its name.
+    /// The request's id.
     pub id: AttemptId,
-    /// The way's place among those of [`Split::new`].
+    /// The way's index in the ways given to [`Split::new`].
     pub way: usize,
-    /// The campaigns that it names.
+    /// The campaigns of the request.
     pub ids: BTreeSet<RemoteId>,
-    /// It repeats what has failed, in this round or, by itself, in one before.
+    /// Whether it repeats a failed request: of this batch or, for a campaign sent by itself, of an earlier batch.
     pub is_repeat: bool,
 }
 
-/// How a request ended.
+/// The end of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
-    /// By an answer that tells of each campaign.
+    /// TrafficStars answered for each campaign.
     Answered(BTreeMap<RemoteId, Outcome>),
-    /// Refused as a whole: nothing has happened.
+    /// TrafficStars refused the whole request: nothing has happened.
     Refused {
-        /// In words.
+        /// The reason, for operators.
         reason: String,
-        /// It may be the way that is not understood (400).
+        /// Whether TrafficStars may not understand the way (400).
         perhaps_the_way: bool,
     },
-    /// By a failure of TrafficStars' own (5xx): it may have happened.
+    /// TrafficStars failed (5xx). The request may have taken effect.
     Broke(String),
-    /// There is no such way (404, 405). Of a way that has answered in this round, it is a refusal with this reason.
+    /// The way does not exist (404, 405). If the way has answered in this batch, this counts as a refusal with this
+    /// reason.
     NoSuchWay(String),
-    /// TrafficStars wants to hear nothing for a while (429).
-    Silenced(Outcome),
-    /// Otherwise: it says nothing of the campaigns that it named.
-    Else(Outcome),
+    /// TrafficStars answered 429: no request may be sent for a while.
+    RateLimited(Outcome),
+    /// Any other end. It says nothing about the campaigns of the request.
+    Other(Outcome),
 }
 
-/// Campaigns that are asked by themselves for a while.
+/// The campaigns that are sent by themselves for a while.
 #[derive(Debug, Default)]
 pub struct SetAside {
     until: BTreeMap<RemoteId, DateTime<Utc>>,
 }
 
 impl SetAside {
-    /// Those of `ids` that are asked by themselves.
+    /// Returns those of `ids` that are sent by themselves.
     #[must_use]
     pub fn of(&self, now: DateTime<Utc>, ids: &BTreeSet<RemoteId>) -> BTreeSet<RemoteId> {
-        // One from further ahead is of before the clock was set back.
+        // A time further ahead was set before the clock was set back.
         let is_aside = |id: &&RemoteId| self.until.get(id).is_some_and(|at| *at > now && *at <= now + ASIDE_FOR);
         ids.iter().filter(is_aside).copied().collect()
     }
 
-    /// Learns from a round that is over.
-    pub fn learn(&mut self, now: DateTime<Utc>, round: &Split) {
+    /// Learns from a batch that is over.
+    pub fn learn(&mut self, now: DateTime<Utc>, batch: &Split) {
         self.until.retain(|_, until| *until > now);
-        for id in &round.taken {
+        for id in &batch.taken {
             self.until.remove(id);
         }
-        if !round.taken.is_empty() {
-            self.until.extend(round.refused_alone.iter().map(|id| (*id, now + ASIDE_FOR)));
+        if !batch.taken.is_empty() {
+            self.until.extend(batch.refused_alone.iter().map(|id| (*id, now + ASIDE_FOR)));
         }
     }
 }
 
-/// Campaigns that are to be switched by one request.
+/// Campaigns to switch by one request.
 #[derive(Debug, Clone)]
 struct Task {
     way: usize,
     ids: BTreeSet<RemoteId>,
-    /// Nothing of it was refused yet: it is as it was asked for, but for [`MOST_IDS`].
+    /// Whether it was not split after a refusal: it holds the campaigns as the caller gave them, up to [`MOST_IDS`].
     whole: bool,
-    /// A refusal has led to it, in this round or in one before.
+    /// Whether it follows a refusal, in this batch or in an earlier one.
     in_doubt: bool,
-    /// It was sent, and answered with 5xx.
+    /// Whether it was sent and answered with 5xx.
     broke: bool,
-    /// So often it was answered with 429.
-    silenced: u8,
+    /// The number of answers of 429.
+    rate_limited: u8,
 }
 
-/// What is known of a way in this round.
+/// The known facts about a way in this batch.
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
     exists: bool,
@@ -131,52 +138,57 @@ struct Known {
     has_taken: bool,
 }
 
-/// One round: the campaigns that are to run, or to be paused, and what became of them so far.
+/// One switch batch: the campaigns to run or to pause, and their outcomes so far.
 #[derive(Debug, Default)]
 pub struct Split {
     ways: Vec<(Way, Known)>,
-    /// A request that is answered with 429 is sent so often.
+    /// The number of attempts at a request that is answered with 429.
     patience: u8,
-    /// The last one goes first.
+    /// The tasks that are not sent yet, the next one last.
     tasks: Vec<Task>,
-    under_way: BTreeMap<AttemptId, Task>,
+    in_flight: BTreeMap<AttemptId, Task>,
     last_number: u64,
+    /// The number of refused requests.
     refusals: usize,
-    /// The first refusal of each: the way that is preferred has the say.
+    /// Each campaign's first refusal. It is reported, because it comes from the preferred way.
     refused: BTreeMap<RemoteId, String>,
-    /// A request that named it may have had its effect.
+    /// The campaigns for which a failed request may have taken effect, each with the failure.
     doubt: BTreeMap<RemoteId, String>,
-    /// Those for whom no way was found.
+    /// The campaigns for which no way was found.
     unserved: BTreeSet<RemoteId>,
+    /// The outcomes that were not handed out yet.
     settled: Vec<(RemoteId, Outcome)>,
+    /// The last failure that ended a campaign's requests.
     failure: Option<String>,
-    /// Taken by the first way that exists.
+    /// The campaigns that the first existing way accepted.
     taken: BTreeSet<RemoteId>,
+    /// The campaigns that were refused by themselves.
     refused_alone: BTreeSet<RemoteId>,
 }
 
 impl Split {
-    /// Nothing is sent yet. `aside` are those of `ids` that are asked by themselves. The ways are tried in their order. What
-    /// is answered with 429 is sent `patience` times, each time when the silence is over.
+    /// Returns a batch of which nothing is sent yet. `aside` are the campaigns of `ids` that are sent by themselves.
+    /// The ways are tried in their order. A request that is answered with 429 is sent `patience` times in total.
     #[must_use]
     pub fn new(ids: BTreeSet<RemoteId>, aside: &BTreeSet<RemoteId>, ways: &[Way], patience: u8) -> Self {
-        let task = |ids, whole| Task { way: 0, ids, whole, in_doubt: !whole, broke: false, silenced: 0 };
+        let task = |ids, whole| Task { way: 0, ids, whole, in_doubt: !whole, broke: false, rate_limited: 0 };
         let mut tasks: Vec<Task> = ids.intersection(aside).map(|id| task([*id].into(), false)).collect();
         let together: Vec<RemoteId> = ids.difference(aside).copied().collect();
-        // The last one goes first.
+        // The last task goes first.
         tasks.extend(together.chunks(MOST_IDS).rev().map(|ids| task(ids.iter().copied().collect(), true)));
         Self { ways: ways.iter().map(|way| (*way, Known::default())).collect(), patience, tasks, ..Self::default() }
     }
 
-    /// The next request that may leave now; `None` while answers have to come first, and when all is over.
+    /// Returns the next request that may leave now; `None` while answers have to come first, and when the batch is
+    /// over.
     pub fn next_attempt(&mut self) -> Option<Attempt> {
         loop {
-            let in_doubt = self.under_way.values().filter(|task| task.in_doubt).count();
-            let bound = if self.has_taken() { MOST_REFUSALS } else { MOST_IN_VAIN };
+            let in_doubt = self.in_flight.values().filter(|task| task.in_doubt).count();
+            let bound = if self.has_taken() { MOST_REFUSALS } else { MOST_WITHOUT_SUCCESS };
             let may_leave = in_doubt < MOST_AT_ONCE && self.refusals + in_doubt < bound;
             let position = self.tasks.iter().rposition(|task| may_leave || !task.in_doubt);
             let Some(task) = position.map(|position| self.tasks.remove(position)) else {
-                if self.under_way.is_empty() {
+                if self.in_flight.is_empty() {
                     self.give_up();
                 }
                 return None;
@@ -196,7 +208,7 @@ impl Split {
                     let id = AttemptId(self.last_number);
                     let is_repeat = task.in_doubt || task.broke;
                     let attempt = Attempt { id, way: task.way, ids: task.ids.clone(), is_repeat };
-                    self.under_way.insert(id, task);
+                    self.in_flight.insert(id, task);
                     return Some(attempt);
                 }
                 None => self.end_without(task),
@@ -204,9 +216,9 @@ impl Split {
         }
     }
 
-    /// A request has ended.
+    /// Notes how a request has ended.
     pub fn ended(&mut self, attempt: AttemptId, ended: Ended) {
-        let Some(task) = self.under_way.remove(&attempt) else { return };
+        let Some(task) = self.in_flight.remove(&attempt) else { return };
         let way = task.way;
         match ended {
             Ended::Answered(outcomes) => {
@@ -233,46 +245,47 @@ impl Split {
                     self.refuse(task, reason, false);
                 }
             }
-            Ended::Silenced(_) if task.silenced + 1 < self.patience => {
-                self.tasks.push(Task { silenced: task.silenced + 1, ..task });
+            Ended::RateLimited(_) if task.rate_limited + 1 < self.patience => {
+                self.tasks.push(Task { rate_limited: task.rate_limited + 1, ..task });
             }
-            Ended::Silenced(outcome) | Ended::Else(outcome) => self.settle(task.ids, &outcome),
+            Ended::RateLimited(outcome) | Ended::Other(outcome) => self.settle(task.ids, &outcome),
         }
     }
 
-    /// What has become of campaigns since this was last asked. Each is told once.
+    /// Returns the outcomes since the last call. Each campaign's outcome is returned once.
     pub fn take_settled(&mut self) -> Vec<(RemoteId, Outcome)> {
         std::mem::take(&mut self.settled)
     }
 
-    /// Nothing is to be sent, and no answer is to come.
+    /// Whether nothing is left to send and no answer is outstanding.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.tasks.is_empty() && self.under_way.is_empty()
+        self.tasks.is_empty() && self.in_flight.is_empty()
     }
 
-    /// Those for whom no way was found: there is none ([`Self::has_no_way`]), or the last one does not know them. To be asked
-    /// when all is over.
+    /// Returns the campaigns for which no way was found: no way exists ([`Self::has_no_way`]), or the last one does not
+    /// know the campaigns. Valid when the batch is over.
     #[must_use]
     pub const fn unserved(&self) -> &BTreeSet<RemoteId> {
         &self.unserved
     }
 
-    /// Why a request failed that was the last one for some campaign.
+    /// Returns the reason of a failed request that was the last one for some campaign; `None` if there was no such
+    /// failure.
     #[must_use]
     pub fn failure(&self) -> Option<&str> {
         self.failure.as_deref()
     }
 
-    /// The way that works for all: the only other ways that were tried do not exist. A way that has taken what another one
-    /// refused says nothing of the next request.
+    /// Returns the way that works for all campaigns: all ways before it do not exist. A way that only accepted what
+    /// another way refused says nothing about the next batch.
     #[must_use]
     pub fn working_way(&self) -> Option<usize> {
         let first = self.first_way()?;
         self.ways.get(first).filter(|(_, known)| known.has_taken).map(|_| first)
     }
 
-    /// None of the ways exists.
+    /// Whether no way exists.
     #[must_use]
     pub fn has_no_way(&self) -> bool {
         self.ways.iter().all(|(_, known)| known.is_absent && !known.exists)
@@ -288,12 +301,13 @@ impl Split {
         self.ways.get(way).is_some_and(|(_, known)| known.exists)
     }
 
-    /// The first way that is not known to be missing.
+    /// Returns the first way that is not known to be missing.
     fn first_way(&self) -> Option<usize> {
         self.ways.iter().position(|(_, known)| known.exists || !known.is_absent)
     }
 
-    /// Where the way has taken nothing, and another one has, it is the way that is refused.
+    /// Moves a task after a refusal to a later way that has accepted campaigns, if its own way has accepted none: then
+    /// TrafficStars refuses the way, not the ids.
     fn by_a_way_that_takes(&self, task: Task) -> Task {
         let takes = |way: &usize| self.ways.get(*way).is_some_and(|(_, known)| known.has_taken);
         if !task.in_doubt || task.ids.len() < 2 || takes(&task.way) {
@@ -324,9 +338,9 @@ impl Split {
         matches!(self.ways.get(way), Some((Way::Together, _)))
     }
 
-    /// The same by the next way; but what was refused together is halved before it is asked one by one. Where others are
-    /// taken, a campaign that was refused by itself comes last: its further refusals must not use up the bound before the
-    /// others were asked.
+    /// Queues the task by the next way. If the next way takes one campaign a request, a refused task is halved instead.
+    /// If others were accepted, a campaign that was refused by itself comes last: its further refusals must not reach
+    /// the bound before the others were sent.
     fn try_next_way(&mut self, task: Task) {
         if task.in_doubt && task.ids.len() > 1 && !self.is_together(task.way + 1) {
             self.halve(task);
@@ -351,7 +365,7 @@ impl Split {
         self.tasks.extend([later, task]);
     }
 
-    /// All ways were tried.
+    /// Ends a task for which all ways were tried.
     fn end_without(&mut self, task: Task) {
         for id in task.ids {
             match self.refused.get(&id).or_else(|| self.doubt.get(&id)).cloned() {
@@ -375,7 +389,8 @@ impl Split {
         }
     }
 
-    /// An earlier request that named the campaign may have had its effect, whatever a later one was answered.
+    /// Returns the outcome, or an unclear one: an earlier request for the campaign may have taken effect, although a
+    /// later one failed.
     fn with_doubt(&self, id: RemoteId, outcome: Outcome) -> Outcome {
         match (self.doubt.get(&id), outcome) {
             (None, outcome) | (Some(_), outcome @ (Outcome::Accepted | Outcome::Unclear(_))) => outcome,
@@ -385,14 +400,16 @@ impl Split {
         }
     }
 
-    /// The bound is reached. Where nothing was taken it is not the ids: each ends as the whole did. Else, and for what no
-    /// request has named, it is left to the next tick.
+    /// Ends the batch, because the bound is reached. If no campaign was accepted, the ids are not the cause: each
+    /// campaign fails with its refusal. Otherwise only the campaigns that were refused by themselves fail. The other
+    /// campaigns, and those without a refusal, wait for the next tick.
     fn give_up(&mut self) {
         let is_left = self.has_taken();
         for task in std::mem::take(&mut self.tasks) {
             for id in task.ids {
                 let own = self.refused.get(&id).filter(|_| !is_left || self.refused_alone.contains(&id)).cloned();
-                let left = || Outcome::Postponed("it is left to the next tick: many others were refused".to_owned());
+                let left =
+                    || Outcome::Postponed("it is sent at the next tick: too many others were refused".to_owned());
                 let outcome = own.map_or_else(left, Outcome::Failed);
                 self.settle([id].into(), &outcome);
             }

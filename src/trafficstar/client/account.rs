@@ -1,4 +1,5 @@
-//! The whole list, for an operator who wants to see what the account holds: page by page, behind everything that guards.
+//! Reads the account's whole list for an operator, page by page. These reads come after all requests that guard
+//! campaigns.
 
 use std::collections::BTreeMap;
 
@@ -12,27 +13,28 @@ use crate::trafficstar::call::{Answer, Call, LISTS, list_line};
 use crate::trafficstar::circuit::Operation;
 use crate::trafficstar::endpoint_discovery::{Endpoint, Trial};
 use crate::trafficstar::error::RemoteError;
-use crate::trafficstar::scheduler::Asking;
+use crate::trafficstar::scheduler::RequestTerms;
 
-/// The campaigns of the account's list. One that can't be read is a fault of its own.
+/// The campaigns of the account's list. A campaign that cannot be read has a fault of its own.
 pub type Account = BTreeMap<RemoteId, Result<RemoteCampaign, RemoteFault>>;
 
 /// A read of the list from its beginning to its end.
 #[derive(Debug)]
 pub(super) struct Job {
     requester: Requester,
-    /// The page that is asked for.
+    /// The number of the page that is read, from 1.
     number: u64,
     trial: Trial,
+    /// The index in [`LISTS`] of the parameters that are tried.
     sizes: usize,
     pages: KnownPages,
     so_far: Account,
 }
 
 impl Client {
-    /// Reads the account's whole list.
+    /// Begins to read the account's whole list; answered by [`Output::Account`].
     pub fn read_account(&mut self, now: Now) -> Requester {
-        let requester = self.next_asker();
+        let requester = self.next_requester();
         let trial = Trial::of(&mut self.known, now.wall, Endpoint::List, LISTS.len());
         let (pages, so_far) = (KnownPages::default(), Account::new());
         self.read_account_page(now, Job { requester, number: 1, trial, sizes: 0, pages, so_far });
@@ -48,8 +50,9 @@ impl Client {
             return;
         };
         job.sizes = position;
-        let (asking, call) = (Asking::read(Operation::List, Urgency::Read), Call::Page { number: job.number, sizes });
-        self.requests.ask(now, asking, call, Purpose::Account(job));
+        let terms = RequestTerms::read(Operation::List, Urgency::Read);
+        let call = Call::Page { number: job.number, sizes };
+        self.requests.ask(now, terms, call, Purpose::Account(job));
     }
 
     pub(super) fn account_page_came(&mut self, now: Now, mut job: Job, result: Result<Answer, RemoteError>) {
@@ -68,7 +71,7 @@ impl Client {
                     self.read_account_page(now, job);
                 }
             }
-            // The list has become shorter meanwhile.
+            // The list has become shorter since the first page was read.
             Some(Err(RemoteError::NoEndpoint { .. })) if job.number > 1 => {
                 self.account_read(job.requester, Ok(job.so_far));
             }

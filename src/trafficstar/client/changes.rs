@@ -1,6 +1,6 @@
-//! Everything that changes a campaign: pauses and runs are gathered, end times go one by one.
+//! All requests that change campaigns: pauses and runs are gathered into batches, end times are sent one by one.
 //!
-//! Deliberately absent: the requests of a round of pauses or runs (`switch_batches`).
+//! Deliberately absent: the requests of a switch batch (`switch_batches`).
 
 use std::collections::BTreeMap;
 
@@ -17,43 +17,43 @@ use crate::trafficstar::budget::Rank;
 use crate::trafficstar::call::{Answer, Call, Switch};
 use crate::trafficstar::circuit::Operation;
 use crate::trafficstar::error::RemoteError;
-use crate::trafficstar::scheduler::Asking;
+use crate::trafficstar::scheduler::RequestTerms;
 
-/// An activation whose turn did not come is counted as one that waits for so many ticks.
+/// For this many ticks, an activation that was not sent in time is still counted as waiting.
 pub(super) const POSTPONED_FOR_TICKS: i32 = 2;
 
 /// A change of one campaign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
-    /// Which campaign.
+    /// The campaign at TrafficStars.
     pub remote: RemoteId,
-    /// How.
+    /// The kind of the change.
     pub kind: ChangeKind,
-    /// Which goes first where requests have to wait.
+    /// The order among requests that have to wait.
     pub rank: Rank,
-    /// From then on it is too late for it to leave, by the wall clock.
+    /// The time (UTC, wall clock) after which the request must not leave; `None` if it may leave at any time.
     pub valid_until: Option<DateTime<Utc>>,
 }
 
-/// What is changed.
+/// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// The end time is set, then the campaign is run: a fault in between leaves a stopped campaign.
+    /// Sets the end time, and then runs the campaign. A failure in between leaves a stopped campaign.
     Activate {
-        /// When it stops by itself.
+        /// The time (UTC) when the campaign stops by itself.
         end_time: DateTime<Utc>,
     },
-    /// The campaign is paused.
+    /// Pauses the campaign.
     Pause,
-    /// The end time is set.
+    /// Sets the end time.
     SetEndTime {
-        /// When it stops by itself.
+        /// The time (UTC) when the campaign stops by itself.
         end_time: DateTime<Utc>,
     },
 }
 
 impl ChangeKind {
-    /// The action that it carries out.
+    /// Returns the action that the change carries out.
     const fn of_action(self) -> ActionKind {
         match self {
             Self::Activate { .. } => ActionKind::Activate,
@@ -71,13 +71,14 @@ pub(super) struct EndTimeJob {
     end_time: DateTime<Utc>,
 }
 
-/// The changes that wait for others, and the rounds under way.
+/// The pauses and runs that are being gathered, and the batches under way.
 #[derive(Debug)]
 pub(super) struct Changes {
     pauses: Gathering<Switching>,
     runs: Gathering<Switching>,
-    pub(super) rounds: SwitchBatches,
-    /// Activations whose turn did not come, until they are asked for again or forgotten.
+    pub(super) batches: SwitchBatches,
+    /// The activations that were not sent in time, each with the time (steady clock) of its failure. One is removed
+    /// when it is asked for again, or after [`POSTPONED_FOR_TICKS`].
     postponed: BTreeMap<RemoteId, DateTime<Utc>>,
 }
 
@@ -86,7 +87,7 @@ impl Changes {
         Self {
             pauses: Gathering::new(MOMENT),
             runs: Gathering::new(MOMENT),
-            rounds: SwitchBatches::default(),
+            batches: SwitchBatches::default(),
             postponed: BTreeMap::new(),
         }
     }
@@ -99,16 +100,16 @@ impl Changes {
         self.postponed.len()
     }
 
-    /// What is still due is asked for again at the next tick.
+    /// Removes postponed activations from before this time. One that is still due is asked for again at the next tick.
     pub(super) fn forget_postponed(&mut self, before: DateTime<Utc>) {
         self.postponed.retain(|_, since| *since > before);
     }
 }
 
 impl Client {
-    /// Changes one campaign.
+    /// Begins to change one campaign; answered by [`Output::Changed`].
     pub fn change(&mut self, now: Now, change: Change) -> Requester {
-        let requester = self.next_asker();
+        let requester = self.next_requester();
         let Change { remote, kind, valid_until, .. } = change;
         match kind {
             ChangeKind::Pause => self.changes.pauses.ask(now.steady, Switching { requester, remote, valid_until }),
@@ -118,7 +119,7 @@ impl Client {
                 if self.may_run(now) {
                     self.set_end_time(now, requester, change, end_time);
                 } else {
-                    let reason = "runs fail at TrafficStars, and its turn to try one has not come".to_owned();
+                    let reason = "runs fail at TrafficStars, and the next run that tests it is not due yet".to_owned();
                     self.activation_ended(now, requester, remote, Outcome::Postponed(reason));
                 }
             }
@@ -126,7 +127,7 @@ impl Client {
         requester
     }
 
-    /// When the turn comes of each campaign's change that has not left.
+    /// Returns the place in the queue of each campaign's change that has not left.
     pub(super) fn turns(&self, now: Now) -> QueuePlaces {
         let (mut turns, mut activations, reads_of_all) = (QueuePlaces::new(), 0, self.reads_of_all());
         for (before, purpose) in self.requests.waiting().enumerate() {
@@ -149,7 +150,7 @@ impl Client {
         turns
     }
 
-    /// Whether an activation, or its end time, waits for its turn.
+    /// Whether an activation, or its end time, waits in the queue.
     pub(super) fn is_activation_waiting(&self) -> bool {
         self.requests.waiting().any(|purpose| match purpose {
             Purpose::EndTime(job) => job.change.kind.of_action() == ActionKind::Activate,
@@ -158,17 +159,17 @@ impl Client {
         })
     }
 
-    /// An end time without a run would cost a request at every tick and change nothing. One at a time goes all the same, and
-    /// shows whether runs work again.
+    /// Whether an activation may begin. While runs fail, its end time would cost a request at every tick and have no
+    /// effect. One activation at a time still begins: it tests whether runs work again.
     fn may_run(&mut self, now: Now) -> bool {
         self.requests.scheduler().circuits().is_closed(Operation::Run) || self.begins_own_probe(now, Operation::Run)
     }
 
     fn set_end_time(&mut self, now: Now, requester: Requester, change: Change, end_time: DateTime<Utc>) {
         let call = Call::EndTime { remote: change.remote, at: end_time };
-        let asking = Asking::end_time(change.rank, change.valid_until);
+        let terms = RequestTerms::end_time(change.rank, change.valid_until);
         let job = EndTimeJob { requester, change, end_time };
-        self.requests.ask(now, asking, call, Purpose::EndTime(job));
+        self.requests.ask(now, terms, call, Purpose::EndTime(job));
         self.is_stirred = true;
     }
 
@@ -190,7 +191,7 @@ impl Client {
             (ChangeKind::Activate { .. }, Outcome::Accepted) => {
                 self.changes.runs.ask(now.steady, Switching { requester, remote, valid_until });
             }
-            // The run was never sent, so that the campaign is as it was.
+            // The run was not sent, so the campaign is unchanged and the outcome is no doubt.
             (ChangeKind::Activate { .. }, Outcome::Unclear(reason) | Outcome::Failed(reason)) => {
                 let outcome = Outcome::Failed(format!("its end time could not be set: {reason}"));
                 self.activation_ended(now, requester, remote, outcome);
@@ -214,7 +215,7 @@ impl Client {
         }
     }
 
-    /// One request for all whose end times are set; those that are about to be are waited for a little.
+    /// Runs all campaigns whose end times are set in one request. It waits a little for end times in flight.
     pub(super) fn serve_runs(&mut self, now: Now) {
         self.changes.runs.wait_for_end_times(now.steady, self.requests.scheduler().budget());
         if let Some(requesters) = self.changes.runs.take_due(now.steady) {
@@ -222,9 +223,9 @@ impl Client {
         }
     }
 
-    /// What became of a campaign of a round.
+    /// Outputs the outcome of one campaign of a switch batch.
     pub(super) fn switched(&mut self, now: Now, switch: Switch, switching: Switching, outcome: Outcome) {
-        let unsent = |reason| format!("its end time is set, and the run was not sent: {reason}");
+        let unsent = |reason| format!("its end time is set, but the run was not sent: {reason}");
         match (switch, outcome) {
             (Switch::Pause, outcome) => self.outputs.push(Output::Changed(switching.requester, outcome)),
             (Switch::Run, outcome) => {
@@ -239,12 +240,13 @@ impl Client {
     }
 }
 
-/// The answer to an end time is the campaign itself: it has to show what was set. TrafficStars knows whole seconds alone.
+/// Returns the outcome of a request for an end time. The answer is the campaign itself and has to show the wanted end
+/// time. TrafficStars stores whole seconds only.
 fn end_time_outcome(campaign: &RemoteCampaign, wanted: DateTime<Utc>) -> Outcome {
     match &campaign.end_time {
         EndTime::At(shown) if shown.timestamp() == wanted.timestamp() => Outcome::Accepted,
         shown @ (EndTime::At(_) | EndTime::Unset | EndTime::Unreadable(_)) => {
-            Outcome::Failed(format!("TrafficStars set {shown:?} instead"))
+            Outcome::Failed(format!("TrafficStars shows another end time: {shown:?}"))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What bounds the requests of an account.
+//! The limits for the requests of one account.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::trafficstar::budget::{Budget, WINDOW};
 
-/// What bounds the requests.
+/// The limits for requests, and what earlier processes have sent.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// `[trafficstar] requests_per_minute`.
@@ -15,26 +15,27 @@ pub struct Limits {
     pub timeout: Duration,
     /// `[generator] tick`.
     pub tick: chrono::Duration,
-    /// For how long no other token is fetched after one could not be, pauses excepted.
-    pub token_rest: chrono::Duration,
-    /// What earlier processes sent within the last [`Limits::counts_for`]: so many requests, by then.
+    /// The backoff: the time after a failed fetch in which no token is fetched. A pause waits only for a part of it.
+    pub token_backoff: chrono::Duration,
+    /// The requests that earlier processes sent within the last [`Limits::counts_for`]: the time (UTC) until which they
+    /// left, and their number.
     pub sent: Vec<(DateTime<Utc>, u64)>,
 }
 
 impl Limits {
-    /// For how long a request counts that was sent by another process: until a window after its answer or time-out.
+    /// Returns how long a request of another process counts after it left: its time-out, and one window.
     #[must_use]
     pub fn counts_for(timeout: Duration) -> chrono::Duration {
         WINDOW + chrono::Duration::from_std(timeout).unwrap_or(WINDOW)
     }
 
-    /// A budget of them, in which what was sent holds its slots.
+    /// Returns a budget of these limits, in which the requests of earlier processes hold their slots.
     #[must_use]
     pub fn budget(&self, now: DateTime<Utc>) -> Budget {
         let mut budget = Budget::new(self.requests_per_minute);
         let counts_for = Self::counts_for(self.timeout);
         for (by, requests) in &self.sent {
-            // What is reserved ends a little ahead. The clock may have been set back as well.
+            // A reservation ends a little in the future. The clock may also have been set back.
             let free_at = (*by).min(now) + counts_for;
             for _ in (0..*requests).take_while(|_| free_at > now) {
                 budget.remember(free_at);

@@ -1,21 +1,22 @@
-//! The client of one TrafficStars account, without I/O: what is asked for and how requests end come in, the requests to send
-//! and the answers to give come out. The client actor and the simulation drive the same one.
+//! The client of one TrafficStars account, without I/O. Its inputs are questions, changes and the answers to requests.
+//! Its outputs are requests to send and answers to give. The client actor and the simulation use the same client.
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `requests` | a request on its way: its token, the scheduler, the count that outlives the process, a repeat after a 401 |
-//! | `tokens` | the access token: when it is fetched, who waits for it, what a failure means |
+//! | `requests` | each request: its token, the scheduler, the count that outlives the process, a repeat after a 401 |
+//! | `tokens` | the access token: when it is fetched, and what a failed fetch means |
 //! | `statuses` | reads of statuses, by the plan of `batch::reads` |
 //! | `spends` | reads of spend from the reports |
 //! | `account` | the whole list, for an operator |
 //! | `reports` | a report's candidates and pages |
 //! | `changes` | end times, and which runs and pauses go together |
-//! | `switch_batches` | the requests of a round of runs or pauses, by the plan of `batch::split` |
-//! | `probes` | requests that look whether an open circuit can close |
-//! | `limits` | what bounds the requests |
+//! | `switch_batches` | the requests of a switch batch, by the plan of `batch::split` |
+//! | `probes` | requests that test whether an open circuit can close |
+//! | `limits` | the limits for requests |
 //!
-//! Deliberately absent: HTTP (`http`), timers (the client says when it wants to be woken), a clock, and retries: the next
-//! tick is the retry.
+//! Deliberately absent: HTTP (`http`), timers ([`Client::wakes_at`] says when to call the client), a clock, and
+//! retries: the next tick is the retry. There are two exceptions: a pause after a 429, and a request whose token was
+//! refused.
 
 mod account;
 mod changes;
@@ -61,63 +62,64 @@ use crate::domain::repeats::Repeats;
 use crate::domain::spend::SpendReading;
 use crate::domain::status::{ReadingStatus, RemoteClientStatus};
 
-/// Questions that come within this time are served together, as those of all campaigns that tick at one point of the grid.
+/// Questions that come within this time are served together: campaigns that tick at the same point of the grid ask so.
 const MOMENT: Duration = Duration::milliseconds(50);
-/// A client that finds something to do so often at one moment never comes to rest.
+/// A client that still finds work after this many passes at one moment is in an endless loop.
 const MOST_ROUNDS: u32 = 10_000;
 
-/// A moment, by both clocks.
+/// The current time by both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
-    /// The wall clock: days, end times and tokens are of it. It may be set.
+    /// The wall clock (UTC), for days, end times and tokens. It may be set.
     pub wall: DateTime<Utc>,
-    /// A time that never steps, whatever becomes of the wall clock: slots, circuits and waits are measured by it.
+    /// The steady clock, for slots, circuits and waits. It never steps, even if the wall clock is set.
     pub steady: DateTime<Utc>,
 }
 
-/// Names one who asks.
+/// The id of one question or change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Requester(pub u64);
 
-/// What is to be done.
+/// A task for the caller.
 #[derive(Debug)]
 pub enum Output {
-    /// A request leaves now; how it ends is told by [`Client::answered`].
+    /// Send this request now; answered by [`Client::answered`].
     Send(Departure),
-    /// Requests are to be counted in the database; told by [`Client::reserved`].
+    /// Count these requests in the database; answered by [`Client::reserved`].
     Reserve(Reservation),
-    /// The status that was asked for, and when the request left that brought it, by the steady clock; none where none left.
+    /// Give the requester this status. The time (steady clock) is when the request left that read it; `None` if none
+    /// left.
     Status(Requester, Option<DateTime<Utc>>, Box<Result<RemoteCampaign, RemoteFault>>),
-    /// The spend that was asked for.
+    /// Give the requester this spend.
     Spend(Requester, SpendReading),
-    /// The account's list, or why it could not be read.
+    /// Give the requester the account's list, or the reason why it could not be read.
     Account(Requester, Result<Account, String>),
-    /// What became of a change.
+    /// Give the requester the outcome of its change.
     Changed(Requester, Outcome),
-    /// An operation has failed.
+    /// Count an operation that failed.
     Failed,
-    /// An event for the operators.
-    Tell(OperatorEvent),
-    /// A sign of another guard.
+    /// Show the operators this event.
+    Event(OperatorEvent),
+    /// Note this sign of another guard.
     Sign(Sign),
-    /// A request waits for its turn from now on, and for whom.
+    /// A request has joined the queue.
     Waits {
-        /// Its name.
+        /// The request's id.
         request_id: RequestId,
-        /// Its class.
+        /// The request's class.
         urgency: Urgency,
-        /// What it is.
+        /// The call that will be sent.
         call: Call,
-        /// The requesters whose changes it carries out.
+        /// The requesters whose changes the request carries out.
         requesters: Vec<Requester>,
     },
-    /// A request that waited will not leave.
+    /// A queued request will not leave.
     GivenUp(RequestId),
-    /// TrafficStars answered 429: nothing leaves before then, by the steady clock.
-    Silence(DateTime<Utc>),
+    /// TrafficStars answered 429: no request leaves before this time (steady clock).
+    RateLimited(DateTime<Utc>),
 }
 
-/// What a request is for.
+/// The purpose of a request.
 #[derive(Debug)]
 enum Purpose {
     Token,
@@ -128,7 +130,7 @@ enum Purpose {
     Switch(SwitchJob),
 }
 
-/// The client.
+/// The client of one account.
 #[derive(Debug)]
 pub struct Client {
     requests_per_minute: u32,
@@ -139,21 +141,22 @@ pub struct Client {
     spends: Spends,
     changes: Changes,
     probes: Probes,
-    last_asker: u64,
-    /// Something has come since [`Client::go_on`] was called.
+    last_requester: u64,
+    /// Whether an input has come since the last call of [`Client::go_on`].
     is_stirred: bool,
+    /// The last failure, until an operation succeeds.
     last_error: Option<String>,
-    /// How the last request ended.
+    /// The error of the last request; `None` if it succeeded.
     error_before: Option<RemoteError>,
-    /// What has failed since all went well.
+    /// The failures since the last success, so that repeats are logged less often.
     repeats: Repeats,
-    /// The reads of statuses, which every tick needs.
+    /// The time since which reads of statuses fail, and the cause; `None` if they work.
     reads_failing: Option<ReadFailure>,
     outputs: Vec<Output>,
 }
 
 impl Client {
-    /// A client that has sent nothing yet.
+    /// Returns a client that has sent nothing yet.
     #[must_use]
     pub fn new(now: Now, limits: &Limits) -> Self {
         Self {
@@ -165,7 +168,7 @@ impl Client {
             spends: Spends::new(),
             changes: Changes::new(),
             probes: Probes::default(),
-            last_asker: 0,
+            last_requester: 0,
             is_stirred: true,
             last_error: None,
             error_before: None,
@@ -175,20 +178,20 @@ impl Client {
         }
     }
 
-    /// Has an access token ready before anybody asks something.
+    /// Fetches an access token before the first request needs it.
     pub fn fetch_token(&mut self, now: Now) {
         self.requests.fetch_token(now);
         self.is_stirred = true;
     }
 
-    /// The grid has other points from now on.
+    /// Changes the distance between two points of the grid.
     pub const fn set_tick(&mut self, tick: Duration) {
         self.tick = tick;
         self.requests.set_tick(tick);
         self.statuses.set_tick(tick);
     }
 
-    /// A request that left has ended.
+    /// Takes the answer to a request that left.
     pub fn answered(&mut self, now: Now, request_id: RequestId, result: Result<Answer, RemoteError>) {
         if let Err(RemoteError::RateLimited { .. }) = &result {
             self.note_rate_limited(now);
@@ -197,13 +200,13 @@ impl Client {
         self.is_stirred = true;
     }
 
-    /// The database has counted a reservation, or has not.
+    /// Notes whether the database has counted a reservation.
     pub fn reserved(&mut self, now: Now, number: u64, is_durable: bool) {
         self.requests.reserved(now, number, is_durable);
         self.is_stirred = true;
     }
 
-    /// Does all that is due, until there is nothing more to do at this moment.
+    /// Does all that is due at this moment.
     #[expect(clippy::disallowed_macros, reason = "every step of every simulation checks it; a release does not")]
     pub fn go_on(&mut self, now: Now) {
         self.is_stirred = false;
@@ -215,8 +218,8 @@ impl Client {
         for rounds in 0.. {
             self.requests.admit(now, &mut self.outputs);
             self.changes.forget_postponed(now.steady - self.tick * changes::POSTPONED_FOR_TICKS);
-            for news in self.requests.gate_mut().take_circuit_changes() {
-                self.tell_of_circuit(now, news);
+            for change in self.requests.scheduler_mut().take_circuit_changes() {
+                self.report_circuit(now, change);
             }
             let ended = self.requests.take_ended();
             let mut is_quiet = ended.is_empty();
@@ -224,38 +227,38 @@ impl Client {
                 self.ended(now, ending);
             }
             self.probe_what_is_due(now);
-            is_quiet &= !self.plan_further_reads(now) && !self.requests.has_asked();
+            is_quiet &= !self.plan_further_reads(now) && !self.requests.take_has_queued();
             if is_quiet || rounds == MOST_ROUNDS {
-                debug_assert!(is_quiet, "the client does not come to rest at {now:?}");
-                // A release goes on at its next turn: a message that waits, such as a pause, comes in between.
+                debug_assert!(is_quiet, "the client is in an endless loop at {now:?}");
+                // A release build goes on with the next call. So messages that wait, such as a pause, come in between.
                 self.is_stirred = !is_quiet;
                 break;
             }
         }
-        self.outputs.extend(self.known.take_news().into_iter().map(Output::Tell));
+        self.outputs.extend(self.known.take_events().into_iter().map(Output::Event));
     }
 
-    /// What is to be done, in this order.
+    /// Returns what the caller has to do, in this order.
     pub fn take_outputs(&mut self) -> Vec<Output> {
         std::mem::take(&mut self.outputs)
     }
 
-    /// When [`Client::go_on`] is to be called next, by the steady clock. `now` says at once.
+    /// Returns when to call [`Client::go_on`] next (steady clock). `now` means at once.
     pub fn wakes_at(&mut self, now: Now) -> Option<DateTime<Utc>> {
         if self.is_stirred {
             return Some(now.steady);
         }
         let room_at = if self.statuses.waits_for_room() {
-            self.requests.gate_mut().budget_mut().next_free_at(now.steady)
+            self.requests.scheduler_mut().budget_mut().next_free_at(now.steady)
         } else {
             None
         };
         let probe_at = self.probes.next_at(self.statuses.last_asked(), self.requests.scheduler().circuits());
-        let rounds = [self.statuses.due_at(), self.spends.due_at(), self.changes.due_at()];
-        [self.requests.wakes_at(now), probe_at, room_at].into_iter().chain(rounds).flatten().min()
+        let batches = [self.statuses.due_at(), self.spends.due_at(), self.changes.due_at()];
+        [self.requests.wakes_at(now), probe_at, room_at].into_iter().chain(batches).flatten().min()
     }
 
-    /// Its state, for the dump; how far our clock is from TrafficStars' is not its to say.
+    /// Returns the client's state for the dump, without the difference between our clock and TrafficStars'.
     #[must_use]
     pub fn status(&self, now: Now) -> RemoteClientStatus {
         let (budget, circuits) = (self.requests.scheduler().budget(), self.requests.scheduler().circuits().status());
@@ -277,13 +280,14 @@ impl Client {
         }
     }
 
-    /// How far the limit reaches.
+    /// Returns whether the limit of requests is large enough to read all campaigns.
     #[must_use]
     pub fn reading(&self) -> ReadingStatus {
         self.statuses.status()
     }
 
-    /// By when all activations that are due will have left. The end times of pauses, which wait among them, are none.
+    /// Returns by when all due activations will have left; `None` if none is due. End times that follow a pause wait in
+    /// the same queue and are no activations.
     #[must_use]
     pub fn running_again_by(&self, now: Now) -> Option<DateTime<Utc>> {
         let more = self.changes.postponed() + self.requests.scheduler().held_back();
@@ -293,20 +297,20 @@ impl Client {
         self.requests.scheduler().budget().activations_done_at(now.steady, more, self.reads_of_all())
     }
 
-    /// How many requests it takes to read every campaign once.
+    /// Returns how many requests it takes to read every campaign once.
     fn reads_of_all(&self) -> usize {
         usize::try_from(self.statuses.status().requests).unwrap_or(usize::MAX)
     }
 
-    /// Since when statuses cannot be read, and why.
+    /// Returns since when statuses cannot be read, and why; `None` if they can be read.
     #[must_use]
     pub const fn reads_failing(&self) -> Option<&ReadFailure> {
         self.reads_failing.as_ref()
     }
 
-    const fn next_asker(&mut self) -> Requester {
-        self.last_asker += 1;
-        Requester(self.last_asker)
+    const fn next_requester(&mut self) -> Requester {
+        self.last_requester += 1;
+        Requester(self.last_requester)
     }
 
     fn ended(&mut self, now: Now, Ending { purpose, sent_at, result }: Ending) {
@@ -322,12 +326,12 @@ impl Client {
         self.error_before = error;
     }
 
-    /// Remembers how an operation ended: the last failure is shown until one succeeds.
+    /// Notes how an operation ended. The last failure is shown until an operation succeeds.
     fn note(&mut self, now: Now, failure: Option<String>) {
         let had_failed = std::mem::replace(&mut self.last_error, failure.clone()).is_some();
         let Some(reason) = failure else {
             if had_failed {
-                self.outputs.push(Output::Tell(OperatorEvent::recovery(now.wall, Part::TrafficStar)));
+                self.outputs.push(Output::Event(OperatorEvent::recovery(now.wall, Part::TrafficStar)));
             }
             self.repeats.clear();
             return;
@@ -336,13 +340,14 @@ impl Client {
             tracing::warn!(reason, times, "a request to TrafficStars failed");
         }
         if !had_failed {
-            self.outputs.push(Output::Tell(OperatorEvent::error(now.wall, Part::TrafficStar, &reason)));
+            self.outputs.push(Output::Event(OperatorEvent::error(now.wall, Part::TrafficStar, &reason)));
         }
         self.outputs.push(Output::Failed);
     }
 
-    /// A 429 where this program has sent fewer requests than it may: another program sends requests for the account, too.
-    /// The requests that were under way beside that one are answered with 429 as well, and say nothing more.
+    /// Notes a 429. If this program has sent fewer requests than it may, another program sends requests for the
+    /// account, too. Only the first 429 is such a sign: requests that were in flight with it are answered with 429 as
+    /// well.
     fn note_rate_limited(&mut self, now: Now) {
         let budget = self.requests.scheduler().budget();
         let (sent, limit) = (budget.used(now.steady), self.requests_per_minute);
@@ -352,14 +357,14 @@ impl Client {
         }
     }
 
-    /// Other requests may succeed meanwhile; without statuses no campaign is guarded.
+    /// Notes whether reads of statuses work. Without statuses no campaign is guarded, even if other requests succeed.
     fn note_reads(&mut self, now: Now, failure: Option<&str>) {
         let since = self.reads_failing.as_ref().map_or(now.wall, |failing| failing.since);
         self.reads_failing = failure.map(|reason| ReadFailure { since, reason: reason.to_owned() });
     }
 }
 
-/// Whether a request was left out since its operation fails.
+/// Whether a request was not sent because its operation's circuit is open.
 const fn is_held_back(error: &RemoteError) -> bool {
     matches!(error, RemoteError::NotSent(NotAdmitted::CircuitOpen { .. }))
 }

@@ -1,5 +1,5 @@
-//! Open circuits: a request that only reads is sent as a probe where no question comes in time, and what becomes of a circuit
-//! is told. A write that waits for its circuit is let through by the scheduler itself.
+//! Probes of open circuits: if no request of a reading operation comes in time, the client sends a read of its own as a
+//! probe. Changes of circuits are reported here. Writes that wait are sent as probes by the scheduler itself.
 
 use std::collections::BTreeMap;
 
@@ -12,31 +12,32 @@ use crate::domain::operator_event::{OperatorEvent, Part};
 use crate::domain::read_priority::Urgency;
 use crate::trafficstar::circuit::{CircuitChange, Circuits, Operation, PROBE_INTERVAL};
 
-/// When a probe of our own may be sent again, by operation.
+/// The earliest time (steady clock) of the client's next own probe, by operation.
 #[derive(Debug, Default)]
 pub(super) struct Probes(BTreeMap<Operation, DateTime<Utc>>);
 
 impl Probes {
-    /// When the next one is due. Nothing is probed before a campaign is known.
+    /// Returns when the next probe is due. No probe is sent before a campaign is known.
     pub(super) fn next_at(&self, any: Option<RemoteId>, circuits: &Circuits) -> Option<DateTime<Utc>> {
         any?;
         let at = |operation| {
             let probe_at = circuits.probe_at(operation)?;
-            Some(self.0.get(&operation).map_or(probe_at, |until| probe_at.max(*until)))
+            Some(self.0.get(&operation).map_or(probe_at, |earliest| probe_at.max(*earliest)))
         };
         Operation::ALL.into_iter().filter(|operation| operation.only_reads()).filter_map(at).min()
     }
 }
 
 impl Client {
-    pub(super) fn tell_of_circuit(&mut self, now: Now, news: CircuitChange) {
-        let event = match news {
+    /// Logs and reports that a circuit opened or closed.
+    pub(super) fn report_circuit(&mut self, now: Now, change: CircuitChange) {
+        let event = match change {
             CircuitChange::Opened(operation, reason) => {
                 let operation = operation.as_str();
                 tracing::warn!(
                     operation,
                     reason,
-                    "TrafficStars fails again and again: it is left alone but for a probe at every tick and every 15 s, and for pauses"
+                    "TrafficStars keeps failing: only pauses and probes are sent, a probe at every tick and at least every 15 s"
                 );
                 let reason = format!("the circuit of {operation} is open: {reason}");
                 OperatorEvent::error(now.wall, Part::TrafficStar, &reason)
@@ -46,7 +47,7 @@ impl Client {
                 OperatorEvent::recovery(now.wall, Part::TrafficStar)
             }
         };
-        self.outputs.push(Output::Tell(event));
+        self.outputs.push(Output::Event(event));
     }
 
     pub(super) fn probe_what_is_due(&mut self, now: Now) {
@@ -55,9 +56,10 @@ impl Client {
             if !self.begins_own_probe(now, operation) {
                 continue;
             }
-            // What it brings is for the circuit alone, which hears of it at the scheduler.
+            // The answers are only for the circuit, which the scheduler informs.
             match operation {
-                // What stands in for the list meanwhile costs more: it is as urgent as the list itself.
+                // Without the list, single reads replace it and cost more. So this probe is as urgent as the list
+                // itself.
                 Operation::List => self.read_page(now, statuses::For::Probe, 1, Urgency::Sweep),
                 Operation::Campaign => self.read_single(now, statuses::For::Probe, any, Urgency::Read),
                 Operation::Report => {
@@ -69,11 +71,11 @@ impl Client {
         }
     }
 
-    /// Whether a probe of our own begins now. Whatever becomes of it: one that fails before it comes to the scheduler must not be
-    /// followed at once.
+    /// Whether an own probe begins now. The next own probe waits, even if this one fails before it comes to the
+    /// scheduler.
     pub(super) fn begins_own_probe(&mut self, now: Now, operation: Operation) -> bool {
-        let rests = self.probes.0.get(&operation).is_some_and(|until| now.steady < *until);
-        let begins = !rests && self.requests.scheduler().circuits().is_probe_due(now.steady, operation);
+        let is_too_early = self.probes.0.get(&operation).is_some_and(|earliest| now.steady < *earliest);
+        let begins = !is_too_early && self.requests.scheduler().circuits().is_probe_due(now.steady, operation);
         if begins {
             self.probes.0.insert(operation, now.steady + PROBE_INTERVAL.min(self.tick));
         }

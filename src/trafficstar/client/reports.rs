@@ -1,6 +1,6 @@
-//! A report's requests: its candidates one after the other, and its pages to the last one.
+//! The requests of a report: its candidate paths one after the other, and its pages to the last one.
 //!
-//! Deliberately absent: who asked for it (`spends`).
+//! Deliberately absent: the questions that it answers (`spends`).
 
 use std::collections::BTreeMap;
 
@@ -16,18 +16,19 @@ use crate::trafficstar::call::{Answer, CAMPAIGN_REPORTS, Call, DAY_REPORTS, REPO
 use crate::trafficstar::circuit::Operation;
 use crate::trafficstar::endpoint_discovery::{Endpoint, KnownEndpoints, Trial};
 use crate::trafficstar::error::RemoteError;
-use crate::trafficstar::scheduler::Asking;
+use crate::trafficstar::scheduler::RequestTerms;
 use crate::trafficstar::wire::{self, DayRows, WireError};
 
-/// A report of more pages than this is none that we understand.
+/// The most pages that a report is believed to have.
 const MOST_REPORT_PAGES: usize = 200;
 
-/// What a report is read for.
+/// The purpose of a report.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum For {
-    /// The requesters that are kept under this number.
-    Askers(u64),
-    /// A circuit, which hears at the scheduler how it ended. Where there is no report of all, this campaign's own is read.
+    /// It answers the questions that `spends` keeps under this number.
+    Requesters(u64),
+    /// It probes a circuit, which learns from the scheduler how it ended. If there is no report of all, this campaign's
+    /// own report is read.
     Probe(RemoteId),
 }
 
@@ -38,7 +39,7 @@ pub(super) enum Job {
     OfOne(DayJob),
 }
 
-/// A report of all campaigns, as far as it was read.
+/// A report of all campaigns, as far as it is read.
 #[derive(Debug)]
 pub(super) struct ReportJob {
     reads_for: For,
@@ -58,7 +59,7 @@ impl ReportJob {
         Self { reads_for, day, urgency, trial, path: None, pages: 0, rows: 0, spends }
     }
 
-    /// Adds a page. Answers whether the report ends here.
+    /// Adds a page. Returns whether it is the last one.
     fn take(&mut self, page: Vec<(RemoteId, SpendReading)>) -> Result<bool, RemoteError> {
         let (rows, offset) = (page.len(), self.rows);
         let new = take_rows(&mut self.spends, page);
@@ -66,13 +67,13 @@ impl ReportJob {
         self.pages += 1;
         let is_last = is_last(rows, new, offset)?;
         if !is_last && self.pages == MOST_REPORT_PAGES {
-            return Err(WireError::CutShort(format!("no end after {MOST_REPORT_PAGES} pages")).into());
+            return Err(WireError::CutShort(format!("the report has more than {MOST_REPORT_PAGES} pages")).into());
         }
         Ok(is_last)
     }
 }
 
-/// A report of one campaign's days, as far as it was read.
+/// A report of one campaign's days, as far as it is read.
 #[derive(Debug)]
 pub(super) struct DayJob {
     reads_for: For,
@@ -107,7 +108,7 @@ impl Client {
         }
     }
 
-    /// Asks for the next page, by the next candidate where none has been found to work.
+    /// Requests the next page. If no candidate path is known to work yet, the next candidate is tried.
     pub(super) fn go_on_with_report(&mut self, now: Now, mut job: ReportJob) {
         if job.path.is_none() {
             job.path = job.trial.next_candidate().and_then(|position| CAMPAIGN_REPORTS.get(position).copied());
@@ -118,7 +119,7 @@ impl Client {
             return;
         };
         let call = Call::Report { path, day: job.day, offset: job.rows };
-        self.requests.ask(now, Asking::report_of_all(job.urgency), call, Purpose::Spend(Job::OfAll(job)));
+        self.requests.ask(now, RequestTerms::report_of_all(job.urgency), call, Purpose::Spend(Job::OfAll(job)));
     }
 
     fn report_page_came(&mut self, now: Now, mut job: ReportJob, result: Result<Answer, RemoteError>) {
@@ -148,7 +149,7 @@ impl Client {
         report: Result<BTreeMap<RemoteId, SpendReading>, RemoteError>,
     ) {
         match (job.reads_for, report) {
-            (For::Askers(number), report) => self.report_came(now, number, report),
+            (For::Requesters(number), report) => self.report_came(now, number, report),
             (For::Probe(any), Err(RemoteError::NoEndpoint { .. })) => {
                 let job = DayJob::new(&mut self.known, now, job.reads_for, any, job.urgency);
                 self.go_on_with_day(now, job);
@@ -157,7 +158,7 @@ impl Client {
         }
     }
 
-    /// Asks for the next page, by the next candidate where none has been found to work.
+    /// Requests the next page. If no candidate path is known to work yet, the next candidate is tried.
     pub(super) fn go_on_with_day(&mut self, now: Now, mut job: DayJob) {
         if job.position.is_none() {
             job.position = job.trial.next_candidate();
@@ -168,8 +169,8 @@ impl Client {
             return;
         };
         let call = Call::DayReport { report, remote: job.remote, day: job.day, page: job.page };
-        let asking = Asking::read(Operation::Report, job.urgency);
-        self.requests.ask(now, asking, call, Purpose::Spend(Job::OfOne(job)));
+        let terms = RequestTerms::read(Operation::Report, job.urgency);
+        self.requests.ask(now, terms, call, Purpose::Spend(Job::OfOne(job)));
     }
 
     fn day_page_came(&mut self, now: Now, mut job: DayJob, result: Result<Answer, RemoteError>) {
@@ -190,10 +191,11 @@ impl Client {
         }
     }
 
-    /// [`SpendReading::NoSource`] where no report exists. One that has worked and answers 404 is no such case, until it was
-    /// missed for a while: it may be back in a moment, or not know this one campaign.
+    /// Ends the report of one campaign. If no report exists, the answer is [`SpendReading::NoSource`]. A report that
+    /// has worked and now answers 404 is a failure at first: it may be back in a moment, or not know this one campaign.
+    /// After a while it counts as absent.
     fn day_ended(&mut self, now: Now, job: &DayJob, spend: Result<SpendReading, RemoteError>) {
-        let For::Askers(number) = job.reads_for else { return };
+        let For::Requesters(number) = job.reads_for else { return };
         let has_no_report = [Endpoint::SpendByCampaign, Endpoint::SpendByDay]
             .into_iter()
             .all(|endpoint| self.known.is_absent(endpoint));
@@ -206,10 +208,11 @@ impl Client {
     }
 }
 
-/// Whether a report ends with this page of so many rows, in which `new` campaigns are named that no page had named before. A
-/// page shorter than our limit may only have been cut to a limit of TrafficStars' own, and what is missing would be taken for a
-/// spend of 0: so a page counts as the last only if it is shorter than any page that TrafficStars is known to use, or brings
-/// nothing new.
+/// Whether a report ends with this page of `rows` rows, of which `new` campaigns were on no earlier page.
+///
+/// A page shorter than our limit may have been cut to TrafficStars' own limit. Then the missing rows would be taken for
+/// a spend of 0. So a page is the last one only if it is shorter than the smallest known page, or if it has no new
+/// campaign.
 fn is_last(rows: usize, new: usize, offset: usize) -> Result<bool, WireError> {
     if offset > 0 && new == 0 && rows >= REPORT_LIMIT {
         return Err(WireError::CutShort("the offset is ignored, and a page is full".to_owned()));
@@ -217,8 +220,8 @@ fn is_last(rows: usize, new: usize, offset: usize) -> Result<bool, WireError> {
     Ok((rows as u64) < SMALLEST_PAGE || new == 0)
 }
 
-/// Adds a page's rows. A campaign that moved from page to page while they were read counts with its larger spend, and a
-/// row that can't be read stays unread.
+/// Adds a page's rows. Returns how many campaigns are new. A campaign that moved to another page while the pages were
+/// read counts with its larger spend. A row that cannot be read stays a failure.
 fn take_rows(spends: &mut BTreeMap<RemoteId, SpendReading>, rows: Vec<(RemoteId, SpendReading)>) -> usize {
     let before = spends.len();
     for (id, answer) in rows {

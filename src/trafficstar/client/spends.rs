@@ -1,8 +1,10 @@
-//! Reads of spend from the reports: one report for all who tick together, whenever each comes to ask. Where there is none,
-//! each campaign has a report of its own. Those wait here for their turn, one for each campaign: at the scheduler they would
-//! become more with each tick where the limit does not reach for all.
+//! Reads of spend from the reports. One report serves all campaigns that tick together. If TrafficStars has no such
+//! report, each campaign's own report is read.
 //!
-//! Deliberately absent: how a report's pages are put together (`reports`), and which source of spend is believed
+//! Own reports wait here, at most one for each campaign. In the scheduler's queue they would grow with every tick if
+//! the limit is too small for all.
+//!
+//! Deliberately absent: how a report is read page by page (`reports`), and which source of spend is believed
 //! (`domain::spend`).
 
 use std::collections::BTreeMap;
@@ -19,10 +21,10 @@ use crate::trafficstar::batch::{Gathering, serves};
 use crate::trafficstar::endpoint_discovery::Endpoint;
 use crate::trafficstar::error::RemoteError;
 
-/// So many campaigns' own reports are asked for at once.
+/// The number of campaigns whose own reports are read at once.
 const SINGLES_AT_ONCE: usize = 8;
 
-/// One who asks for a campaign's spend.
+/// A question for a campaign's spend.
 #[derive(Debug, Clone, Copy)]
 struct Question {
     requester: Requester,
@@ -30,7 +32,7 @@ struct Question {
     urgency: Urgency,
 }
 
-/// A report of every campaign's spend.
+/// The last report of every campaign's spend.
 #[derive(Debug)]
 struct Report {
     sent_at: DateTime<Utc>,
@@ -38,7 +40,7 @@ struct Report {
     spends: BTreeMap<RemoteId, SpendReading>,
 }
 
-/// A report under way, and whom it is for.
+/// A report under way, and the questions that it will answer.
 #[derive(Debug)]
 struct UnderWay {
     sent_at: DateTime<Utc>,
@@ -46,14 +48,14 @@ struct UnderWay {
     questions: Vec<Question>,
 }
 
-/// The questions that wait for a campaign's own report, which is not asked for yet.
+/// The questions that wait for a campaign's own report, which was not requested yet.
 #[derive(Debug)]
 struct Waiting {
     number: u64,
     questions: Vec<Question>,
 }
 
-/// The questions for spend, the reports under way, and the report that came last.
+/// The questions for spend, the reports under way, and the last report.
 #[derive(Debug)]
 pub(super) struct Spends {
     gathering: Gathering<Question>,
@@ -96,8 +98,9 @@ impl Spends {
         waiting.questions.push(question);
     }
 
-    /// Whose report is asked for next: the most urgent; of these, who waits longest. One that a pause waits for is asked
-    /// for at once: those under way may wait at the scheduler for minutes.
+    /// Returns the campaign whose own report is requested next, and its questions: the most urgent, and of these the
+    /// one that has waited longest. A report that a pause needs is requested at once, because the reports under way may
+    /// wait in the queue for minutes.
     fn next_single(&mut self) -> Option<(RemoteId, Vec<Question>)> {
         let rank = |waiting: &Waiting| (most_urgent(&waiting.questions), waiting.number);
         let (remote, first) = self.waiting.iter().min_by_key(|(_, waiting)| rank(waiting))?;
@@ -108,24 +111,24 @@ impl Spends {
         Some((remote, self.waiting.remove(&remote)?.questions))
     }
 
-    /// What the last report says of a campaign, if it serves it.
+    /// Returns what the last report says about a campaign, if that report serves the campaign's tick.
     fn known(&self, now: Now, remote: RemoteId, since: DateTime<Utc>) -> Option<SpendReading> {
         let last = self.last.as_ref().filter(|last| serves(now.wall, since, last.sent_at, last.day))?;
         Some(of(&last.spends, remote))
     }
 
-    /// A report under way that will serve it.
+    /// Returns a report under way that will serve the tick.
     fn coming(&mut self, now: Now, since: DateTime<Utc>) -> Option<&mut UnderWay> {
         self.under_way.values_mut().rev().find(|report| serves(now.wall, since, report.sent_at, report.day))
     }
 }
 
-/// No row is no spend on record.
+/// Returns a campaign's spend in a report. A missing row means that no spend is on record.
 fn of(spends: &BTreeMap<RemoteId, SpendReading>, remote: RemoteId) -> SpendReading {
     spends.get(&remote).cloned().unwrap_or(SpendReading::NoValue)
 }
 
-/// What failed, if that is what a report's answer says.
+/// Returns the failure in a report's answer; `None` if it is no failure.
 fn failure_of(answer: &SpendReading) -> Option<String> {
     match answer {
         SpendReading::Failed(failure) => Some(failure.to_string()),
@@ -134,10 +137,10 @@ fn failure_of(answer: &SpendReading) -> Option<String> {
 }
 
 impl Client {
-    /// Reads one campaign's spend from the reports, for the UTC day on which the report is asked for. A report that was sent
-    /// since `since`, when the campaign's tick began, serves.
+    /// Reads one campaign's spend from the reports, for the UTC day on which the report is requested. The campaign's
+    /// tick began at `since`. A report that was requested after that serves. Answered by [`Output::Spend`].
     pub fn read_spend(&mut self, now: Now, remote: RemoteId, urgency: Urgency, since: DateTime<Utc>) -> Requester {
-        let requester = self.next_asker();
+        let requester = self.next_requester();
         let question = Question { requester, remote, urgency };
         if let Some(answer) = self.spends.known(now, remote, since) {
             self.outputs.push(Output::Spend(requester, answer));
@@ -153,11 +156,11 @@ impl Client {
         let Some(questions) = self.spends.gathering.take_due(now.steady) else { return };
         let (sent_at, urgency, number) = (now.wall, most_urgent(&questions), self.spends.next_number());
         self.spends.under_way.insert(number, UnderWay { sent_at, day: sent_at.date_naive(), questions });
-        let job = ReportJob::new(&mut self.known, now, For::Askers(number), urgency);
+        let job = ReportJob::new(&mut self.known, now, For::Requesters(number), urgency);
         self.go_on_with_report(now, job);
     }
 
-    /// A report of all has come, or has failed.
+    /// Takes the report of all campaigns, or its failure.
     pub(super) fn report_came(
         &mut self,
         now: Now,
@@ -173,7 +176,8 @@ impl Client {
                 }
                 self.spends.last = Some(Report { sent_at, day, spends });
             }
-            // One that was there may be back in a moment: the reports of each would use up the limit meanwhile.
+            // A report that has worked before may work again in a moment. Own reports of all campaigns would use up the
+            // limit meanwhile. So they are read only once the report is known to be absent.
             Err(RemoteError::NoEndpoint { .. }) if self.known.is_absent(Endpoint::SpendByCampaign) => {
                 questions.into_iter().for_each(|question| self.spends.wait(question));
                 self.read_spends_singly(now);
@@ -189,17 +193,17 @@ impl Client {
         }
     }
 
-    /// Without a report of all, each has one of its own, and is answered as soon as it comes.
+    /// Reads campaigns' own reports, without a report of all. Each question is answered as soon as its report comes.
     fn read_spends_singly(&mut self, now: Now) {
         while let Some((remote, questions)) = self.spends.next_single() {
             let (urgency, number) = (most_urgent(&questions), self.spends.next_number());
             self.spends.singles.insert(number, questions);
-            let job = DayJob::new(&mut self.known, now, For::Askers(number), remote, urgency);
+            let job = DayJob::new(&mut self.known, now, For::Requesters(number), remote, urgency);
             self.go_on_with_day(now, job);
         }
     }
 
-    /// A campaign's own report has come, or has failed.
+    /// Takes a campaign's own report, or its failure.
     pub(super) fn single_came(&mut self, now: Now, number: u64, answer: &SpendReading) {
         let Some(questions) = self.spends.singles.remove(&number) else { return };
         self.note(now, failure_of(answer));

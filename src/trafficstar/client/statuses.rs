@@ -1,7 +1,7 @@
-//! Reads of statuses: hands questions to the plan, and the plan's requests to the scheduler.
+//! Reads of statuses: gives the questions to the plan, and the plan's requests to the scheduler.
 //!
-//! Deliberately absent: which pages and single campaigns are read (`batch::reads`), and how far the limit reaches
-//! (`batch::capacity`).
+//! Deliberately absent: which pages and single campaigns are read (`batch::reads`), and whether the limit is large
+//! enough (`batch::capacity`).
 
 use std::collections::BTreeMap;
 
@@ -19,18 +19,18 @@ use crate::trafficstar::call::{Answer, Call, LISTS, list_line};
 use crate::trafficstar::circuit::Operation;
 use crate::trafficstar::endpoint_discovery::{Endpoint, Trial};
 use crate::trafficstar::error::RemoteError;
-use crate::trafficstar::scheduler::Asking;
+use crate::trafficstar::scheduler::RequestTerms;
 use crate::trafficstar::wire::CampaignPage;
 
-/// What a read of a status brings.
+/// The result of a read of a status.
 type Status = Result<RemoteCampaign, RemoteFault>;
 
-/// What a request of ours reads for.
+/// The purpose of a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum For {
-    /// A planned read.
+    /// It is a planned read.
     Plan(ReadId),
-    /// A circuit, which hears at the scheduler how it ended.
+    /// It probes a circuit, which learns from the scheduler how it ended.
     Probe,
 }
 
@@ -47,9 +47,11 @@ pub(super) struct Statuses {
     tick: Duration,
     reads: Reads<Status>,
     requesters: BTreeMap<RequesterId, Requester>,
-    /// Until then more may ask within the same moment.
+    /// The time (steady clock) until which more questions are gathered; `None` if no questions are being gathered.
     gathers_until: Option<DateTime<Utc>>,
+    /// The campaign that was asked for last. Probes read it.
     last_asked: Option<RemoteId>,
+    /// The last estimate of whether the limit is large enough.
     reading: ReadingStatus,
 }
 
@@ -70,7 +72,7 @@ impl Statuses {
         self.reads.set_tick(tick);
     }
 
-    /// Whether a question has no request under way for it yet.
+    /// Whether questions wait that are not being gathered. They may be read as soon as there is room.
     pub(super) fn waits_for_room(&self) -> bool {
         self.reads.waiting() > 0 && self.gathers_until.is_none()
     }
@@ -89,9 +91,10 @@ impl Statuses {
 }
 
 impl Client {
-    /// Reads one campaign's status. The request leaves after this was asked: no cached value.
+    /// Reads one campaign's status by a request that leaves after this call: no cached value. Answered by
+    /// [`Output::Status`].
     pub fn read_status(&mut self, now: Now, question: ReadQuestion) -> Requester {
-        let requester = self.next_asker();
+        let requester = self.next_requester();
         let id = self.statuses.reads.ask(now.steady, question);
         self.statuses.requesters.insert(id, requester);
         self.statuses.last_asked = Some(question.remote);
@@ -99,21 +102,22 @@ impl Client {
         requester
     }
 
-    /// Plans when all who ask within this moment have asked.
+    /// Plans reads when the moment for gathering questions is over.
     pub(super) fn serve_statuses(&mut self, now: Now) {
         if self.statuses.gathers_until.take_if(|until| *until <= now.steady).is_some() {
-            self.weigh_reading();
+            self.estimate_reading();
             self.plan_reads(now);
         }
     }
 
-    /// Plans what is still to be read, unless more may ask within this moment. Answers whether anything more is read.
+    /// Plans reads for questions that still wait, unless questions are being gathered. Returns whether a read was
+    /// planned.
     pub(super) fn plan_further_reads(&mut self, now: Now) -> bool {
         self.statuses.waits_for_room() && self.plan_reads(now)
     }
 
     fn plan_reads(&mut self, now: Now) -> bool {
-        let scheduler = self.requests.gate_mut();
+        let scheduler = self.requests.scheduler_mut();
         let list_works = scheduler.circuits().is_closed(Operation::List);
         let queued_requests = scheduler.count(&[Operation::List, Operation::Campaign]);
         let room = capacity::room(&self.statuses.reads, scheduler.budget_mut(), now.steady, queued_requests);
@@ -131,16 +135,16 @@ impl Client {
         !planned.is_empty()
     }
 
-    /// How far the limit reaches: told where that has changed.
-    fn weigh_reading(&mut self) {
-        let scheduler = self.requests.gate_mut();
+    /// Estimates whether the limit is large enough, and logs a change.
+    fn estimate_reading(&mut self) {
+        let scheduler = self.requests.scheduler_mut();
         let list_works = scheduler.circuits().is_closed(Operation::List);
         let reading = capacity::estimate(&self.statuses.reads, scheduler.budget_mut(), self.statuses.tick, list_works);
         let (reached, reaches) = (self.statuses.reading.reaches(), reading.reaches());
         if reached && !reaches {
             tracing::warn!("{reading}");
         } else if reaches && !reached {
-            tracing::info!("the limit of requests is large enough again to read every campaign at every tick");
+            tracing::info!("the request limit is large enough again to read every campaign at every tick");
         }
         self.statuses.reading = reading;
     }
@@ -159,12 +163,12 @@ impl Client {
         };
         let job = Job::Page { reads_for, number, urgency, trial, sizes: position };
         let call = Call::Page { number, sizes };
-        self.requests.ask(now, Asking::read(Operation::List, urgency), call, Purpose::Status(job));
+        self.requests.ask(now, RequestTerms::read(Operation::List, urgency), call, Purpose::Status(job));
     }
 
     pub(super) fn read_single(&mut self, now: Now, reads_for: For, remote: RemoteId, urgency: Urgency) {
-        let (asking, job) = (Asking::read(Operation::Campaign, urgency), Job::Single { reads_for });
-        self.requests.ask(now, asking, Call::Campaign(remote), Purpose::Status(job));
+        let (terms, job) = (RequestTerms::read(Operation::Campaign, urgency), Job::Single { reads_for });
+        self.requests.ask(now, terms, Call::Campaign(remote), Purpose::Status(job));
     }
 
     pub(super) fn status_ended(
@@ -186,7 +190,7 @@ impl Client {
             Job::Single { reads_for: For::Probe } => {}
             Job::Single { reads_for: For::Plan(id) } => {
                 let read = result.and_then(Answer::into_campaign);
-                // A campaign that is not there is no failure of the remote's.
+                // A missing campaign is no failure of TrafficStars.
                 let failure = read.as_ref().err().filter(|error| error.fault() != RemoteFault::NotFound);
                 let failure = failure.map(RemoteError::in_full);
                 self.note_reads(now, failure.as_deref());
@@ -206,7 +210,7 @@ impl Client {
     ) {
         let For::Plan(id) = reads_for else { return };
         let page = match page {
-            // There is a list, and it has become shorter.
+            // The list exists, and has become shorter.
             Err(RemoteError::NoEndpoint { .. }) if number > 1 => Ok(CampaignPage::default()),
             page => page,
         };
@@ -218,12 +222,12 @@ impl Client {
         self.came(now, id, sent_at, answer, failure);
     }
 
-    /// What the read of one campaign that ended like this says. Where the request before it ended alike, it says nothing of
-    /// this campaign.
+    /// Returns what a failed read of one campaign says. If the request before it failed in the same way, the failure is
+    /// not this campaign's own.
     fn fault_of(&self, error: &RemoteError) -> RemoteFault {
-        let is_away_for_all = self.error_before.as_ref().is_some_and(|before| before.is_away_as(error));
+        let fails_for_all = self.error_before.as_ref().is_some_and(|before| before.is_same_outage_as(error));
         match error.fault() {
-            RemoteFault::Failed(reason) if is_away_for_all => RemoteFault::Shared(reason),
+            RemoteFault::Failed(reason) if fails_for_all => RemoteFault::Shared(reason),
             fault @ (RemoteFault::NotFound
             | RemoteFault::Gone
             | RemoteFault::Failed(_)
@@ -246,13 +250,14 @@ impl Client {
             }
         }
         if self.statuses.reads.under_way() == 0 {
-            self.weigh_reading();
+            self.estimate_reading();
         }
         self.note(now, failure);
     }
 }
 
-/// A list that is not there now may be back in a moment: only one that was missed for a while does not exist.
+/// Returns the plan's answer for a page. A list that answers 404 may be back in a moment. It counts as absent only
+/// after a while (`has_no_list`).
 fn page_answer(page: Result<CampaignPage, RemoteError>, has_no_list: bool) -> ReadAnswer<Status> {
     match page {
         Ok(page) => ReadAnswer::Page { size: page.list_size(), campaigns: page.campaigns },

@@ -1,6 +1,7 @@
-//! SwitchBatches of runs and pauses: the requests that [`Split`] plans, and what their answers say of each campaign.
+//! Switch batches: the requests that [`Split`] plans for several runs or pauses, and what their answers say about each
+//! campaign.
 //!
-//! Deliberately absent: which request comes next (`batch::split`), and who goes together (`changes`).
+//! Deliberately absent: which request comes next (`batch::split`), and which campaigns go together (`changes`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,14 +13,14 @@ use crate::domain::ids::RemoteId;
 use crate::trafficstar::batch::split::{Attempt, Ended, SetAside, Split, Way};
 use crate::trafficstar::call::{Answer, Call, Switch, SwitchWay};
 use crate::trafficstar::error::RemoteError;
-use crate::trafficstar::scheduler::Asking;
+use crate::trafficstar::scheduler::RequestTerms;
 use crate::trafficstar::wire::SwitchAnswer;
 
-/// A pause that met a 429 goes first when the silence is over: so often, before it is left to the next tick. TrafficStars has
-/// not heard of what it answered with 429, and the facts of a pause never grow too old.
+/// The number of attempts at a pause that is answered with 429, before it waits for the next tick. TrafficStars does
+/// not carry out what it answers with 429, and the facts of a pause are never too old.
 const PAUSE_ATTEMPTS: u8 = 3;
 
-/// A campaign that is to be paused or run with others.
+/// A campaign to pause or run together with others.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Switching {
     pub(super) requester: Requester,
@@ -34,17 +35,17 @@ pub(super) struct SwitchJob {
     batch: u64,
     attempt: Attempt,
     way: SwitchWay,
-    /// The requesters whose campaigns it names.
+    /// The requesters of its campaigns.
     pub(super) requesters: Vec<Requester>,
 }
 
 impl SwitchJob {
-    /// The campaigns that it names.
+    /// Returns the campaigns of the request.
     pub(super) fn remotes(&self) -> impl Iterator<Item = RemoteId> {
         self.attempt.ids.iter().copied()
     }
 
-    /// The action that it carries out for each of them.
+    /// Returns the action that it carries out for each campaign.
     pub(super) const fn kind(&self) -> ActionKind {
         match self.switch {
             Switch::Run => ActionKind::Activate,
@@ -53,7 +54,7 @@ impl SwitchJob {
     }
 }
 
-/// The rounds under way, and the campaigns that are asked for by themselves.
+/// The batches under way, and the campaigns that are sent by themselves.
 #[derive(Debug, Default)]
 pub(super) struct SwitchBatches {
     under_way: BTreeMap<u64, SwitchBatch>,
@@ -72,47 +73,47 @@ struct SwitchBatch {
 }
 
 impl Client {
-    /// Switches these campaigns together. Each is told of as soon as it is known what became of it: a 200 can hold failures,
-    /// and an id that the answer does not name is unclear.
+    /// Begins a batch that switches these campaigns together. Each outcome is an output as soon as it is known. A 200
+    /// can hold failures. An id that the answer does not name is unclear.
     pub(super) fn begin_batch(&mut self, now: Now, switch: Switch, requesters: Vec<Switching>) {
         let order = self.known.order(now.wall, switch.endpoint(), switch.ways().len());
         let ways = order.into_iter().filter_map(|position| Some((position, *switch.ways().get(position)?)));
         let ways: Vec<(usize, SwitchWay)> = ways.collect();
         let ids: BTreeSet<RemoteId> = requesters.iter().map(|switching| switching.remote).collect();
-        let aside = self.changes.rounds.aside.entry(switch).or_default().of(now.wall, &ids);
+        let aside = self.changes.batches.aside.entry(switch).or_default().of(now.wall, &ids);
         let kinds: Vec<Way> = ways.iter().map(|(_, way)| kind_of(switch, *way)).collect();
         let (patience, leave_by) = match switch {
             Switch::Run => (1, requesters.iter().filter_map(|switching| switching.valid_until).min()),
             Switch::Pause => (PAUSE_ATTEMPTS, None),
         };
         let split = Split::new(ids, &aside, &kinds, patience);
-        self.changes.rounds.last_number += 1;
-        let number = self.changes.rounds.last_number;
-        self.changes.rounds.under_way.insert(number, SwitchBatch { switch, ways, requesters, leave_by, split });
+        self.changes.batches.last_number += 1;
+        let number = self.changes.batches.last_number;
+        self.changes.batches.under_way.insert(number, SwitchBatch { switch, ways, requesters, leave_by, split });
         self.continue_batch(now, number);
     }
 
-    /// A request of a batch has ended.
+    /// Notes that a request of a batch has ended.
     pub(super) fn attempt_ended(&mut self, now: Now, job: &SwitchJob, result: Result<Answer, RemoteError>) {
         let SwitchJob { batch: number, attempt, way, .. } = job;
-        if let Some(batch) = self.changes.rounds.under_way.get_mut(number) {
+        if let Some(batch) = self.changes.batches.under_way.get_mut(number) {
             let answered = result.and_then(|answer| outcomes(batch.switch, *way, &attempt.ids, answer));
             batch.split.ended(attempt.id, answered.map_or_else(|error| ended(&error), Ended::Answered));
         }
         self.continue_batch(now, *number);
     }
 
-    /// Sends what is next, and tells what is settled.
+    /// Sends the next requests of a batch, and outputs what is settled.
     fn continue_batch(&mut self, now: Now, number: u64) {
-        let Some(mut batch) = self.changes.rounds.under_way.remove(&number) else { return };
+        let Some(mut batch) = self.changes.batches.under_way.remove(&number) else { return };
         while let Some(attempt) = batch.split.next_attempt() {
             let Some((_, way)) = batch.ways.get(attempt.way).copied() else { break };
             let Some(call) = call(batch.switch, way, &attempt.ids) else { break };
             let named = batch.requesters.iter().filter(|switching| attempt.ids.contains(&switching.remote));
             let requesters = named.map(|switching| switching.requester).collect();
-            let asking = Asking { is_repeat: attempt.is_repeat, ..asking(batch.switch, batch.leave_by) };
+            let terms = RequestTerms { is_repeat: attempt.is_repeat, ..terms(batch.switch, batch.leave_by) };
             let job = SwitchJob { switch: batch.switch, batch: number, attempt, way, requesters };
-            self.requests.ask(now, asking, call, Purpose::Switch(job));
+            self.requests.ask(now, terms, call, Purpose::Switch(job));
         }
         let mut settled = batch.split.take_settled();
         let is_over = batch.split.is_over();
@@ -125,17 +126,17 @@ impl Client {
             }
         }
         if !is_over {
-            self.changes.rounds.under_way.insert(number, batch);
+            self.changes.batches.under_way.insert(number, batch);
         }
     }
 
-    /// Learns from a batch that is over. Answers what became of the campaigns for which no way was found.
+    /// Learns from a batch that is over. Returns the outcomes of the campaigns for which no way was found.
     fn end_batch(&mut self, now: Now, batch: &SwitchBatch) -> Vec<(RemoteId, Outcome)> {
         let SwitchBatch { switch, split, .. } = batch;
         if let Some((position, way)) = split.working_way().and_then(|way| batch.ways.get(way)) {
             self.known.worked(now.wall, switch.endpoint(), *position, || way.line());
         }
-        self.changes.rounds.aside.entry(*switch).or_default().learn(now.wall, split);
+        self.changes.batches.aside.entry(*switch).or_default().learn(now.wall, split);
         if split.unserved().is_empty() {
             self.note(now, split.failure().map(str::to_owned));
             return Vec::new();
@@ -147,7 +148,8 @@ impl Client {
     }
 }
 
-/// A pause is tried in every way. A run that a documented way refuses is not forced by a `PATCH`: doubt stops, never starts.
+/// Returns how a way sends campaigns. A pause is tried in every way. A run that a documented way refuses is not forced
+/// by a `PATCH`: doubt stops, never starts.
 const fn kind_of(switch: Switch, way: SwitchWay) -> Way {
     match (switch, way) {
         (_, SwitchWay::Together(_)) => Way::Together,
@@ -156,14 +158,14 @@ const fn kind_of(switch: Switch, way: SwitchWay) -> Way {
     }
 }
 
-const fn asking(switch: Switch, leave_by: Option<DateTime<Utc>>) -> Asking {
+const fn terms(switch: Switch, leave_by: Option<DateTime<Utc>>) -> RequestTerms {
     match switch {
-        Switch::Run => Asking::run(leave_by),
-        Switch::Pause => Asking::pause(),
+        Switch::Run => RequestTerms::run(leave_by),
+        Switch::Pause => RequestTerms::pause(),
     }
 }
 
-/// A request for each is planned for one campaign at a time.
+/// Returns the request for these campaigns. [`SwitchWay::Each`] is always planned for one campaign.
 fn call(switch: Switch, way: SwitchWay, ids: &BTreeSet<RemoteId>) -> Option<Call> {
     Some(match way {
         SwitchWay::Together(path) => Call::Together { switch, path, remotes: ids.clone() },
@@ -171,7 +173,7 @@ fn call(switch: Switch, way: SwitchWay, ids: &BTreeSet<RemoteId>) -> Option<Call
     })
 }
 
-/// What an answer of success says of the campaigns that were named.
+/// Returns the outcome of each campaign of the request, by an answer of success.
 fn outcomes(
     switch: Switch,
     way: SwitchWay,
@@ -206,7 +208,7 @@ fn outcome_of(answer: &SwitchAnswer, id: RemoteId) -> Outcome {
     }
 }
 
-/// What a failure says of the campaigns that a run or a pause named. A 3xx, a missing token or a time-out says nothing of
+/// Returns what a failed run or pause says about its campaigns. A 3xx, a missing token or a time-out says nothing about
 /// them.
 fn ended(error: &RemoteError) -> Ended {
     if error.is_absence() {
@@ -219,7 +221,7 @@ fn ended(error: &RemoteError) -> Ended {
         return Ended::Broke(error.in_full());
     }
     if let RemoteError::RateLimited { .. } = error {
-        return Ended::Silenced(error.outcome());
+        return Ended::RateLimited(error.outcome());
     }
-    Ended::Else(error.outcome())
+    Ended::Other(error.outcome())
 }

@@ -1,4 +1,4 @@
-//! The access token: cached, and renewed before it expires. All who need one wait for the same fetch.
+//! The access token: cached, and renewed before it expires. All requests that need one wait for the same fetch.
 //!
 //! Deliberately absent: the request for it (`requests`), and what a refusal says of the API key (`trafficstar::token`).
 
@@ -12,16 +12,16 @@ use crate::domain::read_priority::Urgency;
 use crate::trafficstar::error::RemoteError;
 use crate::trafficstar::wire::TokenAnswer;
 
-/// After a failed fetch, a pause waits for this part of the rest before it fetches a token again. Requests that come meanwhile
-/// wait for the same fetch: each fetch takes a slot that is kept for pauses.
-const PAUSE_RESTS_FOR_PART: i32 = 3;
-/// A token is renewed this long before it expires, or a tenth of its lifetime, whichever is shorter.
+/// After a failed fetch, a pause waits for the backoff divided by this number before it fetches a token again.
+/// Requests that come meanwhile wait for the same fetch, because each fetch takes a slot that is kept for pauses.
+const PAUSE_WAITS_FOR_PART: i32 = 3;
+/// A token is renewed this long before it expires, or a tenth of its lifetime before, if that is shorter.
 const LONGEST_RENEWAL_MARGIN: std::time::Duration = std::time::Duration::from_secs(300);
 
-/// A token.
+/// An access token.
 #[derive(Debug)]
 pub struct Token {
-    /// What requests carry. Its `Debug` hides it.
+    /// The text that requests carry. Its `Debug` hides it.
     pub text: SecretString,
     renew_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
@@ -41,96 +41,98 @@ struct Failed {
     at: DateTime<Utc>,
 }
 
-/// Where a fetch stands.
+/// The state of the fetch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Fetch {
     #[default]
     No,
-    /// It begins then, by the steady clock: the last one has failed a moment ago.
-    Rests(DateTime<Utc>),
-    /// It was asked for then, by the wall clock.
+    /// A fetch begins at this time (steady clock). It waits because the last one failed a moment ago.
+    BeginsAt(DateTime<Utc>),
+    /// A fetch is under way since this time (wall clock).
     UnderWay(DateTime<Utc>),
 }
 
-/// What a request gets that needs a token.
+/// The answer to a request that needs a token.
 #[derive(Debug)]
 pub(super) enum Needed {
-    /// This one.
+    /// The request uses this token.
     Token(Arc<Token>),
-    /// None, for a while.
+    /// No token can be fetched for a while: the request fails with this error.
     Failed(RemoteError),
-    /// It waits for the fetch.
+    /// The request waits for the fetch.
     Wait,
 }
 
 /// The cached token, and its renewal.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
-    rest: Duration,
+    /// The time after a failed fetch in which no token is fetched.
+    backoff: Duration,
     current: Option<Arc<Token>>,
     fetch: Fetch,
     failed: Option<Failed>,
 }
 
 impl Tokens {
-    pub(super) const fn new(rest: Duration) -> Self {
-        Self { rest, current: None, fetch: Fetch::No, failed: None }
+    pub(super) const fn new(backoff: Duration) -> Self {
+        Self { backoff, current: None, fetch: Fetch::No, failed: None }
     }
 
     pub(super) fn expires_at(&self) -> Option<DateTime<Utc>> {
         self.current.as_ref().map(|token| token.expires_at)
     }
 
-    /// A token for a request of this class. One that is about to expire is renewed; for a while after a renewal has failed,
-    /// one that still serves is good enough, and always for a pause, which must not wait for a renewal that may hang.
+    /// Returns a token for a request of this class. A token that expires soon is renewed. Until it expires it is still
+    /// used in two cases: for a while after a failed renewal, and by pauses, which must not wait for a renewal that may
+    /// hang.
     pub(super) fn need(&mut self, now: Now, urgency: Urgency) -> Needed {
         if let Some(fresh) = self.current.as_ref().filter(|token| now.wall < token.renew_at) {
             return Needed::Token(Arc::clone(fresh));
         }
         let is_pause = urgency == Urgency::Pause;
-        let rests = self.failed.as_ref().filter(|failed| now.steady.signed_duration_since(failed.at) < self.rest);
-        if let Some(serving) = self.serving(now).filter(|_| is_pause || rests.is_some()) {
+        let recent = self.failed.as_ref().filter(|failed| now.steady.signed_duration_since(failed.at) < self.backoff);
+        if let Some(serving) = self.serving(now).filter(|_| is_pause || recent.is_some()) {
             return Needed::Token(serving);
         }
-        // For a while, every request that is not a pause's is answered with the last failure.
-        if let Some(failed) = rests.filter(|_| !is_pause) {
+        // For a while, every request that no pause needs is answered with the last failure.
+        if let Some(failed) = recent.filter(|_| !is_pause) {
             return Needed::Failed(failed.error.clone());
         }
         if self.fetch == Fetch::No {
-            let may_begin_at = self.failed.as_ref().map(|failed| failed.at + self.rest / PAUSE_RESTS_FOR_PART);
-            self.fetch = Fetch::Rests(may_begin_at.unwrap_or(now.steady));
+            let may_begin_at = self.failed.as_ref().map(|failed| failed.at + self.backoff / PAUSE_WAITS_FOR_PART);
+            self.fetch = Fetch::BeginsAt(may_begin_at.unwrap_or(now.steady));
         }
         Needed::Wait
     }
 
-    /// One that still serves.
+    /// Returns the token if it has not expired.
     pub(super) fn serving(&self, now: Now) -> Option<Arc<Token>> {
         self.current.as_ref().filter(|token| now.wall < token.expires_at).map(Arc::clone)
     }
 
-    /// No request carries it again, even where no other can be had. Another one may have taken its place already.
+    /// Forgets a refused token, so that no request carries it again. A newer token is kept.
     pub(super) fn forget(&mut self, refused: &Arc<Token>) {
         self.current.take_if(|current| Arc::ptr_eq(current, refused));
     }
 
-    /// Whether a fetch is to begin now.
+    /// Whether a fetch begins now.
     pub(super) fn begins(&mut self, now: Now) -> bool {
-        let begins = matches!(self.fetch, Fetch::Rests(until) if until <= now.steady);
+        let begins = matches!(self.fetch, Fetch::BeginsAt(until) if until <= now.steady);
         if begins {
             self.fetch = Fetch::UnderWay(now.wall);
         }
         begins
     }
 
-    /// When to look whether one is to begin.
+    /// Returns when a fetch begins; `None` if none waits.
     pub(super) const fn wakes_at(&self) -> Option<DateTime<Utc>> {
         match self.fetch {
-            Fetch::Rests(until) => Some(until),
+            Fetch::BeginsAt(until) => Some(until),
             Fetch::No | Fetch::UnderWay(_) => None,
         }
     }
 
-    /// The fetch has ended. Answers what those get who waited for it.
+    /// Takes the result of the fetch. Returns what the waiting requests get.
     pub(super) fn came(
         &mut self,
         now: Now,
@@ -138,7 +140,7 @@ impl Tokens {
     ) -> Result<Arc<Token>, RemoteError> {
         let asked_at = match self.fetch {
             Fetch::UnderWay(asked_at) => asked_at,
-            Fetch::No | Fetch::Rests(_) => now.wall,
+            Fetch::No | Fetch::BeginsAt(_) => now.wall,
         };
         self.fetch = Fetch::No;
         match fetched {
@@ -150,7 +152,7 @@ impl Tokens {
             }
             Err(error) => {
                 self.failed = Some(Failed { error: error.clone(), at: now.steady });
-                // A renewal ahead of time that fails leaves a token that still serves.
+                // If a renewal fails, the old token may still be valid.
                 self.serving(now).ok_or(error)
             }
         }
@@ -175,7 +177,7 @@ mod tests {
     }
 
     impl Tokens {
-        /// Of a token of so many seconds that came at the beginning of time.
+        /// Returns tokens that hold a token with this lifetime, fetched at the beginning of time.
         fn holding(seconds: u64) -> Self {
             let mut tokens = Self::new(Duration::seconds(15));
             assert!(matches!(tokens.need(now(0), Urgency::Read), Needed::Wait));
@@ -198,14 +200,14 @@ mod tests {
         for (lifetime, expected_renewal) in [(36_000, 35_700), (3_000, 2_700), (100, 90)] {
             let mut tokens = Tokens::holding(lifetime);
             assert!(tokens.has_at(expected_renewal - 1, Urgency::Read), "{lifetime}");
-            assert!(tokens.has_at(expected_renewal, Urgency::Pause), "a pause waits for no renewal");
+            assert!(tokens.has_at(expected_renewal, Urgency::Pause), "a pause does not wait for a renewal");
             assert!(tokens.waits_at(expected_renewal, Urgency::Read), "{lifetime}");
         }
         assert!(Tokens::holding(0).waits_at(1, Urgency::Pause), "it has expired");
     }
 
     #[test]
-    fn a_renewal_that_fails_ahead_of_time_leaves_the_token_that_still_serves() {
+    fn if_a_renewal_fails_the_old_token_is_used_until_it_expires() {
         let mut tokens = Tokens::holding(100);
         assert!(tokens.waits_at(90, Urgency::Sweep) && tokens.begins(now(90)));
         assert!(tokens.came(now(91), Err(failure())).is_ok());
@@ -214,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_failure_reads_are_refused_for_a_while_and_pauses_wait_for_a_third_of_it() {
+    fn after_a_failed_fetch_reads_are_refused_for_a_while_and_pauses_wait_for_a_third_of_it() {
         let mut tokens = Tokens::holding(0);
         assert!(tokens.waits_at(10, Urgency::Read) && tokens.begins(now(10)));
         assert!(tokens.came(now(10), Err(failure())).is_err());
@@ -225,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_token_is_forgotten_and_the_one_that_took_its_place_is_not() {
+    fn a_refused_token_is_forgotten_and_a_newer_one_is_kept() {
         let mut tokens = Tokens::holding(100);
         let Needed::Token(refused) = tokens.need(now(2), Urgency::Read) else { panic!("{tokens:?}") };
         tokens.forget(&refused);

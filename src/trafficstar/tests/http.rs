@@ -15,7 +15,7 @@ async fn refused_with(answer: impl Fn(&Seen) -> Response + Send + Sync + 'static
     (remote, error)
 }
 
-/// The error that this answer to a token request comes to.
+/// Returns the error for this answer to a token request.
 async fn token_refused_with(answer: impl Fn() -> Response + Send + Sync + 'static) -> RemoteError {
     let error = Remote::answering(move |_| answer()).await.exchange(&Call::Token).await.unwrap_err();
     assert!(!format!("{error:?} {}", error.in_full()).contains(API_KEY), "{error:?}");
@@ -75,14 +75,14 @@ async fn a_refused_token_request_says_why_and_quotes_nothing() {
 }
 
 #[tokio::test]
-async fn a_status_code_becomes_an_error_in_the_callers_words() {
+async fn a_status_code_becomes_an_error_in_the_callers_terms() {
     let cases = [
         (400, "TrafficStars rejects the request (400): `said [secret]`"),
         (403, "TrafficStars rejects the request (403): `said [secret]`"),
-        (404, "TrafficStars knows no such thing (404)"),
+        (404, "TrafficStars answers: not found (404)"),
         (429, "TrafficStars says that too many requests were sent (429): is the API key used elsewhere, too?"),
-        (500, "TrafficStars has a failure of its own (500)"),
-        (503, "TrafficStars has a failure of its own (503)"),
+        (500, "TrafficStars has an internal error (500)"),
+        (503, "TrafficStars has an internal error (503)"),
     ];
     for (code, expected) in cases {
         let (remote, error) = refused_with(move |seen| {
@@ -112,7 +112,7 @@ async fn no_answer_is_quoted_with_personal_data() {
 }
 
 #[tokio::test]
-async fn a_secret_is_not_shown_where_an_escape_hides_it() {
+async fn a_secret_that_an_escape_hides_is_not_shown() {
     let (_, error) = refused_with(|seen| {
         let escaped = format!("\\u{:04x}{}", u32::from('t'), seen.bearer().trim_start_matches('t'));
         let body = format!(r#"{{"error": "{escaped}", "mail": 1}}"#);
@@ -131,7 +131,7 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_429_says_when_to_come_back_in_seconds_as_a_date_or_not_at_all() {
+async fn a_429_says_when_to_send_again_in_seconds_as_a_date_or_not_at_all() {
     let in_an_hour = (Utc::now() + chrono::TimeDelta::hours(1)).format("%a, %d %b %Y %H:%M:%S GMT").to_string();
     let cases = [
         (Some("7"), Some(7)),
@@ -161,14 +161,14 @@ async fn a_429_says_when_to_come_back_in_seconds_as_a_date_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_a_broken_connection_and_may_have_happened() {
+async fn an_answer_that_breaks_off_is_a_broken_connection_and_may_have_taken_effect() {
     let (_, error) = refused_with(|_| in_pieces([b"{\"id\": 7, ".to_vec()].into_iter(), true)).await;
     assert!(matches!(error, RemoteError::Connection { sent: true, .. }), "{error:?}");
     assert!(error.may_have_happened());
 }
 
 #[tokio::test]
-async fn no_answer_in_time_may_have_happened() {
+async fn a_request_without_an_answer_in_time_may_have_taken_effect() {
     let remote = Remote::answering(|_| NEVER.into_response()).await.impatient();
     let error = remote.exchange(&READ).await.unwrap_err();
     assert_eq!(error.in_full(), "TrafficStars did not answer in time");
@@ -177,19 +177,19 @@ async fn no_answer_in_time_may_have_happened() {
 }
 
 #[tokio::test]
-async fn without_a_connection_nothing_has_happened() {
+async fn a_request_without_a_connection_has_no_effect() {
     let closed_port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let remote = Remote::with_client_of(format!("http://127.0.0.1:{closed_port}"), Arc::default(), PATIENCE);
     let error = remote.exchange(&READ).await.unwrap_err();
     assert!(matches!(error, RemoteError::Connection { sent: false, .. }), "{error:?}");
     assert!(!error.may_have_happened());
-    let told =
+    let expected =
         format!("the connection to TrafficStars could not be made: nothing listens at http://127.0.0.1:{closed_port}");
-    assert_eq!(error.in_full(), told);
+    assert_eq!(error.in_full(), expected);
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_not_read_to_its_end() {
+async fn reading_an_endless_answer_stops() {
     let (_, error) = refused_with(|_| in_pieces(std::iter::repeat(vec![b' '; 1 << 20]), false)).await;
     assert!(matches!(error, RemoteError::Unreadable(WireError::TooLarge { .. })), "{error:?}");
     let (_, error) = refused_with(|_| {
@@ -202,7 +202,7 @@ async fn an_answer_without_end_is_not_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_campaign_says_what_it_is() {
+async fn the_error_of_an_unreadable_answer_says_what_was_found() {
     let cases = [
         ("<html>down</html>", "it is not JSON: `<html>down</html>`"),
         ("", "it is not JSON: ``"),
@@ -217,7 +217,7 @@ async fn an_answer_that_is_no_campaign_says_what_it_is() {
 }
 
 #[tokio::test]
-async fn a_token_is_sent_over_nothing_that_others_can_read() {
+async fn a_token_is_never_sent_unencrypted_to_another_machine() {
     let cases = [
         ("https://api.trafficstars.com", true),
         ("https://api.trafficstars.com/", true),
@@ -234,14 +234,14 @@ async fn a_token_is_sent_over_nothing_that_others_can_read() {
     ];
     for (base_url, accepted) in cases {
         let made = HttpClient::new(settings(base_url, PATIENCE), Leadership::sole());
-        // A machine without CA certificates cannot set up https, which is another matter.
+        // A machine without CA certificates cannot set up https. That error is not tested here.
         let refused = matches!(made, Err(ClientError::NotAUrl | ClientError::NotSafe));
         assert_eq!(refused, !accepted, "{base_url}: {made:?}");
     }
 }
 
 #[tokio::test]
-async fn nothing_shows_the_api_key_or_a_token() {
+async fn debug_output_shows_no_api_key_and_no_token() {
     let remote = Remote::answering(|_| json_answer(&campaign(7))).await;
     remote.exchange(&READ).await.unwrap();
     let shown = format!("{:?} {:?}", remote.http, settings("http://localhost", PATIENCE));

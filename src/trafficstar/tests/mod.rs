@@ -46,7 +46,7 @@ impl Seen {
     }
 }
 
-/// A server, a client of it, and what the server has seen.
+/// A server, a client of it, and the requests that the server has seen.
 struct Remote {
     http: HttpClient,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -54,7 +54,7 @@ struct Remote {
 }
 
 impl Remote {
-    /// A server that answers everything by `answer`.
+    /// Starts a server that answers every request by `answer`.
     async fn answering(answer: impl Fn(&Seen) -> Response + Send + Sync + 'static) -> Self {
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
         let (answer, log) = (Arc::new(answer), Arc::clone(&seen));
@@ -83,7 +83,7 @@ impl Remote {
         self.http.exchange(call, (*call != Call::Token).then_some(&token)).await
     }
 
-    /// The same server, with a client of little patience.
+    /// Returns the same server, with a client of a short time-out.
     fn impatient(self) -> Self {
         Self::with_client_of(self.base_url, self.seen, Duration::from_secs(1))
     }
@@ -114,7 +114,7 @@ async fn note(request: Request) -> Seen {
     }
 }
 
-/// A status that the test server never sends: it stands for no answer at all.
+/// A status that makes the test server send no answer at all.
 const NEVER: StatusCode = StatusCode::IM_A_TEAPOT;
 
 fn status(code: u16) -> Response {
@@ -125,7 +125,7 @@ fn json_answer(value: &Value) -> Response {
     ([("content-type", "application/json")], value.to_string()).into_response()
 }
 
-/// A body that comes in these pieces and then breaks off, if `breaks`.
+/// Returns a body that comes in these pieces. If `breaks`, the connection breaks at its end.
 fn in_pieces(pieces: impl Iterator<Item = Vec<u8>> + Send + 'static, breaks: bool) -> Response {
     let pieces = pieces.map(|piece| Ok(Bytes::from(piece)));
     let end = breaks.then(|| Err(std::io::Error::other("broken off")));

@@ -1,5 +1,5 @@
-//! The rows of a report of a campaign's days, page by page. The oldest one, `GET /v1/stats/advertiser/day`, is an object in
-//! pages whose money is `price` and whose day is `date`; the others are one page each. PURE.
+//! The rows of a report of one campaign's days, page by page. The oldest report, `GET /v1/stats/advertiser/day`, is an
+//! object with pages. Its amount is `price` and its day is `date`. The other reports have one page each. PURE.
 //!
 //! Deliberately absent: the sum of a day, and how amounts are read (`wire::day_spend`).
 
@@ -7,23 +7,23 @@ use serde_json::{Map, Value};
 
 use super::{Fields, WireError, report_rows};
 
-/// A campaign's day is one row. A report of more pages than this holds other days, too, and would cost the guard its
-/// requests.
+/// One day of a campaign is one row. A report of more pages than this holds other days, too, and would use up the
+/// request limit.
 const MOST_PAGES: u64 = 10;
 
-/// The pages read so far.
+/// The rows of the pages read so far.
 #[derive(Debug, Default)]
 pub struct DayRows {
     rows: Vec<Value>,
 }
 
 impl DayRows {
-    /// Takes page `page` (from 1). Answers whether another one follows.
+    /// Adds page `page` (from 1). Returns whether another page follows.
     ///
     /// # Errors
-    /// It is no report, or its paging does not work: what is missing would be taken for a spend of 0.
+    /// It is no report, or its paging does not work. Missing rows would be taken for a spend of 0.
     pub fn take(&mut self, page: u64, answer: &Value) -> Result<bool, WireError> {
-        let rows: Vec<Value> = report_rows(answer)?.into_iter().map(in_todays_words).collect();
+        let rows: Vec<Value> = report_rows(answer)?.into_iter().map(with_current_names).collect();
         // A bare array has no pages.
         let Some(map) = answer.as_object() else {
             self.rows.extend(rows);
@@ -52,15 +52,15 @@ impl DayRows {
         }
     }
 
-    /// All rows, as the reports of today have them.
+    /// Returns all rows, with the field names of the newer reports.
     #[must_use]
     pub fn into_rows(self) -> Value {
         Value::Array(self.rows)
     }
 }
 
-/// `date` and `price` become `day` and `amount`.
-fn in_todays_words(mut row: Value) -> Value {
+/// Renames `date` and `price` to `day` and `amount`.
+fn with_current_names(mut row: Value) -> Value {
     if let Value::Object(fields) = &mut row {
         rename(fields, "date", "day");
         rename(fields, "price", "amount");
@@ -93,7 +93,7 @@ mod tests {
         json!({"count": count, "page": page, "page_count": page_count, "response": rows})
     }
 
-    /// The spend on the first of the month, by these answers to one request after the other.
+    /// Returns the spend on the first day of the month, by these answers to the requests.
     fn spend(answers: &[Value]) -> Result<SpendReading, String> {
         let mut report = DayRows::default();
         for (number, answer) in (1..).zip(answers) {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn its_money_is_the_price_of_the_day_on_whichever_page() {
+    fn the_spend_is_the_price_of_the_day_on_any_page() {
         let usd = |text: &str| Ok(SpendReading::Value(text.parse().unwrap()));
         let cases = [
             (vec![page(1, 1, 1, &[row(1, 553.6)])], usd("553.6")),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_paging_that_does_not_work_is_never_a_spend() {
+    fn a_report_whose_paging_does_not_work_gives_no_spend() {
         let first = page(1, 2, 2, &[row(2, 7.0)]);
         let cases = [
             (vec![first.clone(), first.clone()], "page 2 was asked for, page 1 came"),

@@ -1,5 +1,5 @@
-//! The real supervisor and its campaign actors on paused time: the world around them is in memory, and time jumps to
-//! whatever is due next once everybody has come to rest.
+//! The real supervisor and its campaign actors on paused time. TrafficStars and the database are in memory. When no
+//! actor has anything to do, time jumps to the next timer.
 
 mod outside;
 mod remote;
@@ -31,23 +31,23 @@ pub(crate) use self::outside::{Outside, Wedge};
 pub(crate) use self::world::{Call, Campaign, Fault, OverTime, Shared, World};
 use crate::defect::{Defect, Log};
 
-/// When every test begins: a point of the grid, far from midnight.
+/// The time at which every test begins: a point of the grid, far from midnight.
 pub(crate) fn noon() -> DateTime<Utc> {
     "2026-11-22T12:00:00Z".parse().unwrap()
 }
 
-/// The moment so many seconds after the beginning.
+/// Returns the moment `seconds` seconds after the beginning.
 pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
     noon() + chrono::Duration::seconds(seconds)
 }
 
-/// Runs a test on one thread whose time stands still while anybody has something to do.
+/// Runs a test on one thread. Its time does not move while any actor has something to do.
 pub(crate) fn on_paused_time<T>(test: impl Future<Output = T>) -> T {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     System::with_tokio_rt(runtime).block_on(test)
 }
 
-/// All that a test works with.
+/// Everything that a test works with.
 pub(crate) struct Stage {
     pub(crate) clock: Clock,
     pub(crate) board: Board,
@@ -64,19 +64,19 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Sets the stage, and returns when every campaign has its actor.
+    /// Starts the actors, and returns when every campaign has its actor.
     pub(crate) async fn set(campaigns: Vec<Campaign>) -> Self {
         Self::set_by(PolicyNumbers::default(), campaigns).await
     }
 
-    /// The same by other numbers.
+    /// Does the same with other policy numbers.
     pub(crate) async fn set_by(numbers: PolicyNumbers, campaigns: Vec<Campaign>) -> Self {
         let stage = Self::begin(numbers, campaigns, |_| {});
         stage.supervisor.send(SyncNow).await.unwrap().unwrap();
         stage
     }
 
-    /// Sets the stage in a world that is `prepared`, and lets the supervisor begin.
+    /// Starts the supervisor in a world that `prepare` has changed.
     pub(crate) fn begin(numbers: PolicyNumbers, campaigns: Vec<Campaign>, prepare: impl FnOnce(&mut World)) -> Self {
         let (began, began_at) = (Instant::now(), noon());
         let set_by = Arc::new(AtomicI64::new(0));
@@ -106,12 +106,13 @@ impl Stage {
         Self { clock, board, world, defect, log, database, remote, supervisor, began, set_by, events, _listening }
     }
 
-    /// Waits until so many seconds have passed since the beginning, and a blink more: all that was due then is done.
+    /// Waits until `seconds` seconds have passed since the beginning, and a millisecond more, so that all work that was
+    /// due then is done.
     pub(crate) async fn pass(&self, seconds: u64) {
         tokio::time::sleep_until(self.began + Duration::from_secs(seconds) + Duration::from_millis(1)).await;
     }
 
-    /// Sets the clock ahead, or back.
+    /// Sets the clock ahead by `seconds`, or back if that is negative.
     pub(crate) fn set_clock(&self, seconds: i64) {
         self.set_by.fetch_add(seconds, Ordering::Relaxed);
     }
@@ -132,7 +133,7 @@ impl Stage {
         self.world.borrow_mut().faults.remove(&(call, CampaignId(id)));
     }
 
-    /// Gives an order. The answer may be waited for or not.
+    /// Gives an order. The caller may wait for the answer, or drop it.
     pub(crate) fn order<A>(&self, order: impl FnOnce(Reply<A>) -> Order) -> oneshot::Receiver<Result<A, Refusal>> {
         let (reply, answer) = oneshot::channel();
         self.supervisor.do_send(CarryOut(order(reply)));
@@ -144,19 +145,19 @@ impl Stage {
         self.order(|reply| Order::Process(Ask { question, reply }))
     }
 
-    /// Makes whatever its actor ticks its end: each tick has something to say.
+    /// Lets every actor of the campaign die of its next tick: a failed read makes the tick log a line, and that panics.
     pub(crate) fn doom(&self, id: i64) {
         self.fault(Call::ReadStatus, id, Fault::Fails);
         self.defect.arm_for_good(CampaignId(id));
     }
 
-    /// Takes that back: the next actor lives.
+    /// Ends the effect of `doom`: the next actor lives.
     pub(crate) fn spare(&self, id: i64) {
         self.mend(Call::ReadStatus, id);
         self.defect.mend(CampaignId(id));
     }
 
-    /// Kills the campaign's actor now.
+    /// Lets the campaign's actor die now.
     pub(crate) async fn kill(&self, id: i64) {
         self.doom(id);
         let answer = self.tick_now(id).await.unwrap();
@@ -164,37 +165,38 @@ impl Stage {
         self.spare(id);
     }
 
-    /// All that has been told since this was last asked, and by how much the listener was too slow.
-    pub(crate) fn told(&self) -> (Vec<Arc<OperatorEvent>>, u64) {
-        let (mut events, mut told, mut lost) = (self.events.borrow_mut(), Vec::new(), 0);
+    /// Returns the events since the last call, and the number of events that were lost because they were not read in
+    /// time.
+    pub(crate) fn new_events(&self) -> (Vec<Arc<OperatorEvent>>, u64) {
+        let (mut receiver, mut events, mut lost) = (self.events.borrow_mut(), Vec::new(), 0);
         loop {
-            match events.try_recv() {
-                Ok(event) => told.push(event),
+            match receiver.try_recv() {
+                Ok(event) => events.push(event),
                 Err(broadcast::error::TryRecvError::Lagged(count)) => lost += count,
                 Err(broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed) => {
-                    return (told, lost);
+                    return (events, lost);
                 }
             }
         }
     }
 }
 
-/// When actors died, and when others were built in their place, in milliseconds since the beginning.
+/// The times at which a campaign's actors died, and at which they were respawned, in milliseconds since the beginning.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lives {
     pub(crate) died: Vec<i64>,
-    pub(crate) reborn: Vec<i64>,
+    pub(crate) respawned: Vec<i64>,
 }
 
 impl Lives {
-    pub(crate) fn of(id: i64, told: &[Arc<OperatorEvent>]) -> Self {
+    pub(crate) fn of(id: i64, events: &[Arc<OperatorEvent>]) -> Self {
         let mut lives = Self::default();
-        for event in told.iter().filter(|event| event.campaign_id == Some(CampaignId(id))) {
+        for event in events.iter().filter(|event| event.campaign_id == Some(CampaignId(id))) {
             let at_ms = event.at.signed_duration_since(noon()).num_milliseconds();
             if matches!(event.kind, EventKind::Error { part: Part::Actor, .. }) {
                 lives.died.push(at_ms);
             } else if event.kind == (EventKind::Recovery { part: Part::Actor }) {
-                lives.reborn.push(at_ms);
+                lives.respawned.push(at_ms);
             }
         }
         lives

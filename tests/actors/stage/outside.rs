@@ -1,4 +1,4 @@
-//! What is outside of the supervisor, as an actor: one of them is the database, another one TrafficStars.
+//! The actor that takes the place of the database, and of TrafficStars: the tests start one of it for each.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use actix::prelude::*;
 
 use super::world::Shared;
 
-/// The actor. `store` and `remote` say what it answers.
+/// The actor. The modules `store` and `remote` hold its message handlers.
 pub(crate) struct Outside(pub Shared);
 
 impl Actor for Outside {
     type Context = Context<Self>;
 }
 
-/// Handles nothing for a while: what is sent to it waits in its mailbox.
+/// Makes the actor handle nothing for this time. Messages to it wait in its mailbox.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Wedge(pub Duration);

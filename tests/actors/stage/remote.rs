@@ -13,7 +13,7 @@ use traffic_generator::trafficstar::client::Account;
 use traffic_generator::trafficstar::date::SeenClock;
 
 use super::outside::Outside;
-use super::world::{Call, id_of, suffer};
+use super::world::{Call, apply_fault, id_of};
 
 pub(crate) fn remote_port(remote: &Addr<Outside>) -> RemotePort {
     RemotePort {
@@ -33,7 +33,7 @@ impl Handler<ReadStatus> for Outside {
         let (world, id) = (Rc::clone(&self.0), id_of(question.remote));
         world.borrow_mut().status_urgencies.push((id, question.urgency));
         Box::pin(async move {
-            suffer(&world, Call::ReadStatus, id).await.map_err(RemoteFault::Failed)?;
+            apply_fault(&world, Call::ReadStatus, id).await.map_err(RemoteFault::Failed)?;
             let mut world = world.borrow_mut();
             world.status_reads += 1;
             Ok(world.seen(id))
@@ -54,7 +54,7 @@ impl Handler<ReadAccount> for Outside {
     type Result = Result<Account, String>;
 
     fn handle(&mut self, ReadAccount: ReadAccount, _: &mut Self::Context) -> Self::Result {
-        Err("no operator asks for the account here".to_owned())
+        Err("these tests never read the account".to_owned())
     }
 }
 
@@ -65,7 +65,7 @@ impl Handler<MakeChange> for Outside {
         let (world, id) = (Rc::clone(&self.0), id_of(change.remote));
         Box::pin(async move {
             world.borrow_mut().note_write(id, change.kind);
-            match suffer(&world, Call::Change, id).await {
+            match apply_fault(&world, Call::Change, id).await {
                 Ok(()) => {
                     world.borrow_mut().change(id, change.kind);
                     Outcome::Accepted

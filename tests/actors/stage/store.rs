@@ -1,5 +1,5 @@
-//! A database in memory, behind the messages of the database actor. No actor here dies of an action on its way, and no
-//! spend is in doubt: neither unfinished actions nor spends are kept.
+//! A database in memory, behind the messages of the database actor. It keeps neither unfinished actions nor spends: in
+//! these tests no actor dies with an action under way, and no spend is in doubt.
 
 use std::rc::Rc;
 
@@ -19,7 +19,7 @@ use traffic_generator::domain::spend::SpendHistory;
 use traffic_generator::store::{CampaignChange, StoredCampaign, StoredHolds, StoredPromise, TickReading};
 
 use super::outside::Outside;
-use super::world::{Call, suffer};
+use super::world::{Call, apply_fault};
 
 pub(crate) fn database_port(store: &Addr<Outside>) -> DatabasePort {
     DatabasePort {
@@ -49,7 +49,7 @@ impl Handler<ReadTick> for Outside {
     fn handle(&mut self, ReadTick(id): ReadTick, _: &mut Self::Context) -> Self::Result {
         let world = Rc::clone(&self.0);
         Box::pin(async move {
-            suffer(&world, Call::ReadTick, id).await.map_err(DatabaseFailure::Failed)?;
+            apply_fault(&world, Call::ReadTick, id).await.map_err(DatabaseFailure::Failed)?;
             let world = world.borrow();
             let now = world.now();
             Ok(world.campaigns.get(&id).map(|campaign| TickReading {
@@ -72,7 +72,7 @@ impl Handler<Save> for Outside {
     fn handle(&mut self, Save(record): Save, _: &mut Self::Context) -> Self::Result {
         let world = Rc::clone(&self.0);
         Box::pin(async move {
-            suffer(&world, Call::Save, record.campaign).await.map_err(DatabaseFailure::Failed)?;
+            apply_fault(&world, Call::Save, record.campaign).await.map_err(DatabaseFailure::Failed)?;
             let mut world = world.borrow_mut();
             let stored_at = world.now();
             world.promises.insert(record.campaign, StoredPromise { promise: record.promise, stored_at });
@@ -111,7 +111,7 @@ impl Handler<ReadStored> for Outside {
     fn handle(&mut self, ReadStored(id): ReadStored, _: &mut Self::Context) -> Self::Result {
         let world = Rc::clone(&self.0);
         Box::pin(async move {
-            suffer(&world, Call::ReadStored, id).await.map_err(DatabaseFailure::Failed)?;
+            apply_fault(&world, Call::ReadStored, id).await.map_err(DatabaseFailure::Failed)?;
             let world = world.borrow();
             Ok(Some(StoredCampaign {
                 promise: world.promises.get(&id).copied(),
@@ -158,7 +158,7 @@ impl Handler<WriteCampaign> for Outside {
     type Result = Answer<CampaignChange>;
 
     fn handle(&mut self, _: WriteCampaign, _: &mut Self::Context) -> Self::Result {
-        Err(DatabaseFailure::Failed("no test manages rows here".to_owned()))
+        Err(DatabaseFailure::Failed("these tests never change a campaign's row".to_owned()))
     }
 }
 

@@ -1,5 +1,5 @@
-//! What is true outside of the actors: the rows and promises in the database, the campaigns at TrafficStars, and what is
-//! wrong with either.
+//! The world outside of the actors: the rows and promises in the database, the campaigns at TrafficStars, and the
+//! faults of both.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -20,7 +20,7 @@ use traffic_generator::trafficstar::client::ChangeKind;
 
 use super::at;
 
-/// A campaign's id at TrafficStars follows from its key.
+/// Returns the campaign's id at TrafficStars, which follows from its database id.
 pub(crate) fn remote_of(id: CampaignId) -> RemoteId {
     RemoteId(900_000 + id.0)
 }
@@ -29,7 +29,7 @@ pub(crate) fn id_of(remote: RemoteId) -> CampaignId {
     CampaignId(remote.0 - 900_000)
 }
 
-/// Something that changes by itself as time passes.
+/// A value that changes by itself as time passes.
 pub(crate) type OverTime<T> = Rc<dyn Fn(DateTime<Utc>) -> T>;
 
 /// One campaign, in the database and at TrafficStars.
@@ -44,7 +44,7 @@ pub(crate) struct Campaign {
 }
 
 impl Campaign {
-    /// A guarded campaign of which nothing changes by itself.
+    /// Returns a guarded campaign. None of its values changes by itself.
     pub(crate) fn new(id: i64, running: bool, remaining_clicks: u64) -> Self {
         let id = CampaignId(id);
         let row = CampaignRow {
@@ -71,7 +71,7 @@ impl Campaign {
         }
     }
 
-    /// The same, with so many clicks left from that second on.
+    /// Returns the same campaign, with `clicks` clicks left from the second `seconds` on.
     pub(crate) fn with_clicks_from(mut self, seconds: i64, clicks: u64) -> Self {
         let before = self.remaining_clicks;
         self.remaining_clicks = Rc::new(move |now| if now < at(seconds) { before(now) } else { clicks });
@@ -103,7 +103,7 @@ impl Campaign {
     }
 }
 
-/// What somebody asks of the outside.
+/// A call from an actor to the database or to TrafficStars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Call {
     ReadTick,
@@ -113,20 +113,20 @@ pub(crate) enum Call {
     Change,
 }
 
-/// What is wrong with it.
+/// What is wrong with a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// No answer comes for as long as this fault is there.
+    /// No answer comes while this fault is in place.
     Silent,
-    /// The answer is that it failed.
+    /// Every call fails.
     Fails,
-    /// That is the answer to one call; the next succeeds.
+    /// The next call fails, and later ones succeed.
     FailsOnce,
-    /// The answer takes so long.
+    /// The answer takes this long.
     Takes(Duration),
 }
 
-/// A request that changed something at TrafficStars, when it arrived.
+/// A request that changes something at TrafficStars, with the time of its arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Write {
     pub(crate) at: DateTime<Utc>,
@@ -134,7 +134,7 @@ pub(crate) struct Write {
     pub(crate) kind: ChangeKind,
 }
 
-/// All of it.
+/// The whole world outside of the actors.
 pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) campaigns: BTreeMap<CampaignId, Campaign>,
@@ -145,11 +145,11 @@ pub(crate) struct World {
     pub(crate) journal: Vec<(CampaignId, Entry)>,
     pub(crate) writes: Vec<Write>,
     pub(crate) status_reads: u64,
-    /// How urgent each question for a status was, and each reminder of one.
+    /// The urgency of each request for a status, and of each change of such an urgency.
     pub(crate) status_urgencies: Vec<(CampaignId, Urgency)>,
 }
 
-/// The actors of one test share it with the test, on one thread.
+/// The world, shared by the actors and their test on one thread.
 pub(crate) type Shared = Rc<RefCell<World>>;
 
 impl World {
@@ -184,13 +184,13 @@ impl World {
         self.campaigns[&id].seen_at(self.now())
     }
 
-    /// A request that changes something has arrived.
+    /// Records the arrival of a request that changes something.
     pub(crate) fn note_write(&mut self, id: CampaignId, kind: ChangeKind) {
         let at = self.now();
         self.writes.push(Write { at, campaign: id, kind });
     }
 
-    /// What it wants has come about.
+    /// Applies a change to the campaign.
     pub(crate) fn change(&mut self, id: CampaignId, kind: ChangeKind) {
         let campaign = self.campaigns.get_mut(&id).unwrap();
         match kind {
@@ -203,7 +203,7 @@ impl World {
         }
     }
 
-    /// Stores an entry, or brings the one that is there up to date.
+    /// Stores a new journal entry, or updates the stored one.
     pub(crate) fn store_entry(&mut self, id: CampaignId, entry: Entry) -> JournalId {
         let known = entry.id.and_then(|JournalId(id)| usize::try_from(id).ok());
         match known.and_then(|place| self.journal.get_mut(place)) {
@@ -214,8 +214,8 @@ impl World {
     }
 }
 
-/// Lets a call suffer what is wrong with it.
-pub(crate) async fn suffer(world: &Shared, call: Call, id: CampaignId) -> Result<(), String> {
+/// Applies the call's fault, if it has one: waits or fails accordingly.
+pub(crate) async fn apply_fault(world: &Shared, call: Call, id: CampaignId) -> Result<(), String> {
     loop {
         let fault = world.borrow().faults.get(&(call, id)).copied();
         match fault {

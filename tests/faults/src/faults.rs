@@ -1,4 +1,4 @@
-//! The switch: at most one fault is on, in one thread.
+//! The switch: at most one fault is on in each thread.
 
 use std::cell::Cell;
 
@@ -9,14 +9,14 @@ thread_local! {
     static REACHED: Cell<u64> = const { Cell::new(0) };
 }
 
-/// A fault that is on until this is dropped.
+/// The proof that a fault is on; dropping it switches the fault off.
 #[derive(Debug)]
 pub struct SwitchedOn(());
 
 /// Switches a fault of the list on, for this thread.
 ///
 /// # Panics
-/// There is no fault of that name.
+/// The list has no fault of that name.
 #[must_use]
 pub fn switch_on(name: &str) -> SwitchedOn {
     let fault = list::all().find(|fault| fault.name == name);
@@ -25,7 +25,7 @@ pub fn switch_on(name: &str) -> SwitchedOn {
     SwitchedOn(())
 }
 
-/// Whether this fault is on: asked by the copies, right where it would be made.
+/// Whether this fault is on. The copies call this where the fault would act.
 #[must_use]
 pub fn is_on(name: &str) -> bool {
     let on = ON.get().is_some_and(|on| on == name);
@@ -42,7 +42,7 @@ pub fn any_is_on() -> bool {
 }
 
 impl SwitchedOn {
-    /// How many times the run came to the faulty code: 0 says that no checker had a chance.
+    /// Returns how often the faulty code ran. With 0, no checker could find anything.
     #[must_use]
     pub fn times_reached(&self) -> u64 {
         REACHED.get()

@@ -1,18 +1,17 @@
-//! The guard's pure rooms once more, with every fault of [`list`] in them, to be switched on one at a time ([`faults`]).
+//! A copy of the guard's pure rooms with every fault of [`list`] in it. [`faults`] switches them on, one at a time.
 //!
-//! | file | holds |
+//! | file | what is in it |
 //! | --- | --- |
-//! | [`list`] | the faults: what each is, and which piece of which file it replaces by what |
-//! | [`patch`], `build.rs` | writing them into copies of the sources; a fault that does not fit any more fails the build |
+//! | [`list`] | the faults: the name, the text of the source that it replaces, and the replacement |
+//! | [`patch`], `build.rs` | writing the faults into copies of the sources; one that no longer fits fails the build |
 //! | [`faults`] | the switch |
-//! | `rooms.rs.in` | which copied rooms make this library |
-//! | `tests/caught.rs` | each fault in turn against the simulation; `CAUGHT.md` has what caught it |
+//! | `rooms.rs.in` | the copied rooms that form this library |
+//! | `tests/caught.rs` | puts each fault through the simulation; `CAUGHT.md` has the checkers that caught it |
 //!
-//! Deliberately absent: anything of this in the sources that are shipped. With no fault switched on the copy does what
-//! they do.
-#![allow(warnings, reason = "most of it is a copy: the original is held to the rules where it stands")]
+//! Deliberately absent: faults in the shipped sources. With no fault switched on, the copy behaves as they do.
+#![allow(warnings, reason = "most of it is a copy: the original is checked where it is")]
 
-// The copies call `faulty::faults`, in this library and in the test alike.
+// The copies call `faulty::faults`, both in this library and in the test.
 extern crate self as faulty;
 
 pub mod faults;

@@ -1,17 +1,17 @@
 //! Writes faults into a file's text.
 //!
-//! A fault's `original` occurs once in its file. What stands between `«` and `»` there is replaced, all of it where there
-//! are no marks; `«»` around nothing inserts. Several faults may replace the same piece, and none may overlap another.
+//! A fault's `original` occurs once in its file. The piece between `«` and `»` is replaced, or the whole where there
+//! are no marks; `«»` inserts. Several faults may replace the same piece, but pieces that differ may not overlap.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::list::Fault;
 
-/// The text with these faults in it, those of other files left out.
+/// Returns the text with these faults in it. Faults of other files are left out.
 ///
 /// # Errors
-/// A sentence for each fault that does not fit any more.
+/// One sentence for each fault that no longer fits.
 pub fn apply<'a>(file: &str, text: &str, faults: impl Iterator<Item = &'a Fault>) -> Result<String, Vec<String>> {
     let mut pieces: BTreeMap<(usize, usize), Vec<&Fault>> = BTreeMap::new();
     let mut misfits = Vec::new();
@@ -36,7 +36,7 @@ pub fn apply<'a>(file: &str, text: &str, faults: impl Iterator<Item = &'a Fault>
     if misfits.is_empty() { Ok(copy) } else { Err(misfits) }
 }
 
-/// Where the piece is that the fault replaces.
+/// Returns the range of the piece that the fault replaces.
 fn find(text: &str, fault: &Fault) -> Result<Range<usize>, String> {
     let (before, rest) = fault.original.split_once('«').unwrap_or(("", fault.original));
     let (piece, after) = rest.split_once('»').unwrap_or((rest, ""));
@@ -44,13 +44,13 @@ fn find(text: &str, fault: &Fault) -> Result<Range<usize>, String> {
     let mut found = text.match_indices(&whole);
     match (found.next(), found.next()) {
         (Some((at, _)), None) => Ok(at + before.len()..at + before.len() + piece.len()),
-        (None, _) => Err(format!("`{whole}` is nowhere")),
-        (Some(_), Some(_)) => Err(format!("`{whole}` is there more than once")),
+        (None, _) => Err(format!("`{whole}` does not occur")),
+        (Some(_), Some(_)) => Err(format!("`{whole}` occurs more than once")),
     }
 }
 
-/// The original and each of its faulty forms. A statement or block stands by itself, a piece of an expression in
-/// parentheses.
+/// Returns the original and each of its faulty forms, chosen by the switch. A piece of an expression is put in
+/// parentheses; a statement or a block is not.
 fn either(original: &str, faults: &[&Fault]) -> String {
     let mut text = String::new();
     for fault in faults {

@@ -1,10 +1,10 @@
-//! Does the simulation catch anything? Each deliberate fault in turn is switched on and put through storms, until a
-//! checker finds something. `CAUGHT.md` keeps what caught it: `RENEW=1 cargo test -p faulty` writes it anew, and
-//! `FAULT=its-name cargo test -p faulty -- --nocapture` shows what is found about one.
+//! Shows that the simulation finds faults. Each deliberate fault is switched on in turn and put through storms until a
+//! checker finds something. `CAUGHT.md` records which: `RENEW=1 cargo test -p faulty` writes it, and
+//! `FAULT=its-name cargo test -p faulty -- --nocapture` prints what is found about one fault.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps says which line failed")]
 #![allow(missing_docs, reason = "the names of tests are sentences")]
 
-// The simulation's files speak of `traffic_generator`; here that is the copy with the faults in it.
+// The simulation's files use the crate `traffic_generator`; here that is the copy with the faults.
 extern crate faulty as traffic_generator;
 
 use std::any::Any;
@@ -30,38 +30,38 @@ mod check;
 
 include!(concat!(env!("OUT_DIR"), "/tests/simulation/world.rs"));
 
-/// A fault is put through the storm that caught it last time, then through those of these seeds, until something is found
-/// that the same storm does not have without it.
+/// The seeds of the storms. A fault is put through the storm that caught it last time, then through these, until a
+/// storm has a finding that it does not have without the fault.
 const SEEDS: [RangeInclusive<u64>; 2] = [1..=200, FIRST_SEED_WITH_DOUBTS..=FIRST_SEED_WITH_DOUBTS + 1_099];
-/// Storms over more campaigns than this take long and show nothing else.
+/// Storms with more campaigns take long and find nothing more.
 const MOST_CAMPAIGNS: usize = 8;
 const TABLE: &str = "CAUGHT.md";
 const HEAD: &str = "\
-# What catches which fault
+# Which checker catches which fault
 
-Each line is a deliberate fault (`src/list`), the rule of RULES.md that it breaks (a number is a line of \"What must
-hold always\"), the checkers of the simulation that found something, and the first seed in whose storm they did; `panic`
+Each line is a deliberate fault (`src/list`), and the rule of RULES.md that it breaks: a number is a line of \"What must
+hold always\". Then come the checkers of the simulation that found it, and the first seed whose storm showed it. `panic`
 is an assertion of the guard or of the simulation itself. Without the fault the same storm has no finding at all.
-Written by `RENEW=1 cargo test -p faulty`.
+`RENEW=1 cargo test -p faulty` writes this page.
 
 | fault | what it does | breaks | caught by | seed |
 | --- | --- | --- | --- | --- |
 ";
 
-/// What became of one fault.
+/// The result for one fault.
 enum Outcome {
     Caught {
         by: Vec<String>,
         seed: u64,
         first: String,
     },
-    /// Nobody noticed, though the faulty code was reached so many times.
+    /// No checker found it, though the faulty code ran `reached` times.
     Escaped {
         reached: u64,
     },
 }
 
-/// The checkers that find something in the storm of a seed, and the first finding.
+/// Returns the checkers that find something in a storm, and the first finding; `None` without findings.
 fn findings(storm: Storm) -> Option<(Vec<String>, String)> {
     let violations = match panic::catch_unwind(AssertUnwindSafe(|| check::check(&storm::run(storm)))) {
         Ok(violations) => violations,
@@ -75,14 +75,14 @@ fn findings(storm: Storm) -> Option<(Vec<String>, String)> {
     Some((by, first))
 }
 
-/// What a panic says, fit for a cell of the table.
+/// Returns a panic's message, in a form for a cell of the table.
 fn words(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied());
     let text = text.unwrap_or("without words").replace(['|', '\n', ','], " ");
     text.chars().take(120).collect()
 }
 
-/// Which storms have a finding without any fault: what is found in them says nothing about one.
+/// The storms that have a finding without any fault, by seed. Their findings prove nothing about a fault.
 #[derive(Default)]
 struct Clean(Mutex<BTreeMap<u64, bool>>);
 
@@ -117,9 +117,9 @@ fn try_to_catch(fault: &Fault, last_seed: Option<u64>, clean: &Clean) -> Outcome
     Outcome::Escaped { reached }
 }
 
-/// All of them, on all cores, in the list's order.
+/// Tries all faults, on all cores. The result is in the order of the list.
 fn try_all<'a>(all: &[&'a Fault], kept: &BTreeMap<String, Kept>) -> Vec<(&'a Fault, Outcome)> {
-    // What panics under a fault is caught and kept; its message would only hide the others.
+    // Panics under a fault are caught and recorded. Their messages would hide those of the test itself.
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |about| {
         if !faults::any_is_on() {
@@ -148,7 +148,7 @@ fn escaped(outcomes: &[(&Fault, Outcome)]) -> String {
     for (fault, outcome) in outcomes {
         if let Outcome::Escaped { reached } = outcome {
             let Fault { name, what, .. } = fault;
-            writeln!(text, "{name} ({what}): its code was reached {reached} times, and nobody noticed").unwrap();
+            writeln!(text, "{name} ({what}): its code was reached {reached} times, and no checker found it").unwrap();
         }
     }
     text
@@ -165,14 +165,14 @@ fn table(outcomes: &[(&Fault, Outcome)]) -> String {
     text
 }
 
-/// What the table says of a fault.
+/// The table's row of a fault.
 #[derive(Debug, PartialEq, Eq)]
 struct Kept {
     by: String,
     seed: u64,
 }
 
-/// Each fault of the table with what caught it.
+/// Reads the table: each fault, and what caught it.
 fn rows(table: &str) -> BTreeMap<String, Kept> {
     let row = |line: &str| {
         let mut cells = line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ");
@@ -186,7 +186,7 @@ fn rows(table: &str) -> BTreeMap<String, Kept> {
 fn every_fault_is_caught_and_the_table_says_by_what() {
     let only = std::env::var("FAULT").ok();
     let all: Vec<_> = list::all().filter(|fault| only.as_ref().is_none_or(|only| fault.name == only)).collect();
-    assert!(!all.is_empty(), "there is no such fault");
+    assert!(!all.is_empty(), "the list has no fault of that name");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(TABLE);
     let renews = std::env::var("RENEW").is_ok();
     let kept = if renews { String::new() } else { std::fs::read_to_string(&path).unwrap_or_default() };
@@ -212,11 +212,11 @@ fn every_fault_is_caught_and_the_table_says_by_what() {
     let differ: Vec<_> = found_rows.iter().filter(|(name, row)| kept.get(*name) != Some(*row)).collect();
     assert!(
         differ.is_empty() && kept.len() == found_rows.len(),
-        "{TABLE} says otherwise; `RENEW=1 cargo test -p faulty` writes it anew. It differs in {differ:#?}"
+        "{TABLE} is out of date: `RENEW=1 cargo test -p faulty` writes it. It differs in {differ:#?}"
     );
 }
 
-/// A checker that no fault has shown to find anything proves nothing.
+/// A checker that never finds a fault proves nothing.
 #[test]
 fn every_checker_has_caught_a_fault() {
     let caught = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(TABLE)).unwrap();
@@ -228,16 +228,16 @@ fn every_checker_has_caught_a_fault() {
     let names: BTreeSet<&str> = quoted.filter(|text| is_name(text)).collect();
     assert!(names.len() > 30, "{names:?}");
     let idle: Vec<&&str> = names.iter().filter(|name| !caught.contains(**name)).collect();
-    assert!(idle.is_empty(), "plant a fault for each of {idle:?}");
+    assert!(idle.is_empty(), "these checkers catch no fault: add one for each to tests/faults/src/list: {idle:?}");
 }
 
 #[test]
-fn a_fault_changes_the_story_and_leaves_no_trace_when_it_is_off_again() {
-    let story = storm::run(Storm::of(1));
+fn a_fault_changes_the_log_and_leaves_no_trace_once_it_is_off() {
+    let log = storm::run(Storm::of(1));
     let on = faults::switch_on("last-of-a-batch-forgotten");
-    assert!(storm::run(Storm::of(1)) != story && on.times_reached() > 0);
+    assert!(storm::run(Storm::of(1)) != log && on.times_reached() > 0);
     drop(on);
-    assert!(storm::run(Storm::of(1)) == story);
+    assert!(storm::run(Storm::of(1)) == log);
 }
 
 #[test]
@@ -249,12 +249,12 @@ fn every_fault_has_a_name_of_its_own_and_differs_from_the_original() {
     assert_eq!(names.len(), count);
     assert!(count >= 60, "{count} faults");
     for fault in list::all() {
-        assert!(!fault.original.contains(&format!("«{}»", fault.faulty)), "{} is no fault", fault.name);
+        assert!(!fault.original.contains(&format!("«{}»", fault.faulty)), "{} changes nothing", fault.name);
     }
 }
 
 #[test]
-fn a_fault_that_does_not_fit_the_code_any_more_is_named() {
+fn a_fault_that_no_longer_fits_the_code_is_named() {
     let fault = |original, faulty| Fault { name: "slip", what: "", breaks: "", file: "a.rs", original, faulty };
     let code = "if a <= b { stop(); }\nif a <= c { stop(); }\n";
     let piece = "if (if faulty::faults::is_on(\"slip\") { a < b } else { a <= b }) {";
@@ -263,8 +263,8 @@ fn a_fault_that_does_not_fit_the_code_any_more_is_named() {
     let cases = [
         ("a piece", vec![fault("«a <= b» {", "a < b")], Ok(piece)),
         ("a statement", vec![fault("b { «stop();»", "")], Ok(statement)),
-        ("nothing of it is left", vec![fault("a == b", "")], Err("slip: `a == b` is nowhere in a.rs")),
-        ("it is there twice", vec![fault("stop();", "")], Err("slip: `stop();` is there more than once in a.rs")),
+        ("the text is gone", vec![fault("a == b", "")], Err("slip: `a == b` does not occur in a.rs")),
+        ("the text occurs twice", vec![fault("stop();", "")], Err("slip: `stop();` occurs more than once in a.rs")),
         ("two faults in one place", overlapping, Err("slip: it overlaps another fault in a.rs")),
     ];
     for (name, faults, expected) in cases {

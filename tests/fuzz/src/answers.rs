@@ -1,4 +1,4 @@
-//! What TrafficStars answers, once it is JSON: read as every answer that there is.
+//! TrafficStars' answers, once they are JSON: each input is read as every kind of answer.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use secrecy::ExposeSecret;
@@ -8,13 +8,13 @@ use traffic_generator::domain::remote::{RemoteCampaign, RemoteStatus, judge};
 use traffic_generator::domain::spend::SpendReading;
 use traffic_generator::trafficstar::wire;
 
-use super::expected::{PLANTED, assert_quotes_nobody, in_full, is_amount, is_amount_in_cents, parts_of_end_time};
+use super::expected::{PLANTED, assert_names_no_person, in_full, is_amount, is_amount_in_cents, parts_of_end_time};
 
-/// Whatever is read from the answer stands in it.
+/// Everything that is read from the answer has to be in the answer.
 pub fn check(bytes: &[u8]) {
     let Ok(value) = serde_json::from_slice::<Value>(bytes) else { return };
     check_value(&value);
-    // A deep one costs time alone.
+    // In a long input the plants would take long and show nothing more.
     if bytes.len() < 10_000 {
         PLANTS.iter().for_each(|plant| check_value(&planted(&value, *plant)));
     }
@@ -23,7 +23,7 @@ pub fn check(bytes: &[u8]) {
 fn check_value(value: &Value) {
     match wire::campaign(value) {
         Ok(campaign) => check_campaign(unwrapped(value), &campaign),
-        Err(error) => assert_quotes_nobody(&in_full(&error)),
+        Err(error) => assert_names_no_person(&in_full(&error)),
     }
     check_page(value);
     check_switch(value);
@@ -32,14 +32,14 @@ fn check_value(value: &Value) {
     check_token(value);
 }
 
-/// What stands in the place of an answer's values, so that errors quote it.
+/// A replacement for the answer's values, with personal data, so that errors quote it.
 type Plant = fn(&Value) -> Value;
 
 const PLANTS: [Plant; 5] = [
     |_| person(),
     |value| json!({"was": value, "user": {"name": PLANTED[0]}}),
     |_| json!(person().to_string()),
-    // Cut off within the name.
+    // The JSON is cut off within the name.
     |_| json!(format!("{{\"user\": {{\"name\": \"{}", PLANTED[0])),
     |value| json!(format!("{}@example.com {value} \\u0075ser&quot;: {}", PLANTED[2], PLANTED[1])),
 ];
@@ -50,7 +50,8 @@ fn person() -> Value {
     json!({"email": address, "user": {"name": name, "phone": phone}, "to": [format!("<{address}>")]})
 }
 
-/// The answer with a plant in the place of each value but those by which a campaign is found, and one more field each.
+/// Returns the answer with a plant in place of each value, and one more field in each object. Ids and paging stay,
+/// since the program finds campaigns by them.
 fn planted(value: &Value, plant: Plant) -> Value {
     match value {
         Value::Array(values) => values.iter().map(|value| planted(value, plant)).collect(),
@@ -73,7 +74,7 @@ fn unwrapped(value: &Value) -> &Value {
     value.get("response").filter(|inner| !inner.is_null()).unwrap_or(value)
 }
 
-/// A field that is there.
+/// Returns a field that is present and not null.
 fn field<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
     object.get(name).filter(|value| !value.is_null())
 }
@@ -90,20 +91,20 @@ fn is_id(value: &Value, id: i64) -> bool {
 fn check_campaign(object: &Value, campaign: &RemoteCampaign) {
     assert!(field(object, "id").is_some_and(|id| is_id(id, campaign.id.0)), "{campaign:?} from {object}");
     for shown in [&campaign.name, &campaign.status, &campaign.approved, &campaign.stopped].into_iter().flatten() {
-        assert_quotes_nobody(shown);
+        assert_names_no_person(shown);
     }
     check_spent(object, "spent_today", &campaign.spent_today);
     check_spent(object, "spent", &campaign.spent);
     for odd in &campaign.odd_fields {
         assert!(field(object, odd.name).is_some(), "{odd:?} is not in {object}");
-        assert_quotes_nobody(&odd.problem);
+        assert_names_no_person(&odd.problem);
     }
     let status = judge(&Ok(campaign.clone()), noon());
     if let RemoteStatus::Blocked { reason, .. } = &status {
-        assert_quotes_nobody(reason);
+        assert_names_no_person(reason);
     }
     if let RemoteStatus::Unknown { doubt, .. } = &status {
-        assert_quotes_nobody(&doubt.to_string());
+        assert_names_no_person(&doubt.to_string());
     }
     let end_time = field(object, "schedule_end_time");
     let is_blank = end_time.is_none_or(|value| value.as_str().is_some_and(|text| text.trim().is_empty()));
@@ -126,7 +127,7 @@ fn check_campaign(object: &Value, campaign: &RemoteCampaign) {
                 "running by {object}"
             );
         }
-        // Only what is known to be stopped is ever started.
+        // Only a campaign that is known to be stopped is ever started.
         RemoteStatus::Stopped(_) => {
             assert!(active == Some(false) || word == Some("paused") || has_passed == Some(true), "stopped by {object}");
             assert!(active.is_some() && word.is_some() && (is_blank || has_passed.is_some()), "stopped by {object}");
@@ -140,7 +141,7 @@ fn check_campaign(object: &Value, campaign: &RemoteCampaign) {
     }
 }
 
-/// 0 and 1 stand for false and true, and all of them may be texts.
+/// Reads a flag: 0 and 1 mean false and true, and each of these may be a text.
 fn flag(value: &Value) -> Option<bool> {
     match value.as_str().map(str::trim) {
         Some("true" | "1") => Some(true),
@@ -163,31 +164,33 @@ fn check_spent(object: &Value, name: &str, spent: &SpendReading) {
         }
         SpendReading::NoValue => assert!(is_utc && written.is_none(), "no value from {object}"),
         SpendReading::NoSource => assert!(!is_utc, "no source from {object}"),
-        SpendReading::Failed(failure) => assert_quotes_nobody(&failure.to_string()),
+        SpendReading::Failed(failure) => assert_names_no_person(&failure.to_string()),
     }
 }
 
 fn check_page(value: &Value) {
     let page = match wire::campaign_page(value) {
         Ok(page) => page,
-        Err(error) => return assert_quotes_nobody(&in_full(&error)),
+        Err(error) => return assert_names_no_person(&in_full(&error)),
     };
     let entries = value.as_array().or_else(|| value.get("response")?.as_array()).expect("a page has entries");
     let is_its = |entry: &Value, id: i64| field(unwrapped(entry), "id").is_some_and(|found| is_id(found, id));
     for entry in entries {
         let listed = page.campaigns.keys().any(|id| is_its(entry, id.0));
-        assert!(listed || !page.nameless.is_empty(), "{entry} was passed over");
+        assert!(listed || !page.nameless.is_empty(), "{entry} was left out");
     }
-    page.nameless.iter().for_each(|reason| assert_quotes_nobody(reason));
+    page.nameless.iter().for_each(|reason| assert_names_no_person(reason));
     for (id, read) in &page.campaigns {
         match read {
             Ok(campaign) => {
-                assert_eq!(campaign.id, *id, "a campaign under the id of another one");
-                let entry = entries.iter().rfind(|entry| is_its(entry, id.0)).expect("its entry");
+                assert_eq!(campaign.id, *id, "a campaign is listed under another one's id");
+                let entry = entries.iter().rfind(|entry| is_its(entry, id.0)).expect("the campaign's entry");
                 check_campaign(unwrapped(entry), campaign);
             }
-            Err(RemoteFault::Failed(reason) | RemoteFault::Shared(reason)) => assert_quotes_nobody(reason),
-            Err(RemoteFault::NotFound | RemoteFault::Gone | RemoteFault::Late) => panic!("an entry of a list is there"),
+            Err(RemoteFault::Failed(reason) | RemoteFault::Shared(reason)) => assert_names_no_person(reason),
+            Err(RemoteFault::NotFound | RemoteFault::Gone | RemoteFault::Late) => {
+                panic!("a listed campaign counts as missing")
+            }
         }
     }
 }
@@ -203,11 +206,11 @@ fn check_switch(value: &Value) {
                 }
             }
         }
-        Err(error) => assert_quotes_nobody(&in_full(&error)),
+        Err(error) => assert_names_no_person(&in_full(&error)),
     }
 }
 
-/// A report's rows, of both shapes.
+/// Returns a report's rows, for both shapes of a report.
 fn rows(value: &Value) -> Vec<Map<String, Value>> {
     let named = |row: &Value| row.as_object().cloned().unwrap_or_default();
     if let Some(rows) = unwrapped(value).as_array() {
@@ -226,10 +229,10 @@ fn rows(value: &Value) -> Vec<Map<String, Value>> {
 fn check_spends(value: &Value) {
     let spends = match wire::campaign_spends(value) {
         Ok(spends) => spends,
-        Err(error) => return assert_quotes_nobody(&in_full(&error)),
+        Err(error) => return assert_names_no_person(&in_full(&error)),
     };
     let rows = rows(value);
-    assert_eq!(spends.len(), rows.len(), "a row of {value} was passed over");
+    assert_eq!(spends.len(), rows.len(), "a row of {value} was left out");
     for ((id, spend), row) in spends.iter().zip(&rows) {
         assert!(row.get("campaign_id").is_some_and(|found| is_id(found, id.0)), "{id} by {row:?}");
         check_amount(row.get("amount"), spend);
@@ -241,8 +244,8 @@ fn check_amount(written: Option<&Value>, spend: &SpendReading) {
         SpendReading::Value(money) => {
             assert!(written.is_some_and(|value| is_amount_in_cents(value, money.micros())), "{money} from {written:?}");
         }
-        SpendReading::Failed(failure) => assert_quotes_nobody(&failure.to_string()),
-        SpendReading::NoValue | SpendReading::NoSource => panic!("a row is a value: {written:?}"),
+        SpendReading::Failed(failure) => assert_names_no_person(&failure.to_string()),
+        SpendReading::NoValue | SpendReading::NoSource => panic!("a row has a value: {written:?}"),
     }
 }
 
@@ -251,7 +254,7 @@ fn check_day(value: &Value) {
     let day: NaiveDate = DAY.parse().expect("a day");
     let spend = match wire::day_spend(value, day) {
         Ok(spend) => spend,
-        Err(error) => return assert_quotes_nobody(&in_full(&error)),
+        Err(error) => return assert_names_no_person(&in_full(&error)),
     };
     let rows = rows(value);
     let is_of_day =
@@ -263,14 +266,14 @@ fn check_day(value: &Value) {
             match of_day.as_slice() {
                 [] => panic!("{money} from no row of {value}"),
                 [one] => assert!(is_amount_in_cents(one, money.micros()), "{money} from {one}"),
-                // Each by itself is checked above; here that none is more than the whole.
+                // The amounts of single rows are checked above; here, only that none exceeds the sum.
                 [..] => assert!(of_day.iter().all(|one| {
                     one.as_f64().is_none_or(|one| one <= money.micros() as f64 / 1e6 + 0.005_01 + one / 1e12)
                 })),
             }
         }
         SpendReading::NoValue => assert!(of_day.is_empty(), "no value from {value}"),
-        SpendReading::Failed(failure) => assert_quotes_nobody(&failure.to_string()),
+        SpendReading::Failed(failure) => assert_names_no_person(&failure.to_string()),
         SpendReading::NoSource => panic!("a report that was answered is a source"),
     }
 }
@@ -281,12 +284,12 @@ fn check_token(value: &Value) {
             let token = answer.access_token.expose_secret();
             assert!(!token.is_empty() && value["access_token"] == token);
             assert!(answer.lifetime.as_secs() <= 30 * 24 * 3600, "{:?}", answer.lifetime);
-            assert!(format!("{answer:?}").len() < 200, "its Debug holds no token");
+            assert!(format!("{answer:?}").len() < 200, "its Debug has to hide the token");
         }
         Err(error) => {
             let shown = in_full(&error);
             assert!(!shown.contains(&value.to_string()) || shown.contains("null"), "{shown}");
-            assert_quotes_nobody(&shown);
+            assert_names_no_person(&shown);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! All that something on the control socket answers, which need not be a supervisor, or is one of another version.
+//! Answers from a program on the control socket that is no supervisor, or a supervisor of another version.
 
 use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -13,11 +13,11 @@ use traffic_generator::domain::journal::JournalQuery;
 use super::peers::{answer_each, locked, runtime};
 use super::served::outlive_closed_pipes;
 
-/// What is there is read in a moment.
+/// The longest time for all requests. A local answer takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 const ID: CampaignId = CampaignId(1);
 
-/// Every question ends, with an answer or an error that is one line or more of text.
+/// Every request ends, with an answer or with an error of bounded length.
 pub fn check(bytes: &[u8]) {
     static SERVER: OnceLock<Mutex<Server>> = OnceLock::new();
     let server = locked(SERVER.get_or_init(|| Mutex::new(Server::start())));
@@ -41,7 +41,7 @@ impl Server {
         let listener = UnixListener::bind(&path).expect("a socket");
         let answer: Arc<Mutex<Vec<u8>>> = Arc::default();
         let said = Arc::clone(&answer);
-        // The questions below have no body.
+        // The client's requests have no body.
         let is_whole = |request: &[u8]| request.ends_with(b"\r\n\r\n");
         std::thread::spawn(move || answer_each(listener.incoming(), is_whole, move |_| locked(&said).clone()));
         let runtime = runtime();
@@ -73,7 +73,7 @@ fn read<T>(answer: Result<T, traffic_generator::control::client::ClientError>) -
     match answer {
         Ok(answer) => Some(answer),
         Err(error) => {
-            // What the supervisor says, it says itself: that may be empty.
+            // A refusal has the peer's own text, which may be empty.
             assert!(error.to_string().len() < 1 << 20, "{error}");
             None
         }

@@ -1,4 +1,4 @@
-//! A config file, as an operator's editor left it, and variables: below a line `---`, one `NAME=VALUE` a line.
+//! A config file, and variables: below a line `---`, each line is `NAME=VALUE`.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -13,10 +13,10 @@ use super::expected::micros_of_text;
 const FILE: &str = "config.toml";
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const MINUTE: Duration = Duration::from_secs(60);
-/// Stands for a password where a database's URL may hold one.
+/// The password in the inputs, where a database's URL may have one.
 const SECRET: &str = "hunter2";
 
-/// Every value is within its bounds, or each problem is a line that says where it is.
+/// Either every value is within its bounds, or each problem is one line that says where it is.
 pub fn check(bytes: &[u8]) {
     let Ok(all) = std::str::from_utf8(bytes) else { return };
     let (text, variables) = all.split_once("\n---\n").unwrap_or((all, ""));
@@ -47,10 +47,10 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
-/// A problem is one line that begins with its place.
+/// A problem is one line, and begins with its place.
 fn check_problem(line: &str, text: &str, environment: &Environment) {
     assert!(!line.contains(char::is_control), "{line:?}");
-    if line.starts_with(&format!("{FILE}: it gives no key")) {
+    if line.starts_with(&format!("{FILE}: the file gives no key")) {
         let is_key = |line: &str| !line.trim_start().starts_with('#') && line.contains('=') && !line.contains('{');
         assert!(!text.lines().any(is_key), "it has a key: {text}");
         return;
@@ -74,7 +74,7 @@ fn check_problem(line: &str, text: &str, environment: &Environment) {
 
 fn check_warnings(config: &Config) {
     let remote = &config.trafficstar;
-    // What is spoken to without TLS is a stand-in on this machine, which has no account's limit.
+    // Without TLS the server is a stand-in on this machine, which has no account's limit.
     let is_account = remote.base_url.starts_with("https://");
     let odd = [is_account && remote.requests_per_minute > 100, remote.timeout.is_zero()];
     assert_eq!(config.warnings.len(), odd.into_iter().filter(|odd| *odd).count());
@@ -116,7 +116,7 @@ fn is_of_this_machine(url: &str) -> bool {
     ["localhost", "[::1]"].contains(&host) || host.parse().is_ok_and(is_loopback)
 }
 
-/// How a key's value is written.
+/// The notation of a key's value.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Text,
@@ -129,8 +129,8 @@ enum Kind {
 }
 
 impl Kind {
-    /// What a variable's text means, in words that can be compared; none where it is no such value, or a span in words
-    /// that are not read here.
+    /// Returns the meaning of a variable's text, in a form that can be compared. `None` if it is no such value, or a
+    /// span in a notation that this test does not read.
     fn meaning(self, text: &str) -> Option<String> {
         match self {
             Self::Text | Self::Flag => Some(text.to_owned()),
@@ -146,7 +146,7 @@ impl Kind {
         }
     }
 
-    /// The same of a value in the file: numbers and flags stand there without quotes, all else in them.
+    /// Returns the meaning of a value in the file. Numbers and flags have no quotes there; all other values have them.
     fn meaning_in_file(self, value: &toml::Value) -> Option<String> {
         match self {
             Self::Number => Some(value.as_integer()?.to_string()),
@@ -167,10 +167,10 @@ fn milliseconds(text: &str) -> Option<u64> {
     })
 }
 
-/// Section, key, how it is written, its default as one writes it, and what was read.
+/// Section, key, notation, the default as an operator writes it, and the value that was read.
 type Read = (&'static str, &'static str, Kind, Option<&'static str>, Option<String>);
 
-/// What is in force, key by key.
+/// Returns the values in force, key by key.
 fn in_force(config: &Config) -> Vec<Read> {
     let (remote, policy) = (&config.trafficstar, &config.generator);
     let path = |path: &Path| Some(path.display().to_string());
@@ -205,9 +205,9 @@ fn in_force(config: &Config) -> Vec<Read> {
     ]
 }
 
-/// What TOML's own parser reads in the file is in force under its key, where no variable says otherwise.
+/// The value in force is the variable's; without one, what TOML's own parser reads in the file; else the default.
 fn check_written(config: &Config, text: &str, environment: &Environment) {
-    let table: toml::Table = toml::from_str(text).unwrap_or_else(|error| panic!("it was taken for TOML: {error}"));
+    let table: toml::Table = toml::from_str(text).unwrap_or_else(|error| panic!("no TOML, but accepted: {error}"));
     for (section, key, kind, default, read) in in_force(config) {
         let variable = environment.get(&format!("TRAFFIC_GENERATOR__{section}__{key}").to_uppercase());
         let in_file = table.get(section).and_then(|section| section.get(key));
@@ -216,14 +216,14 @@ fn check_written(config: &Config, text: &str, environment: &Environment) {
             (None, Some(value)) => kind.meaning_in_file(value),
             (None, None) => default.and_then(|text| kind.meaning(text)),
         };
-        // A span can be written in more ways than are read here.
+        // A span has notations that this test does not read.
         let is_other_span = kind == Kind::Span && meant.is_none() && (variable.is_some() || in_file.is_some());
-        assert!(meant == read || is_other_span, "[{section}] {key} is {read:?}, and {meant:?} was meant");
+        assert!(meant == read || is_other_span, "[{section}] {key} is {read:?}, but its text means {meant:?}");
     }
 }
 
-/// Whether the secret stands nowhere but where a password may be: in a line `url = …` of the database, or before the `@`
-/// of a line `base_url = …`, where it is refused.
+/// Whether the secret occurs only where a password may be: in a line `url = …` of the database, or before the `@` of a
+/// line `base_url = …`, where it is refused.
 fn holds_secrets_in_urls_alone(text: &str) -> bool {
     let is_hidden = |section: &str, line: &str| {
         let Some((name, value)) = line.split_once('=').filter(|(name, _)| !name.contains(SECRET)) else { return false };
@@ -242,11 +242,11 @@ fn holds_secrets_in_urls_alone(text: &str) -> bool {
             return false;
         }
     }
-    // Over several lines, quotes and brackets make something else of what looks like a line of its own.
+    // Within multi-line strings a line that looks like a section or a key is part of a value.
     !["\"\"\"", "'''"].iter().any(|quotes| text.contains(quotes))
 }
 
-/// Whether the secret is the password of the URL, and nothing else.
+/// Whether the secret occurs only as the URL's password.
 fn is_password(written: &str) -> bool {
     let Some((before, after)) = written.trim().split_once(SECRET) else { return false };
     let user = before.trim_start_matches('"').strip_prefix("https://").and_then(|before| before.strip_suffix(':'));

@@ -1,7 +1,7 @@
-//! All that TrafficStars' server sends over a connection, whatever was asked for: status line, headers and body.
+//! The bytes that TrafficStars' server sends over a connection in answer to any request: status line, headers and body.
 //!
-//! `{{key}}` and `{{token}}` stand for the API key and the access token: a server may echo what it was sent. Where the
-//! bytes begin with `token:`, the rest answers the request for a token; otherwise that one is answered well.
+//! `{{key}}` and `{{token}}` stand for the API key and the access token, since a server may echo what it received. If
+//! the bytes begin with `token:`, the rest answers the request for a token; otherwise that request gets a valid answer.
 
 use std::fmt::Debug;
 use std::net::TcpListener;
@@ -18,18 +18,18 @@ use traffic_generator::trafficstar::error::RemoteError;
 use traffic_generator::trafficstar::http::{HttpClient, RemoteSettings};
 use traffic_generator::trafficstar::wire::{DayRows, day_spend};
 
-use super::expected::assert_quotes_nobody;
+use super::expected::assert_names_no_person;
 use super::peers::{answer_each, locked, runtime};
 
 const KEY: &str = "key-5d41402abc4b2a76b9719d911017c592";
 const TOKEN: &str = "token-7d793037a0760186574b0282f2f435e7";
 const ID: RemoteId = RemoteId(7);
-/// A request may take as long as this.
+/// The time-out of one request.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Every request is asked for once: bytes that are there take a moment.
+/// The longest time for all requests. Each is sent once, and the answers are ready.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Every question ends, with what was answered or an error that is fit to be shown and holds no secret.
+/// Every request ends, with an answer or with an error that may be shown and has no secret.
 pub fn check(bytes: &[u8]) {
     static SERVER: OnceLock<Mutex<Server>> = OnceLock::new();
     let server = locked(SERVER.get_or_init(|| Mutex::new(Server::start())));
@@ -46,7 +46,7 @@ pub fn check(bytes: &[u8]) {
     assert!(start.elapsed() < PATIENCE, "it took {:?}", start.elapsed());
 }
 
-/// The bytes with the secrets in their places.
+/// Returns the bytes with the secrets in place of `{{key}}` and `{{token}}`.
 fn echoed(bytes: &[u8]) -> Vec<u8> {
     let mut echoed = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
@@ -87,7 +87,8 @@ impl Server {
     }
 }
 
-/// What is not read before the end of the connection would reset it, and take the answer along.
+/// Whether the request is complete. Closing a connection with unread bytes resets it, and the client would lose the
+/// answer.
 fn is_whole(request: &[u8]) -> bool {
     let text = String::from_utf8_lossy(request).to_lowercase();
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
@@ -95,7 +96,7 @@ fn is_whole(request: &[u8]) -> bool {
     body.len() >= length.unwrap_or(0)
 }
 
-/// Every request is asked for once, as the client would send it.
+/// Returns one call of every kind that the client sends.
 fn calls() -> Vec<Call> {
     let now: DateTime<Utc> = "2026-11-22T12:00:00Z".parse().expect("a time");
     let day = now.date_naive();
@@ -143,7 +144,7 @@ async fn ask(base_url: &str) {
     }
 }
 
-/// What was answered; everything that can be shown of it, or of its error, holds no secret.
+/// Checks that neither the answer nor the error shows a secret; returns the answer.
 fn fit<T: Debug>(answer: Result<T, RemoteError>) -> Option<T> {
     match answer {
         Ok(answer) => {
@@ -160,7 +161,7 @@ fn fit<T: Debug>(answer: Result<T, RemoteError>) -> Option<T> {
 
 #[track_caller]
 fn assert_fit(shown: &str) {
-    assert_quotes_nobody(shown);
+    assert_names_no_person(shown);
     assert_no_secret(shown);
 }
 

@@ -1,25 +1,26 @@
-//! What the targets expect, worked out apart from the program's code.
+//! The targets' own judgement of inputs and texts. It shares no code with the program.
 
 use std::error::Error;
 
 use serde_json::{Number, Value};
 
-/// An error's own words are a sentence or two, and it quotes a bounded piece of what it met.
+/// The most characters of an error: a sentence or two, and a bounded quotation of the input.
 const MOST_SHOWN_CHARACTERS: usize = 600;
 
-/// What an operator gets to see: bounded, and nothing that harms a terminal or breaks a line of a log.
+/// Checks a text that operators see: of bounded length, and without characters that harm a terminal or break a log
+/// line.
 #[track_caller]
 pub(crate) fn assert_fit_to_show(text: &str) {
     assert!(text.chars().count() <= MOST_SHOWN_CHARACTERS, "{} characters: {text}", text.chars().count());
     assert!(!text.contains(char::is_control), "a control character in {text:?}");
     let turns = "\u{61c}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\
                  \u{2066}\u{2067}\u{2068}\u{2069}";
-    assert!(!text.contains(|letter| turns.contains(letter)), "a character that turns text in {text:?}");
+    assert!(!text.contains(|letter| turns.contains(letter)), "a character that turns the text in {text:?}");
 }
 
-/// The same, and it names no person: it has no e-mail address, and no personal data that a target has put in.
+/// Checks the same, and that the text has no e-mail address and none of the personal data that targets insert.
 #[track_caller]
-pub(crate) fn assert_quotes_nobody(text: &str) {
+pub(crate) fn assert_names_no_person(text: &str) {
     assert_fit_to_show(text);
     let mut letters = text.chars().zip(text.chars().skip(1)).zip(text.chars().skip(2));
     let address =
@@ -28,10 +29,10 @@ pub(crate) fn assert_quotes_nobody(text: &str) {
     assert!(!PLANTED.iter().any(|planted| text.contains(planted)), "personal data in {text:?}");
 }
 
-/// What the targets put into the `user` objects and the addresses of an answer.
+/// The personal data that targets insert into answers: as `user` objects and in addresses.
 pub(crate) const PLANTED: [&str; 3] = ["Planted Person", "+15550199", "planted.person"];
 
-/// An error with all its causes.
+/// Returns an error with all its causes.
 pub(crate) fn in_full(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -42,8 +43,8 @@ pub(crate) fn in_full(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// The micro-units of an amount in plain decimals, cut off behind the sixth; none for any other text, or more than 63
-/// bits.
+/// Returns the micro-units of an amount in plain decimals, cut off after the sixth. `None` for any other text, or for
+/// more than 63 bits.
 pub(crate) fn micros_of_text(text: &str) -> Option<i64> {
     let text = text.trim();
     let text = text.strip_prefix('$').unwrap_or(text);
@@ -60,10 +61,11 @@ pub(crate) fn micros_of_text(text: &str) -> Option<i64> {
     digits.map(|digit| i64::from(digit - b'0')).try_fold(0_i64, |sum, digit| sum.checked_mul(10)?.checked_add(digit))
 }
 
-/// What may stand beside an amount in an answer.
+/// The currencies that an answer may have beside an amount.
 const CURRENCIES: &str = "$ € £ ¥ ₹ ₽ ₴ ₺ ₩ USD EUR GBP JPY CNY CHF CAD AUD INR RUB UAH TRY KRW";
 
-/// The micro-units of an amount in an answer: from its first to its last digit, with one currency before or behind.
+/// Returns the micro-units of an amount in an answer: from its first to its last digit, with one currency before or
+/// after.
 fn micros_of_amount(text: &str) -> Option<i64> {
     let is_digit = |letter: char| letter.is_ascii_digit();
     let (first, last) = (text.find(is_digit)?, text.rfind(is_digit)?);
@@ -76,18 +78,18 @@ fn micros_of_amount(text: &str) -> Option<i64> {
     micros_of_text(text.get(first..=last)?).filter(|_| is_known)
 }
 
-/// Whether `micros` is what a JSON number says, as far as its type tells.
+/// Whether a JSON number means `micros`, within the precision of its type.
 pub(crate) fn is_amount_of_number(number: &Number, micros: i64) -> bool {
     if let Some(whole) = number.as_u64() {
         return i128::from(whole) * 1_000_000 == i128::from(micros);
     }
-    // A double holds an amount to a 2^-52th part of it.
+    // A double's precision is 2^-52 of the amount.
     let float = number.as_f64().unwrap_or(f64::NAN) * 1e6;
     let tolerance = 1.0 + float.abs() / 2_f64.powi(50);
     float.is_sign_positive() && (float - micros as f64).abs() <= tolerance
 }
 
-/// Whether `micros` is what a JSON value says.
+/// Whether a JSON value means `micros`.
 pub(crate) fn is_amount(value: &Value, micros: i64) -> bool {
     micros >= 0
         && match value {
@@ -97,7 +99,7 @@ pub(crate) fn is_amount(value: &Value, micros: i64) -> bool {
         }
 }
 
-/// Whether `micros` is what a JSON value says, rounded half up to cents.
+/// Whether a JSON value, rounded half up to cents, means `micros`.
 pub(crate) fn is_amount_in_cents(value: &Value, micros: i64) -> bool {
     let in_cents = |exact: i64| Some(exact.checked_add(5_000)? / 10_000 * 10_000);
     micros >= 0
@@ -111,7 +113,7 @@ pub(crate) fn is_amount_in_cents(value: &Value, micros: i64) -> bool {
         }
 }
 
-/// Year, month, day, hour, minute and second of an end time in one of the three known forms, to the letter.
+/// Returns year, month, day, hour, minute and second of an end time, which has to be in one of the three known forms.
 pub(crate) fn parts_of_end_time(text: &str) -> Option<[u32; 6]> {
     const FORMS: [(&str, [usize; 6]); 3] = [
         ("0000-00-00 00:00:00", [0, 5, 8, 11, 14, 17]),

@@ -1,21 +1,21 @@
-//! Hostile bytes: what may come in from outside, and what must hold whatever it is.
+//! Hostile bytes: the inputs from outside, and the rules that hold for every input.
 //!
-//! One module for each fuzz target. Its `check` takes any bytes and panics where a rule is broken; what it expects, it
-//! works out by itself, not with the program's own code. `corpus` holds the inputs: written by hand after the shapes that
-//! are known, found by libFuzzer because they reach new code, or kept because they once broke a rule. `tests/corpus.rs`
-//! runs them all with any compiler; the programs in `fuzz_targets` look for new ones, and need a nightly compiler:
-//! `cargo +nightly fuzz run --fuzz-dir tests/fuzz --features libfuzzer --sanitizer none answers`.
+//! Each fuzz target has one module. Its `check` takes any bytes and panics where a rule is broken. It works out what it
+//! expects by itself, without the program's code. `corpus` has the inputs: written by hand like known answers, found by
+//! libFuzzer because they reach new code, or kept because they once broke a rule. `tests/corpus.rs` runs them all with
+//! any compiler. The programs in `fuzz_targets` search for new ones, and need a nightly compiler: `cargo +nightly fuzz
+//! run --fuzz-dir tests/fuzz --features libfuzzer --sanitizer none answers`.
 //!
-//! | module | the bytes are | what must hold |
+//! | module | the bytes are | the rule |
 //! | --- | --- | --- |
-//! | [`answers`] | JSON that TrafficStars answers | nothing is made up: status, spend, ids, tokens |
-//! | [`values`] | the text of an amount or an end time | exact, or refused |
-//! | [`exchanges`] | all that TrafficStars' server sends over a connection | an answer or an error fit to be shown, in time |
+//! | [`answers`] | JSON that TrafficStars answers | status, spend, ids and tokens are in the answer |
+//! | [`values`] | the text of an amount or an end time | it is read exactly, or refused |
+//! | [`exchanges`] | what TrafficStars' server sends over a connection | an answer or an error fit to show, in time |
 //! | [`config`] | a config file, and variables | values within their bounds, or errors that name line and key |
-//! | [`rows`] | the columns of a campaign's rows in SQLite | no other campaign suffers, doubt starts nothing |
-//! | [`requests`] | one request to the control API | a documented answer; what a foreign page can have sent is refused |
-//! | [`connections`] | all that a client sends to the control socket | what is answered is documented, and others are served |
-//! | [`clients`] | all that answers on the control socket | a command ends, with an answer or an error |
+//! | [`rows`] | the columns of a campaign's rows in SQLite | other campaigns are read as before; doubt starts nothing |
+//! | [`requests`] | one request to the control API | a documented answer; requests from a foreign page are refused |
+//! | [`connections`] | what a client sends to the control socket | a known status, and the next client gets an answer |
+//! | [`clients`] | what a program on the control socket answers | every request of the client ends |
 
 #![allow(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! What the programs that answer the guard's questions have in common.
+//! Helpers of the targets whose program sends requests: a runtime, and a server that answers them.
 
 use std::io::{Read, Result, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,12 +9,12 @@ pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-/// What is behind a lock, whatever has panicked while it was held.
+/// Returns the locked value, also after a panic of a thread that held the lock.
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Answers each connection with what is said to its request, once that is whole, and ends it.
+/// Reads each connection's request until it is complete, sends the answer, and closes the connection.
 pub(crate) fn answer_each<S: Read + Write + Send + 'static>(
     connections: impl Iterator<Item = Result<S>>,
     is_whole: fn(&[u8]) -> bool,
@@ -22,7 +22,7 @@ pub(crate) fn answer_each<S: Read + Write + Send + 'static>(
 ) {
     let answer = Arc::new(answer);
     for mut stream in connections.flatten() {
-        // A connection that is made and never used must not keep the others waiting.
+        // A client may open a connection that it never uses; the other connections must not wait for it.
         let answer = Arc::clone(&answer);
         std::thread::spawn(move || {
             let mut request = Vec::new();
@@ -33,7 +33,7 @@ pub(crate) fn answer_each<S: Read + Write + Send + 'static>(
                     Ok(length) => request.extend_from_slice(piece.get(..length).unwrap_or_default()),
                 }
             }
-            // The client may have heard enough.
+            // The client may have closed the connection already.
             let _ = stream.write_all(&answer(&request));
         });
     }

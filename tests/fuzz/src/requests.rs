@@ -1,25 +1,25 @@
 //! One request to the control API: `METHOD /path?query`, lines of headers, an empty line, the body. The target may have
-//! `http://` and a name before its path. Where no header says otherwise, it is sent to `localhost`, and its body as JSON.
+//! `http://` and a name before its path. Without such headers, the request goes to `localhost`, and its body is JSON.
 
 use serde_json::Value;
 use traffic_generator::control::Problem;
 
 use super::served::Served;
 
-/// What every request can be answered with.
+/// The statuses that every request may get.
 const ALWAYS: [u16; 4] = [400, 404, 405, 413];
-/// What is answered to none but those that are to be refused so.
+/// The statuses of requests that are refused before an order is read. No other request gets one.
 const REFUSALS: [u16; 3] = [403, 415, 421];
 const LONGEST_TARGET: usize = 4096;
 const LARGEST_BODY: usize = 64 * 1024;
-/// What the framing of the request is made of.
+/// Headers that the test sets itself, since they frame the request.
 const OWN_HEADERS: [&str; 5] = ["connection", "content-length", "transfer-encoding", "expect", "upgrade"];
 
 /// A header's name in lower case, and its value.
 type Header = (String, String);
 
-/// Whatever is asked for, one documented answer comes, and an error is a problem document. What a foreign page can have
-/// sent, what is for a foreign name, and a body of another type are refused, and reach nobody.
+/// Every request gets one documented answer, and every error is a problem document. Refused, and never passed on, are
+/// requests that a foreign web page can send, those for a foreign host name, and bodies of another type.
 pub fn check(bytes: &[u8]) {
     let end = bytes.windows(2).position(|two| two == b"\n\n").unwrap_or(bytes.len());
     let (head, body) = (bytes.get(..end).unwrap_or_default(), bytes.get(end + 2..).unwrap_or_default());
@@ -52,9 +52,9 @@ pub fn check(bytes: &[u8]) {
     });
     let (authority, path) = parts(target);
     let refusal = refusal(method, authority, &headers, body.len());
-    assert!(refusal.is_none() || orders == 0, "{request} reached somebody");
+    assert!(refusal.is_none() || orders == 0, "{request} is refused, but its order was passed on");
     if authority.is_some() && answer.starts_with(b"HTTP/1.1 400 ") {
-        // The HTTP library takes the name for none.
+        // hyper does not accept the name in the target.
         return;
     }
     check_answer(served, &format!("{method} {path}"), refusal, &answer);
@@ -68,7 +68,7 @@ fn header(line: &str) -> Option<Header> {
     (is_name && !OWN_HEADERS.contains(&name.as_str()) && is_value).then(|| (name, value.to_owned()))
 }
 
-/// The name in a target, where there is one, and the path.
+/// Returns the name in a target, if it has one, and the path.
 fn parts(target: &str) -> (Option<&str>, &str) {
     let Some(rest) = target.strip_prefix("http://") else { return (None, target) };
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
@@ -76,7 +76,7 @@ fn parts(target: &str) -> (Option<&str>, &str) {
     (Some(authority), if rest.starts_with('/') { rest } else { "/" })
 }
 
-/// How the rules say that a request is refused before anybody looks at what it asks for.
+/// Returns the status with which a request has to be refused before its order is read; `None` if it is not refused.
 fn refusal(method: &str, authority: Option<&str>, headers: &[Header], body: usize) -> Option<u16> {
     let values = |wanted: &str| {
         let found = headers.iter().filter(|(name, _)| name == wanted);
@@ -117,10 +117,10 @@ fn check_answer(served: &Served, asked: &str, refusal: Option<u16>, answer: &[u8
     let status: u16 = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");
     let path = target.split('?').next().unwrap_or_default();
     let is_refused = REFUSALS.contains(&status).then_some(status);
-    assert_eq!(is_refused, refusal, "{asked}: how it was refused, and how it is to be: {body}");
+    assert_eq!(is_refused, refusal, "{asked}: left, the refusal; right, the expected one: {body}");
     let documented = served.documented(if method == "HEAD" { "GET" } else { method }, path);
     let is_documented = documented.as_ref().map_or(refusal.is_some(), |documented| documented.contains(&status));
-    assert!(is_documented || ALWAYS.contains(&status), "{asked}: {status} is none of {documented:?}: {body}");
+    assert!(is_documented || ALWAYS.contains(&status), "{asked}: {status} is not one of {documented:?}: {body}");
     let kind = head
         .lines()
         .filter_map(|line| line.split_once(": "))

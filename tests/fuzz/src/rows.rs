@@ -1,5 +1,5 @@
-//! What is stored about a campaign: each line `table.column value` overwrites a column of its rows, whatever the table's
-//! checks say. A second campaign beside it is left alone.
+//! The stored rows of a campaign: each line `table.column value` overwrites a column of its rows, without the table's
+//! checks. A second campaign keeps its rows.
 
 use std::sync::{Mutex, OnceLock};
 
@@ -22,10 +22,10 @@ use super::peers::{locked, runtime};
 
 const DAMAGED: CampaignId = CampaignId(1);
 const SOUND: CampaignId = CampaignId(2);
-/// No row counts more clicks than this, so that sums never overflow.
+/// The most clicks that a row counts, so that sums never overflow.
 const MOST_CLICKS: i64 = 1_000_000_000_000;
 
-/// The columns that can be overwritten, and which rows are the damaged campaign's.
+/// The tables, the condition of the damaged campaign's rows, and the columns that an input may overwrite.
 const TABLES: [(&str, &str, &str); 9] = [
     (
         "campaigns",
@@ -48,7 +48,7 @@ const TABLES: [(&str, &str, &str); 9] = [
     ("requests_sent", "unix_second > 0", "unix_second requests"),
 ];
 
-/// Two campaigns that differ in their ids alone.
+/// The rows of two campaigns that differ only in their ids.
 const ROWS: &str = "
     DELETE FROM campaigns; DELETE FROM urls; DELETE FROM promises; DELETE FROM journal; DELETE FROM journal_steps;
     DELETE FROM spends; DELETE FROM holds; DELETE FROM hold_on_all; DELETE FROM requests_sent;
@@ -67,7 +67,7 @@ const ROWS: &str = "
     INSERT INTO hold_on_all VALUES (1, 'all', '2026-11-22 11:00:00', '2026-11-22 13:00:00', '0 (root)', 0);
     INSERT INTO requests_sent VALUES (1795348740, 3);";
 
-/// The sound campaign is read as if the other were, and the other's own words are never taken for more than they are.
+/// The sound campaign is read as if the other one were sound. A damaged value is read as it is, or is an error.
 pub fn check(bytes: &[u8]) {
     static DATABASE: OnceLock<Mutex<Database>> = OnceLock::new();
     let database = DATABASE.get_or_init(|| Mutex::new(Database::new()));
@@ -78,7 +78,7 @@ pub fn check(bytes: &[u8]) {
     for line in bytes.split(|byte| *byte == b'\n') {
         let Some((table, rows, column, value)) = overwritten(line) else { continue };
         let literal = literal(value);
-        // A value of another type is refused, and so is another campaign's trafficstar_id.
+        // SQLite refuses values of another type, and the trafficstar_id of another campaign.
         if writer.batch_execute(&format!("UPDATE {table} SET \"{column}\" = {literal} WHERE {rows}")).is_err() {
             continue;
         }
@@ -88,12 +88,12 @@ pub fn check(bytes: &[u8]) {
     }
     let urls: Urls = diesel::sql_query(URLS).get_result(writer).expect("the damaged campaign's URL");
     let after = runtime.block_on(Read::all(store));
-    assert_eq!(&after.sound, sound, "what is wrong with one campaign has spoilt another");
-    let damaged = after.damaged.expect("a campaign's row is taken as it is");
+    assert_eq!(&after.sound, sound, "the damaged rows of one campaign changed what is read of another");
+    let damaged = after.damaged.expect("a damaged row of `campaigns` is read nevertheless");
     urls.check(&damaged);
     check_policy(&damaged, mode);
     for error in &after.errors {
-        assert!(error.contains("row 1, column"), "it does not say where it stands: {error}");
+        assert!(error.contains("row 1, column"), "the error does not name row and column: {error}");
     }
 }
 
@@ -101,7 +101,7 @@ struct Database {
     writer: SqliteConnection,
     store: Store,
     runtime: Runtime,
-    /// What is read of the sound campaign while the other one is sound, too.
+    /// What is read of the sound campaign while the other one is sound, too, as text.
     sound: Vec<String>,
     _folder: TempDir,
 }
@@ -126,7 +126,7 @@ impl Database {
 
 type Overwritten<'a> = (&'static str, &'static str, &'static str, &'a [u8]);
 
-/// Table, rows, column and value of a line.
+/// Returns a line's table, the condition of the rows, the column and the value.
 fn overwritten(line: &[u8]) -> Option<Overwritten<'_>> {
     let space = line.iter().position(|byte| *byte == b' ')?;
     let (name, value) = (line.get(..space)?, line.get(space + 1..)?);
@@ -136,21 +136,21 @@ fn overwritten(line: &[u8]) -> Option<Overwritten<'_>> {
     Some((table, rows, column, value))
 }
 
-/// A number or NULL as it is, anything else as a text of these bytes.
+/// Returns the value as SQL: a number or NULL as it is, anything else as a text of these bytes.
 fn literal(value: &[u8]) -> String {
     let text = std::str::from_utf8(value).unwrap_or_default().trim();
     if text == "NULL" || text.parse::<i64>().is_ok() {
-        // The least number cannot be written as one: its digits alone are too many.
+        // SQLite reads the digits before it applies the sign, and these are too large for 64 bits.
         return if text == "-9223372036854775808" { "(-9223372036854775807 - 1)".to_owned() } else { text.to_owned() };
     }
     let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("CAST(X'{hex}' AS TEXT)")
 }
 
-/// Everything that the store reads.
+/// What the store reads.
 #[derive(Default)]
 struct Read {
-    /// What is read of the sound campaign, in words.
+    /// What is read of the sound campaign, as text.
     sound: Vec<String>,
     damaged: Option<TickReading>,
     errors: Vec<String>,
@@ -179,7 +179,7 @@ impl Read {
         read.sound(Ok(promises.remove(&SOUND)));
         let mut holds = store.holds().await.unwrap_or_else(|error| panic!("no hold can be read: {}", in_full(&error)));
         read.sound(Ok(holds.by_campaign.remove(&SOUND)));
-        // Whoever asked for a hold keeps it, whatever is wrong with its row.
+        // A hold has to stay in force, even when its row is damaged.
         assert!(holds.all.is_some(), "the hold on all campaigns is gone");
         assert!(holds.by_campaign.contains_key(&DAMAGED), "a campaign's hold is gone");
         let journal = |campaign| JournalQuery { campaign: Some(campaign), ..JournalQuery::default() };
@@ -203,7 +203,8 @@ impl Read {
     }
 }
 
-/// The one URL of the damaged campaign, as it was overwritten: SQLite takes many a text for a number.
+/// The only URL of the damaged campaign, as it was overwritten. SQLite converts many texts into numbers, so SQLite
+/// itself is asked for the values.
 #[derive(QueryableByName)]
 struct Urls {
     #[diesel(sql_type = BigInt)]
@@ -228,7 +229,7 @@ impl Urls {
     }
 }
 
-/// Whatever the row's own columns say, they make a policy that makes sense, or none.
+/// Any values of the row's columns give a valid policy, or an error.
 fn check_policy(reading: &TickReading, mode: Option<Vec<u8>>) {
     let defaults = PolicyNumbers::default();
     let observes = mode.as_ref().is_some_and(|mode| mode == b"observe");
@@ -237,12 +238,12 @@ fn check_policy(reading: &TickReading, mode: Option<Vec<u8>>) {
         Ok(policy) => {
             assert!(policy.activate_clicks > policy.pause_clicks && policy.activate_clicks > Clicks(0));
             assert!((0..=24 * 3600).contains(&policy.cooldown.num_seconds()), "{}", policy.cooldown);
-            assert!(mode.is_none_or(|mode| mode == b"act" || mode == b"observe"), "an unknown mode makes no policy");
+            assert!(mode.is_none_or(|mode| mode == b"act" || mode == b"observe"), "an unknown mode gives no policy");
             assert_eq!(policy.mode == Mode::Observe, observes);
         }
         Err(error) => {
             let shown = in_full(&error);
-            assert!(shown.starts_with("campaign 1: "), "it does not say where it stands: {shown}");
+            assert!(shown.starts_with("campaign 1: "), "the error does not name the campaign: {shown}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! A real control server on a socket of its own, in a thread of its own: its orders are answered as a supervisor without a
-//! campaign would.
+//! A real control server in a thread, on a socket in a new folder. Its orders are answered like those of a supervisor
+//! without campaigns.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -26,28 +26,28 @@ use traffic_generator::domain::status::Hold;
 
 use super::peers::runtime;
 
-/// Far longer than any answer takes.
+/// A time-out that is far longer than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Whoever writes to a connection that the other side has closed gets an error, as in any program of Rust, and not the
-/// signal by which libFuzzer's would end. To be called within a runtime.
+/// Makes writes to a connection that the peer has closed return an error, as in any Rust program. Under libFuzzer the
+/// signal would end the process. Call it within a runtime.
 pub(crate) fn outlive_closed_pipes() {
-    // Once listened for, it stays so.
+    // Registering the signal once is enough for the whole process.
     drop(signal(SignalKind::pipe()).expect("a signal"));
 }
 
-/// No head of an answer is longer.
+/// The longest head of an answer.
 const LONGEST_HEAD: usize = 1024;
 
-/// So many orders have come through to somebody who carries them out.
+/// The number of orders that reached the code that carries them out.
 static ORDERS: AtomicUsize = AtomicUsize::new(0);
 
-/// The server that all inputs of this process meet.
+/// The one server for all inputs of this process.
 pub(crate) struct Served {
     folder: TempDir,
-    /// What the server says of itself.
+    /// The OpenAPI document that the server serves.
     openapi: OnceLock<Value>,
-    /// One input at a time: whatever goes wrong is its own.
+    /// The lock for one input at a time, so that a failure belongs to that input.
     turn: Mutex<()>,
 }
 
@@ -72,7 +72,7 @@ impl Served {
         self.folder.path().join("socket")
     }
 
-    /// How many orders have come through so far.
+    /// Returns the number of orders so far.
     pub(crate) fn orders(&self) -> usize {
         ORDERS.load(Ordering::SeqCst)
     }
@@ -85,11 +85,11 @@ impl Served {
         done
     }
 
-    /// Sends these bytes and reads what is answered, as a client that then has nothing more to say, or reads on.
+    /// Sends these bytes and returns the answer. With `says_more` the client keeps its half of the connection open.
     pub(crate) fn answer(&self, bytes: &[u8], says_more: bool) -> Vec<u8> {
         let mut stream = UnixStream::connect(self.socket()).expect("it listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-        // It may close the connection before it has read everything.
+        // The server may close the connection before it has read everything.
         let _ = stream.write_all(bytes);
         if !says_more {
             let _ = stream.shutdown(std::net::Shutdown::Write);
@@ -100,7 +100,7 @@ impl Served {
             let seen = answer.len();
             match stream.read(&mut piece) {
                 Ok(0) => return answer,
-                Ok(length) => answer.extend_from_slice(piece.get(..length).expect("so much was read")),
+                Ok(length) => answer.extend_from_slice(piece.get(..length).expect("as many bytes as were read")),
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return answer,
                 // libFuzzer's timer.
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
@@ -112,7 +112,7 @@ impl Served {
         }
     }
 
-    /// The statuses that are documented for a request.
+    /// Returns the statuses that are documented for a request.
     pub(crate) fn documented(&self, method: &str, path: &str) -> Option<Vec<u16>> {
         let openapi = self.openapi.get_or_init(|| {
             let answer =
@@ -133,8 +133,8 @@ impl Served {
     }
 }
 
-/// Events never end, and they may be the answer to a later request of several: only what came with the last piece is
-/// looked at, for a connection's answers can be many.
+/// Whether the latest piece begins a stream of events, which never ends. A connection can have many answers, and events
+/// may answer a later request, so only the latest piece is searched.
 fn is_stream(latest: &[u8]) -> bool {
     const KIND: &[u8] = b"content-type: text/event-stream\r\n";
     latest.windows(KIND.len()).any(|bytes| bytes == KIND)
@@ -144,21 +144,22 @@ async fn serve(path: PathBuf, opened: std::sync::mpsc::Sender<()>) {
     outlive_closed_pipes();
     let (socket, _file) = Socket::open(&path, 0o600).await.expect("a socket");
     let (orders, heard) = mpsc::channel(8);
-    let (operations, asked) = mpsc::channel(8);
-    let shared = Shared { board: Board::new(Utc::now()), clock: Clock::system(), orders, operations };
+    let (admin_orders, waiting_admin_orders) = mpsc::channel(8);
+    let shared = Shared { board: Board::new(Utc::now()), clock: Clock::system(), orders, admin_orders };
     tokio::spawn(answer_orders(heard));
-    tokio::spawn(answer_operations(asked));
-    opened.send(()).expect("somebody waits");
+    tokio::spawn(answer_admin_orders(waiting_admin_orders));
+    opened.send(()).expect("the caller waits");
     socket.serve(shared, std::future::pending()).await;
 }
 
-/// What is wrong with a question that should not have come through.
+/// The defect of an order that the server should have refused.
 type Problem = Option<&'static str>;
 
-/// What arrives in spite of its bounds is a failure, which no request may be answered with.
+/// Answers an order. An order with a defect that the server should have refused is answered as failed, which the checks
+/// count as wrong.
 fn answer<Q, A>(ask: Ask<Q, A>, problem: fn(&Q) -> Problem, answer: impl FnOnce(Q) -> Result<A, Refusal>) {
     let answer = match problem(&ask.question) {
-        Some(problem) => Err(Refusal::Failed(format!("it should not have come through: {problem}"))),
+        Some(problem) => Err(Refusal::Failed(format!("the server should have refused this order: {problem}"))),
         None => answer(ask.question),
     };
     let _ = ask.reply.send(answer);
@@ -168,7 +169,7 @@ fn accept<Q, A>(ask: Ask<Q, A>, accepted: A) {
     answer(ask, |_| None, |_| Ok(accepted));
 }
 
-const NOBODY: Refusal = Refusal::UnknownCampaign(CampaignId(7));
+const UNKNOWN: Refusal = Refusal::UnknownCampaign(CampaignId(7));
 
 async fn answer_orders(mut orders: Receiver<Order>) {
     while let Some(order) = orders.recv().await {
@@ -179,9 +180,9 @@ async fn answer_orders(mut orders: Receiver<Order>) {
                 answer(ask, |new| bad_patch(new, true), |_| Err(Refusal::Taken("another campaign has it".to_owned())));
             }
             Order::Campaigns(CampaignOrder::Change(ask)) => {
-                answer(ask, |change| bad_patch(&change.patch, false), |_| Err(NOBODY));
+                answer(ask, |change| bad_patch(&change.patch, false), |_| Err(UNKNOWN));
             }
-            Order::Urls(UrlOrder::Add(ask)) => answer(ask, |add| bad_url(&add.patch), |_| Err(NOBODY)),
+            Order::Urls(UrlOrder::Add(ask)) => answer(ask, |add| bad_url(&add.patch), |_| Err(UNKNOWN)),
             Order::Urls(UrlOrder::Change(ask)) => {
                 answer(ask, |change| bad_url(&change.patch), |change| Err(Refusal::UnknownUrl(change.url)));
             }
@@ -194,7 +195,7 @@ async fn answer_orders(mut orders: Receiver<Order>) {
             }
             Order::ProcessAll(ask) => accept(ask, Vec::new()),
             Order::ReleaseAll(ask) => accept(ask, Released::default()),
-            Order::Hold(ask) => answer(ask, |set| bad_hold(&set.hold), |_| Err(NOBODY)),
+            Order::Hold(ask) => answer(ask, |set| bad_hold(&set.hold), |_| Err(UNKNOWN)),
             Order::HoldAll(ask) => {
                 let (not_paused, warnings) = (Vec::new(), Vec::new());
                 answer(ask, bad_hold, |hold| {
@@ -213,15 +214,15 @@ async fn answer_orders(mut orders: Receiver<Order>) {
             | Order::Campaigns(CampaignOrder::Show(_) | CampaignOrder::Remove(_))
             | Order::Urls(UrlOrder::List(_))
             | Order::Process(_)
-            | Order::Release(_) => order.refuse(NOBODY),
+            | Order::Release(_) => order.refuse(UNKNOWN),
         }
     }
 }
 
-async fn answer_operations(mut operations: Receiver<AdminOrder>) {
-    while let Some(operation) = operations.recv().await {
+async fn answer_admin_orders(mut admin_orders: Receiver<AdminOrder>) {
+    while let Some(order) = admin_orders.recv().await {
         ORDERS.fetch_add(1, Ordering::SeqCst);
-        match operation {
+        match order {
             AdminOrder::Reload(ask) => accept(ask, Reloaded::default()),
             AdminOrder::SetLogFilter(ask) => answer(
                 ask,
@@ -256,8 +257,8 @@ fn bad_url(patch: &UrlPatch) -> Problem {
         .or((is_negative(patch.click_limit) || is_negative(patch.clicks)).then_some("a count"))
 }
 
-/// Whose it is, the operating system says; it ends within a century.
+/// Returns the defect of a hold. The server itself sets the operator, and a hold ends within a century.
 fn bad_hold(hold: &Hold) -> Problem {
     let is_endless = hold.until.is_some_and(|until| until < hold.since || until - hold.since > TimeDelta::days(36_526));
-    is_endless.then_some("an end").or(hold.by.is_none().then_some("nobody's"))
+    is_endless.then_some("an end").or(hold.by.is_none().then_some("no operator"))
 }

@@ -1,4 +1,4 @@
-//! The text of an amount of money or of an end time, in every place where TrafficStars could send it.
+//! The text of an amount or an end time, in every field in which TrafficStars may send one.
 
 use chrono::{Datelike, NaiveDate, Timelike};
 use serde_json::{Value, json};
@@ -9,13 +9,13 @@ use traffic_generator::trafficstar::wire;
 
 use super::expected::{assert_fit_to_show, is_amount, micros_of_text, parts_of_end_time};
 
-/// An amount is exact to six decimals or refused; an end time is the one that was written, in UTC, or unreadable.
+/// An amount is exact to six decimals, or refused. An end time is the written one in UTC, or unreadable.
 pub fn check(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let money = text.parse::<Money>();
     assert_eq!(money.as_ref().ok().map(|money| money.micros()), micros_of_text(text), "{text:?}");
     if let Ok(money) = money {
-        assert_eq!(money.to_string().parse(), Ok(money), "it is read as it is shown");
+        assert_eq!(money.to_string().parse(), Ok(money), "the displayed amount is read as the same amount");
     }
     check_spent(&Value::from(text));
     if let Ok(value) = serde_json::from_str(text) {
@@ -27,7 +27,7 @@ pub fn check(bytes: &[u8]) {
 
 fn spent(value: &Value) -> SpendReading {
     let answer = json!({"id": 1, "active": true, "status": "enabled", "spent_today": value});
-    wire::campaign(&answer).expect("a spend that cannot be read costs the status nothing").spent_today
+    wire::campaign(&answer).expect("a spend that cannot be read leaves the status readable").spent_today
 }
 
 fn check_spent(value: &Value) {
@@ -35,11 +35,11 @@ fn check_spent(value: &Value) {
         SpendReading::Value(money) => assert!(is_amount(value, money.micros()), "{value} was read as {money}"),
         SpendReading::Failed(failure) => assert_fit_to_show(&failure.to_string()),
         SpendReading::NoValue => assert!(value.is_null(), "{value} is no value"),
-        SpendReading::NoSource => panic!("{value} is no source"),
+        SpendReading::NoSource => panic!("{value} has no source"),
     }
 }
 
-/// A plain number of up to fifteen digits is read to the letter.
+/// A plain number of up to fifteen digits is read exactly.
 fn check_digits(text: &str, value: &Value) {
     let text = text.trim();
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
@@ -55,7 +55,7 @@ fn check_digits(text: &str, value: &Value) {
 
 fn check_end_time(text: &str) {
     let answer = json!({"id": 1, "active": true, "status": "enabled", "schedule_end_time": text});
-    let end_time = wire::campaign(&answer).expect("an end time that cannot be read is a fact of its own").end_time;
+    let end_time = wire::campaign(&answer).expect("the other fields stay readable").end_time;
     let parts = parts_of_end_time(text);
     let is_moment = parts.is_some_and(|[year, month, day, hour, minute, second]| {
         let day = i32::try_from(year).ok().and_then(|year| NaiveDate::from_ymd_opt(year, month, day));

@@ -1,5 +1,5 @@
-//! Every input of `corpus` through its target, as it is, cut off, and damaged in ways that do not change from run to run.
-//! What libFuzzer finds is kept there, so that it is never met again.
+//! Puts every input of `corpus` through its target: as it is, cut off, and damaged in ways that are the same in each
+//! run. Inputs that libFuzzer found to break a rule are kept there, so that the rule stays kept.
 
 #![allow(
     clippy::expect_used,
@@ -17,12 +17,12 @@ use std::time::{Duration, Instant};
 
 use hostile::{answers, clients, config, connections, exchanges, requests, rows, values};
 
-/// No input is so much work.
+/// The longest time for one input.
 const LONGEST: Duration = Duration::from_secs(5);
 
 type Target = (&'static str, fn(&[u8]), usize);
 
-/// Each target, and how many damaged inputs are made of each of its corpus's: some targets take a millisecond for one.
+/// Each target, and how many damaged forms of each input it gets. Some targets need a millisecond for one.
 const TARGETS: [Target; 8] = [
     ("answers", answers::check, 400),
     ("clients", clients::check, 4),
@@ -45,13 +45,14 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The inputs of a target, by name.
+/// Returns the inputs of a target, by name.
 fn corpus(target: &str) -> BTreeMap<String, Vec<u8>> {
     let folder = folder("corpus").join(target);
     names(&folder).into_iter().map(|name| (name.clone(), fs::read(folder.join(name)).unwrap())).collect()
 }
 
-/// The same bytes cut off or damaged, the `number`th of `count` ways: half of them are cut, at places spread over all.
+/// Returns the bytes cut off or damaged in the `number`th of `count` ways. Half of the ways cut, at places spread over
+/// all bytes.
 fn damaged(bytes: &[u8], number: usize, count: usize) -> Vec<u8> {
     const INSERTED: [&[u8]; 12] =
         [b"\0", b"\xff", b"\"", b"{", b"}", b"-", b"9", b"9223372036854775808", b"1e999", b"\n", b"\r\n\r\n", b" "];
@@ -67,28 +68,28 @@ fn damaged(bytes: &[u8], number: usize, count: usize) -> Vec<u8> {
     bytes
 }
 
-/// One broken rule is named with the bytes that broke it.
-fn meet((name, check, _): Target, input: &str, bytes: &[u8]) {
+/// Puts one input through a target. A broken rule is reported with the bytes that broke it.
+fn run((name, check, _): Target, input: &str, bytes: &[u8]) {
     let start = Instant::now();
-    let met = catch_unwind(AssertUnwindSafe(|| check(bytes)));
-    assert!(met.is_ok(), "{name}: a rule is broken by {input}: {:?}", String::from_utf8_lossy(bytes));
+    let done = catch_unwind(AssertUnwindSafe(|| check(bytes)));
+    assert!(done.is_ok(), "{name}: a rule is broken by {input}: {:?}", String::from_utf8_lossy(bytes));
     assert!(start.elapsed() < LONGEST, "{name}: {input} took {:?}: {bytes:?}", start.elapsed());
 }
 
-fn meet_all(name: &str) {
+fn run_corpus(name: &str) {
     let target = TARGETS.into_iter().find(|(known, ..)| *known == name).expect("a target");
     let corpus = corpus(name);
     assert!(!corpus.is_empty(), "{name} has no corpus");
     for (input, bytes) in &corpus {
-        meet(target, input, bytes);
-        // Every way for a short one, and no more than a long one has bytes.
+        run(target, input, bytes);
+        // A short input gets fewer damaged forms: twice as many as it has bytes.
         let count = target.2.min(bytes.len() * 2);
-        (0..count).for_each(|number| meet(target, &format!("{input}, damaged"), &damaged(bytes, number, count)));
+        (0..count).for_each(|number| run(target, &format!("{input}, damaged"), &damaged(bytes, number, count)));
     }
 }
 
 #[test]
-fn every_target_is_here_has_a_binary_and_a_corpus_and_there_is_no_other() {
+fn every_target_has_a_binary_and_a_corpus_and_there_are_no_others() {
     let known: Vec<String> = TARGETS.iter().map(|(name, ..)| (*name).to_owned()).collect();
     let binaries: Vec<String> =
         names(&folder("fuzz_targets")).iter().map(|file| file.strip_suffix(".rs").unwrap().to_owned()).collect();
@@ -97,41 +98,41 @@ fn every_target_is_here_has_a_binary_and_a_corpus_and_there_is_no_other() {
 }
 
 #[test]
-fn nothing_that_trafficstars_answers_makes_anything_up() {
-    meet_all("answers");
+fn all_that_is_read_from_an_answer_is_in_it() {
+    run_corpus("answers");
 }
 
 #[test]
 fn amounts_and_end_times_are_exact_or_refused() {
-    meet_all("values");
+    run_corpus("values");
 }
 
 #[test]
-fn whatever_trafficstars_server_sends_a_question_ends_and_no_secret_is_shown() {
-    meet_all("exchanges");
+fn every_exchange_with_trafficstars_ends_and_shows_no_secret() {
+    run_corpus("exchanges");
 }
 
 #[test]
-fn a_config_file_is_within_its_bounds_or_each_problem_is_named() {
-    meet_all("config");
+fn config_values_are_within_their_bounds_or_each_problem_is_named() {
+    run_corpus("config");
 }
 
 #[test]
-fn one_campaigns_rows_spoil_no_others() {
-    meet_all("rows");
+fn damaged_rows_of_one_campaign_change_no_other_campaign() {
+    run_corpus("rows");
 }
 
 #[test]
-fn whatever_is_asked_of_the_control_api_a_documented_answer_comes() {
-    meet_all("requests");
+fn every_request_to_the_control_api_gets_a_documented_answer() {
+    run_corpus("requests");
 }
 
 #[test]
-fn whatever_a_client_sends_the_next_one_is_served() {
-    meet_all("connections");
+fn after_any_bytes_of_a_client_the_next_client_gets_an_answer() {
+    run_corpus("connections");
 }
 
 #[test]
-fn whatever_answers_on_the_socket_a_command_ends() {
-    meet_all("clients");
+fn a_command_ends_with_any_answer_on_the_socket() {
+    run_corpus("clients");
 }

@@ -1,4 +1,4 @@
-//! What is done to the world between two kills, and a record of it.
+//! The disturbances between two kills, and a record of them.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// One of `0..limit`.
+    /// Returns a number of `0..limit`.
     fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
     }
@@ -36,7 +36,7 @@ impl Random {
     }
 }
 
-/// So many clicks remained from then on.
+/// The remaining clicks of a campaign, from this time on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ClicksSet {
     pub(super) id: i64,
@@ -44,7 +44,7 @@ pub(super) struct ClicksSet {
     pub(super) clicks: i64,
 }
 
-/// A time in which no journal entry could be stored, and the newest one that there was.
+/// A period in which no journal entry could be stored, with the id of the newest entry before it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Barrier {
     pub(super) from: DateTime<Utc>,
@@ -64,33 +64,39 @@ impl Chaos {
         Self { random, ids, clicks: Vec::new(), barriers: Vec::new() }
     }
 
-    /// Kills the guard again and again for so long, and answers how often. In the end it does not run.
-    pub(super) fn rage(&mut self, world: &mut World, lasting: Duration) -> usize {
+    /// Kills the guard again and again for the time `lasting`, and returns the number of kills. The guard does not run
+    /// afterwards.
+    pub(super) fn kill_repeatedly(&mut self, world: &mut World, lasting: Duration) -> usize {
         let end = Instant::now() + lasting;
         let mut kills = 0;
         while Instant::now() < end {
-            self.one_life(world, end);
+            self.run_and_kill_once(world, end);
             kills += 1;
         }
         kills
     }
 
-    /// One in four is killed while it starts; the others some time after they have begun to guard.
-    fn one_life(&mut self, world: &mut World, end: Instant) {
+    /// Starts the guard and kills it. One in four is killed while it starts; the others some time after they began to
+    /// guard.
+    fn run_and_kill_once(&mut self, world: &mut World, end: Instant) {
         world.guard.kill();
         world.guard.start();
-        let dies_young = self.random.below(4) == 0;
-        while !dies_young && world.guard.try_state().is_err() && !world.guard.has_ended() && Instant::now() < end {
+        let is_killed_at_start = self.random.below(4) == 0;
+        while !is_killed_at_start
+            && world.guard.try_state().is_err()
+            && !world.guard.has_ended()
+            && Instant::now() < end
+        {
             self.disturb(world);
         }
-        let death = Instant::now() + self.random.millis(if dies_young { 400 } else { 1_200 });
+        let death = Instant::now() + self.random.millis(if is_killed_at_start { 400 } else { 1_200 });
         while Instant::now() < death {
             self.disturb(world);
         }
         world.guard.kill();
     }
 
-    /// Some milliseconds, in which something may happen.
+    /// Makes a random disturbance, or none, and waits for some milliseconds.
     fn disturb(&mut self, world: &mut World) {
         let id = self.random.one_of(&self.ids);
         match self.random.below(12) {
@@ -107,7 +113,7 @@ impl Chaos {
                 let times = 1 + usize::try_from(self.random.below(2)).unwrap();
                 world.sandbox.inject(Fault::always(kind).on(operation).times(times));
             }
-            7 if self.random.below(2) == 0 => self.hold_back(world),
+            7 if self.random.below(2) == 0 => self.block_writes(world),
             _ => {}
         }
         std::thread::sleep(self.random.millis(40));
@@ -139,8 +145,8 @@ impl Chaos {
         world.database.set_remaining_clicks(id, clicks);
     }
 
-    /// Somebody else writes for a while: what is sent meanwhile must have been stored before.
-    fn hold_back(&mut self, world: &mut World) {
+    /// Keeps the guard from writing for a while. Every request that it sends meanwhile must have been stored before.
+    fn block_writes(&mut self, world: &mut World) {
         let lasting = self.random.millis(700);
         let newest_entry = world.database.lock();
         let from = Utc::now();

@@ -1,4 +1,4 @@
-//! Reads that fail: nothing is started or stopped on doubt, and what the facts allow is done all the same.
+//! Reads that fail. In doubt the guard neither starts nor stops a campaign. It still does what the known facts allow.
 
 use sandbox::{Amount, CampaignSpec, Fault, Interference, Operation, Options, Sandbox};
 
@@ -7,15 +7,16 @@ use crate::helper::{ACTIVATION, PAUSE, World};
 
 const ID: i64 = 995_001;
 
-/// A world with so many campaigns that run and are kept running.
+/// Starts a world with this number of campaigns that run and are kept running.
 fn guarding(campaigns: i64) -> World {
     let mut world = World::configured(config());
     world.add_many_guarded(ID..ID + campaigns);
     world
 }
 
-/// Somebody stops a campaign while these reads fail.
-fn stopped_unseen(world: &mut World, reads: &[Operation], failure: &Failure) {
+/// Lets these reads fail, and lets somebody else stop a campaign meanwhile. Checks that the guard acts only when it can
+/// read the campaign again.
+fn check_stop_during_failing_reads(world: &mut World, reads: &[Operation], failure: &Failure) {
     let Failure { name, kind, words, .. } = failure;
     let before = world.writes(ID);
     let faults: Vec<_> = reads.iter().map(|read| world.sandbox.inject(Fault::always(kind.clone()).on(*read))).collect();
@@ -37,16 +38,19 @@ fn stopped_unseen(world: &mut World, reads: &[Operation], failure: &Failure) {
 }
 
 #[test]
-fn while_a_campaign_cannot_be_read_nothing_is_done_with_it() {
-    try_each(|| guarding(1), |world, _, failure| stopped_unseen(world, &[Operation::Campaign], failure));
+fn while_a_campaign_cannot_be_read_the_guard_does_not_touch_it() {
+    try_each(
+        || guarding(1),
+        |world, _, failure| check_stop_during_failing_reads(world, &[Operation::Campaign], failure),
+    );
 }
 
 #[test]
-fn while_the_list_cannot_be_read_nothing_is_done_with_its_campaigns() {
+fn while_the_list_cannot_be_read_the_guard_does_not_touch_its_campaigns() {
     try_each(
         || guarding(3),
         |world, _, failure| {
-            stopped_unseen(world, &[Operation::Campaign, Operation::Campaigns], failure);
+            check_stop_during_failing_reads(world, &[Operation::Campaign, Operation::Campaigns], failure);
             let sweeps = world.sandbox.count(Operation::Campaigns);
             assert!(sweeps > 0, "three campaigns on one page are read by one request");
         },
@@ -54,15 +58,15 @@ fn while_the_list_cannot_be_read_nothing_is_done_with_its_campaigns() {
 }
 
 #[test]
-fn while_the_report_cannot_be_read_pauses_arrive_and_nothing_is_run() {
-    let told_by_report = |spec: CampaignSpec| spec.spent(Amount::cents(123)).with_field("spent_today", None);
+fn while_the_report_cannot_be_read_pauses_are_sent_and_nothing_is_run() {
+    let spent_in_report_only = |spec: CampaignSpec| spec.spent(Amount::cents(123)).with_field("spent_today", None);
     try_each(
         || World::configured(config()),
         |world, number, Failure { name, kind, words, .. }| {
             let (to_pause, to_run) = (ID + 2 * number, ID + 2 * number + 1);
             let fault = world.sandbox.inject(Fault::always(kind.clone()).on(Operation::ReportByCampaign));
-            world.add(told_by_report(CampaignSpec::running(to_pause)), 1_000);
-            world.add(told_by_report(CampaignSpec::paused(to_run)), 20_000);
+            world.add(spent_in_report_only(CampaignSpec::running(to_pause)), 1_000);
+            world.add(spent_in_report_only(CampaignSpec::paused(to_run)), 20_000);
             world.wait_for_writes(to_pause, &PAUSE);
             world.wait_until(to_run, name, |campaign| campaign.text("/last_error").contains(words));
             world.let_ticks_pass(1);
@@ -77,7 +81,7 @@ fn while_the_report_cannot_be_read_pauses_arrive_and_nothing_is_run() {
 }
 
 #[test]
-fn an_operators_pause_arrives_though_nothing_can_be_read() {
+fn an_operators_pause_is_sent_even_if_nothing_can_be_read() {
     let mut world = guarding(2);
     world.let_reads_fail();
     world.sandbox.inject(Fault::status(503).on(Operation::ReportByCampaign));
@@ -91,10 +95,10 @@ fn an_operators_pause_arrives_though_nothing_can_be_read() {
 }
 
 #[test]
-fn while_trafficstars_is_away_nothing_is_promised_otherwise_and_all_goes_on_when_it_is_back() {
+fn an_outage_of_trafficstars_changes_no_promise_and_guarding_continues_after_it() {
     let mut world = guarding(1);
     let port = world.sandbox.base_url().rsplit(':').next().unwrap().parse().unwrap();
-    // What stands in for it listens elsewhere, where nobody looks.
+    // The sandbox that replaces it listens on another port, which the guard does not know.
     let elsewhere = Sandbox::start_in_thread(Options::default()).unwrap();
     drop(std::mem::replace(&mut world.sandbox, elsewhere));
     world.wait_until(ID, "no connection", |campaign| {
@@ -102,7 +106,7 @@ fn while_trafficstars_is_away_nothing_is_promised_otherwise_and_all_goes_on_when
     });
     assert_eq!(world.campaign(ID).state(), "active-guarded");
 
-    // It has forgotten the token, too, and somebody has stopped the campaign.
+    // The new sandbox does not know the token, and the campaign is stopped there.
     let back = Sandbox::start_in_thread(Options { port, requests_per_minute: 1_000_000, ..Options::default() });
     world.sandbox = back.unwrap();
     world.sandbox.add_campaign(CampaignSpec::paused(ID));

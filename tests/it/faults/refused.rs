@@ -1,4 +1,5 @@
-//! One id among many that TrafficStars refuses, and with it the whole request: the others fare as if it were not there.
+//! TrafficStars refuses a whole request because of one id in it. The other campaigns are changed as if that id were not
+//! there.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -9,19 +10,19 @@ use crate::helper::{World, assert_says, in_parallel};
 
 const IDS: [i64; 6] = [1001, 1002, 1003, 1004, 1005, 1006];
 const REFUSED: i64 = 1004;
-/// Long enough for all that follows from one refusal, on a machine with much to do.
+/// Long enough for all requests that follow one refusal, on a busy machine.
 const TICK: &str = "6s";
-/// Neither enough clicks to run nor so few that it is paused.
+/// Too few clicks to activate a campaign, and too many to pause it.
 const BETWEEN: i64 = 9_000;
-/// Statuses that refuse a request as a whole.
+/// The statuses that refuse a whole request.
 const REFUSALS: [u16; 5] = [422, 403, 409, 400, 500];
 
 fn others() -> impl Iterator<Item = i64> {
     IDS.into_iter().filter(|id| *id != REFUSED)
 }
 
-/// A world whose six campaigns run and are used up at one moment: the next tick decides on all of them. Every request of a
-/// pause or of an end time that names 1004 is refused.
+/// Starts a world whose six campaigns run, and uses up their clicks at one moment, so that the next tick pauses all of
+/// them. Every pause and every end time that names 1004 is refused.
 fn world(code: u16) -> World {
     let mut world = World::configured(config().generator("tick", TICK));
     let kind = FaultKind::Status { code, body: format!(r#"{{"detail": "not this one", "status": {code}}}"#) };
@@ -36,8 +37,8 @@ fn world(code: u16) -> World {
     world
 }
 
-/// Waits until the action of each of the others is confirmed, and answers with the requests to that end. All of them came
-/// within one tick.
+/// Waits until the action of each other campaign is confirmed, and returns the pauses that were sent for that. All of
+/// them came within one tick.
 fn all_others_are_done(world: &mut World) -> Vec<RequestRecord> {
     for id in others() {
         world.wait_for_step(id, "confirmed");
@@ -51,7 +52,7 @@ fn all_others_are_done(world: &mut World) -> Vec<RequestRecord> {
     sent.into_iter().filter(|one| one.received_at <= last).collect()
 }
 
-/// Waits until the journal says what became of 1004 first.
+/// Waits for the first failure of 1004 in the journal, and returns its error.
 fn refusal(world: &mut World) -> String {
     world.wait_for("the refusal", |world| {
         let entries = world.database.journal(REFUSED);
@@ -60,7 +61,7 @@ fn refusal(world: &mut World) -> String {
     })
 }
 
-/// What is said of such a refusal.
+/// Returns the guard's words for a refusal with this status.
 fn words(code: u16) -> String {
     match code {
         500 => "(500)".to_owned(),
@@ -77,7 +78,10 @@ fn a_pause_that_is_refused_for_one_id_pauses_the_others_within_the_same_tick() {
         let named: Vec<usize> = sent.iter().map(|one| one.campaign_ids.len()).collect();
         let spoils = |one: &&RequestRecord| one.campaign_ids.len() > 1 && one.campaign_ids.contains(&REFUSED);
         spoiled.fetch_add(sent.iter().filter(spoils).count(), Relaxed);
-        assert!(sent.len() <= 10, "{code}: halves, a single one, its neighbours, and the other way: {named:?}");
+        assert!(
+            sent.len() <= 10,
+            "{code}: the halves, the single id, its neighbours, and the other endpoint: {named:?}"
+        );
 
         assert_says(&refusal(&mut world), &[&words(code)]);
         for id in others() {
@@ -85,12 +89,12 @@ fn a_pause_that_is_refused_for_one_id_pauses_the_others_within_the_same_tick() {
             assert!(!world.sandbox.is_running(id));
         }
         assert!(world.sandbox.is_running(REFUSED));
-        // One id says nothing of the way.
+        // A refusal of one id does not count against the endpoint: it is still in use.
         assert_says(&world.guard.state()["trafficstar"]["endpoints"].to_string(), &["PUT /v2/campaigns/pause"]);
 
         world.sandbox.clear_faults();
         world.wait_for_step(REFUSED, "confirmed");
         assert!(!world.sandbox.is_running(REFUSED));
     });
-    assert!(spoiled.into_inner() > 0, "it was asked for by itself each time");
+    assert!(spoiled.into_inner() > 0, "1004 never shared a request with another campaign");
 }

@@ -1,4 +1,4 @@
-//! The token: refused, renewed, and not to be had.
+//! The access token: TrafficStars refuses it, renews it, or does not issue one.
 
 use sandbox::{CampaignSpec, Fault, FaultKind, Operation, Options};
 
@@ -8,7 +8,7 @@ use crate::helper::{ACTIVATION, Outcome, World, Write, assert_says, in_parallel}
 const ID: i64 = 995_001;
 
 #[test]
-fn a_change_that_is_refused_with_401_is_sent_once_more_with_a_new_token() {
+fn a_change_that_is_refused_with_401_is_sent_again_with_a_new_token() {
     let activated = "activate by tick: confirmed, idle → active-guarded";
     let paused = "pause by tick: confirmed, idle → cooling-down";
     let run_again = [Write::EndAtDayEnd, Write::Run, Write::Run];
@@ -19,7 +19,7 @@ fn a_change_that_is_refused_with_401_is_sent_once_more_with_a_new_token() {
         (Operation::Edit, CampaignSpec::paused(ID), 20_000, Outcome::new("active-guarded", &ACTIVATION, &[activated])),
     ];
     in_parallel(table, |(operation, spec, clicks, expected)| {
-        // Long enough a tick for the token to come in time on a busy machine.
+        // The tick is long enough for the token to come in time on a busy machine.
         let mut world = World::configured(config().generator("tick", "3s"));
         world.sandbox.inject(Fault::status(401).on(operation).times(1));
         world.add(spec, clicks);
@@ -29,7 +29,7 @@ fn a_change_that_is_refused_with_401_is_sent_once_more_with_a_new_token() {
 }
 
 #[test]
-fn while_no_token_can_be_had_nothing_is_sent_and_all_goes_on_with_the_first_one() {
+fn without_a_token_the_guard_sends_only_token_requests_and_it_continues_with_the_next_token() {
     try_each(
         || {
             let mut world = World::configured(config());
@@ -56,13 +56,13 @@ fn while_no_token_can_be_had_nothing_is_sent_and_all_goes_on_with_the_first_one(
 }
 
 #[test]
-fn a_provider_in_trouble_and_a_wall_are_no_bad_key_and_cost_few_requests() {
+fn a_failing_identity_provider_or_firewall_is_not_taken_for_a_bad_key_and_gets_few_requests() {
     let cases = [
         (FaultKind::IdentityProviderDown, "rejects the request (400) (request id request-"),
         (FaultKind::Wall, "rejects the request (403), and does not say that the API key is bad"),
     ];
     in_parallel(cases, |(kind, words)| {
-        // A failure rests for a tick, and for a third of it before a pause.
+        // After a failure the guard waits for a tick, or for a third of a tick if a pause is due.
         let mut world = World::prepared(config().generator("tick", "2s"), Options::default(), |sandbox, _| {
             sandbox.inject(Fault::always(kind).on(Operation::Token));
         });

@@ -1,4 +1,4 @@
-//! 429: everything waits until its time has come, and pauses go first then.
+//! Answers with 429: all requests wait until the time that the answer names, and pauses are sent first then.
 
 use std::time::Duration;
 
@@ -9,11 +9,12 @@ use super::config;
 use crate::helper::{Outcome, World, Write, in_parallel};
 
 const ID: i64 = 995_001;
-/// So many are guarded, each on another page of the list: each is read by itself, all at once.
+/// The number of guarded campaigns. Each is on another page of the list, so that the guard reads each of them by
+/// itself, all at once.
 const GUARDED: usize = 16;
 const WAIT: Duration = Duration::from_secs(4);
 /// Longer than a request needs from the guard to the sandbox.
-const ON_THE_WAY: Duration = Duration::from_secs(1);
+const TRANSIT: Duration = Duration::from_secs(1);
 
 fn guarded() -> impl Iterator<Item = i64> + Clone {
     (ID..).step_by(15).take(GUARDED)
@@ -26,31 +27,32 @@ fn guarding_some_of_many() -> World {
     world
 }
 
-/// The next report, with which a tick ends, is answered with 429: it is the only request under way. Answers with it.
-fn too_many(world: &mut World, form: RetryAfter) -> RequestRecord {
+/// Lets the sandbox answer the next report with 429, and returns that request. A tick ends with the report, so it is
+/// the only request in flight.
+fn answer_the_next_report_with_429(world: &mut World, form: RetryAfter) -> RequestRecord {
     let refusal = Fault::always(FaultKind::TooManyRequests { wait: WAIT, form });
     world.sandbox.inject(refusal.on(Operation::ReportByCampaign).times(1));
-    world.wait_for("the guard to be told to wait", |world| {
-        let told = world.guard.state()["trafficstar"]["blocked_until"].clone();
-        if told.is_string() { Ok(()) } else { Err(format!("blocked_until is {told}")) }
+    world.wait_for("the guard to be blocked", |world| {
+        let blocked_until = world.guard.state()["trafficstar"]["blocked_until"].clone();
+        if blocked_until.is_string() { Ok(()) } else { Err(format!("blocked_until is {blocked_until}")) }
     });
     let requests = world.sandbox.requests();
     requests.into_iter().find(|request| request.status == Some(429)).unwrap()
 }
 
-/// The requests after it, but for those that were on their way when it was answered.
+/// Returns the requests after `refused`, without those that were in flight when it was answered.
 fn after(world: &World, refused: &RequestRecord) -> Vec<RequestRecord> {
     let mut requests = world.sandbox.requests_after(refused.sequence);
-    requests.retain(|request| request.received_at > refused.received_at + ON_THE_WAY);
+    requests.retain(|request| request.received_at > refused.received_at + TRANSIT);
     requests
 }
 
 #[test]
-fn nothing_is_sent_before_the_time_that_a_429_names_and_pauses_go_first_then() {
+fn after_a_429_nothing_is_sent_before_the_time_that_it_names_and_then_pauses_go_first() {
     in_parallel([RetryAfter::Seconds, RetryAfter::HttpDate], |form| {
         let mut world = guarding_some_of_many();
-        let refused = too_many(&mut world, form);
-        // The reads of the next ticks wait already when the pauses are ordered.
+        let refused = answer_the_next_report_with_429(&mut world, form);
+        // The reads of the next ticks already wait when the pauses are ordered.
         world.wait_for("reads that wait", |world| {
             let reading = world.guard.state()["trafficstar"]["reading"].clone();
             if reading["waiting"].as_u64() >= Some(4) { Ok(()) } else { Err(reading.to_string()) }
@@ -63,14 +65,14 @@ fn nothing_is_sent_before_the_time_that_a_429_names_and_pauses_go_first_then() {
         assert_eq!(after(&world, &refused), []);
         assert!(world.guard.log().contains("too many requests were sent (429)"));
         let half = GUARDED / 2;
-        let sent = world.wait_for("the first requests after the silence", |world| {
+        let sent = world.wait_for("the first requests after the block", |world| {
             let sent = after(world, &refused);
             if sent.len() >= half { Ok(sent) } else { Err(format!("{sent:?}")) }
         });
-        let silence = (sent[0].received_at - refused.received_at).to_std().unwrap();
-        assert!(silence >= WAIT, "{form:?}: {:?} came after {silence:?}", sent[0]);
-        assert!(silence < WAIT + Duration::from_secs(5), "{form:?}: {:?} came after {silence:?}", sent[0]);
-        // Many arrive within a millisecond, on connections of their own, and not quite in the order in which they left.
+        let blocked_for = (sent[0].received_at - refused.received_at).to_std().unwrap();
+        assert!(blocked_for >= WAIT, "{form:?}: {:?} came after {blocked_for:?}", sent[0]);
+        assert!(blocked_for < WAIT + Duration::from_secs(5), "{form:?}: {:?} came after {blocked_for:?}", sent[0]);
+        // Many requests arrive within a millisecond, on different connections, and not quite in the order of sending.
         let mut first_half = sent.iter().take(half);
         let pause = first_half.any(|request| request.operation == Operation::Pause);
         assert!(pause, "{form:?}: the pause goes before the reads that waited longer: {sent:?}");
@@ -82,9 +84,9 @@ fn nothing_is_sent_before_the_time_that_a_429_names_and_pauses_go_first_then() {
 }
 
 #[test]
-fn a_429_that_names_no_time_is_heeded_for_a_whole_minute() {
+fn a_429_that_names_no_time_blocks_requests_for_a_minute() {
     let mut world = guarding_some_of_many();
-    let refused = too_many(&mut world, RetryAfter::Missing);
+    let refused = answer_the_next_report_with_429(&mut world, RetryAfter::Missing);
     let waited = TimeDelta::seconds(3);
     world.wait_for("some ticks without a request", |world| {
         let now: DateTime<Utc> = world.guard.state()["captured_at"].as_str().unwrap().parse().unwrap();
@@ -93,25 +95,25 @@ fn a_429_that_names_no_time_is_heeded_for_a_whole_minute() {
     assert_eq!(after(&world, &refused), []);
     let blocked_until = world.guard.state()["trafficstar"]["blocked_until"].as_str().unwrap().to_owned();
     let blocked_until: DateTime<Utc> = blocked_until.parse().unwrap();
-    let silence = (blocked_until - refused.received_at).num_seconds();
-    assert!((58..=65).contains(&silence), "{silence} seconds of silence");
+    let blocked_for = (blocked_until - refused.received_at).num_seconds();
+    assert!((58..=65).contains(&blocked_for), "{blocked_for} seconds");
 }
 
 #[test]
-fn a_pause_that_was_one_too_many_goes_out_when_its_time_has_come() {
+fn a_pause_that_was_answered_with_429_is_sent_again_after_the_wait() {
     let mut world = World::configured(config());
     let wait = Duration::from_secs(2);
     let refusal = FaultKind::TooManyRequests { wait, form: RetryAfter::Seconds };
     world.sandbox.inject(Fault::always(refusal).on(Operation::Pause).times(1));
     world.add(CampaignSpec::running(ID), 1_000);
-    // It was never heard of, so that it is one attempt.
+    // TrafficStars did not process the refused pause, so both requests are one attempt in the journal.
     let paused = ["pause by tick: confirmed, idle → cooling-down"];
     world.expect(ID, &Outcome::new("cooling-down", &[Write::Pause, Write::Pause, Write::EndNow], &paused));
     let requests = world.sandbox.requests();
     let refused = requests.iter().find(|request| request.status == Some(429)).unwrap();
     let next = &after(&world, refused)[0];
-    let silence = (next.received_at - refused.received_at).to_std().unwrap();
-    assert!(silence >= wait, "{next:?} came after {silence:?}");
+    let blocked_for = (next.received_at - refused.received_at).to_std().unwrap();
+    assert!(blocked_for >= wait, "{next:?} came after {blocked_for:?}");
     let repeated = requests.iter().filter(|request| request.operation == Operation::Pause).nth(1).unwrap();
     assert!(repeated.received_at >= refused.received_at + wait, "{repeated:?}");
 }

@@ -1,4 +1,5 @@
-//! Changes that fail: what the answer leaves open is read back before anything is sent again.
+//! Changes that fail. If the answer does not say whether the change was made, the guard reads the campaign back before
+//! it sends anything again.
 
 use sandbox::{CampaignSpec, Fault, FaultKind, Interference, Operation, RequestRecord};
 
@@ -9,7 +10,7 @@ const TO_RUN: i64 = 995_001;
 const TO_PAUSE: i64 = 995_002;
 const WITHOUT_END_TIME: i64 = 995_003;
 
-/// It leaves time for all requests of an activation, on a machine with much to do.
+/// Long enough for all requests of an activation on a busy machine.
 const LONG_TICK: &str = "1s";
 
 const ACTIVATED: &str = "activate by tick: confirmed, idle → active-guarded";
@@ -18,7 +19,7 @@ const PAUSED: &str = "pause by tick: confirmed, idle → cooling-down";
 const NOT_PAUSED: &str = "pause by tick: failed, idle → cooling-down";
 const PAUSED_AT_LAST: &str = "pause by recovery: confirmed, cooling-down → cooling-down";
 
-/// What becomes of each campaign whose run, pause or end time fails once in this way.
+/// Returns the expected outcome for each of the three campaigns, whose run, pause or end time fails once in this way.
 fn expected(change: Change) -> [Outcome; 3] {
     let end_time_fails = Outcome::new("active-guarded", &[Write::EndAtDayEnd], &[NOT_ACTIVATED]);
     match change {
@@ -73,35 +74,35 @@ fn try_one(Failure { name, kind, change, words }: &Failure) {
     if let [first, second, ..] = pauses[..]
         && *change != Change::Repeated
     {
-        assert!(read_between(&requests, TO_PAUSE, first, second), "{name}: it was repeated without looking");
+        assert!(read_between(&requests, TO_PAUSE, first, second), "{name}: it was repeated without a read in between");
     }
 }
 
-/// Tries every failure that leaves a change like this.
+/// Tries every failure that has one of these effects.
 fn try_all(changes: &[Change]) {
     let elsewhere = Elsewhere::new();
     let failures = failures(&elsewhere).into_iter().filter(|failure| changes.contains(&failure.change));
     in_parallel(failures, |failure| try_one(&failure));
-    elsewhere.assert_that_nobody_came();
+    elsewhere.assert_no_connection();
 }
 
 #[test]
-fn a_change_whose_answer_does_not_come_whole_is_read_back_and_not_repeated() {
+fn a_change_without_a_whole_answer_is_read_back_and_not_repeated() {
     try_all(&[Change::Made]);
 }
 
 #[test]
-fn a_change_that_was_not_made_is_seen_not_to_have_been_before_it_is_sent_again() {
+fn a_change_that_was_not_made_is_sent_again_only_after_a_read_shows_that() {
     try_all(&[Change::Refused, Change::Lost]);
 }
 
 #[test]
-fn a_change_that_is_refused_once_or_meets_a_failure_of_trafficstars_own_is_sent_once_more_at_once() {
+fn a_change_that_is_refused_or_fails_at_trafficstars_is_sent_again_once_at_once() {
     try_all(&[Change::Repeated]);
 }
 
 #[test]
-fn a_change_that_comes_after_its_time_out_is_waited_for() {
+fn the_guard_waits_for_the_effect_of_a_change_that_timed_out() {
     let mut world = World::configured(config().set("trafficstar", "confirm_within", "8s"));
     for operation in [Operation::Run, Operation::Pause] {
         world.sandbox.inject(Fault::always(FaultKind::DelayBeforeEffect(TOO_LONG)).on(operation).times(1));
@@ -112,11 +113,11 @@ fn a_change_that_comes_after_its_time_out_is_waited_for() {
         (TO_RUN, "the run", Outcome::new("active-guarded", &ACTIVATION, &[ACTIVATED])),
         (TO_PAUSE, "the pause", Outcome::new("cooling-down", &PAUSE, &[PAUSED])),
     ]);
-    assert!(!world.guard.log().contains("somebody else"), "a late effect was taken for somebody's doing");
+    assert!(!world.guard.log().contains("somebody else"), "a late effect was taken for another program's action");
 }
 
 #[test]
-fn an_answer_that_is_lost_for_many_is_read_back_for_each_of_them() {
+fn after_a_lost_answer_for_many_campaigns_each_of_them_is_read_back() {
     let mut world = World::configured(config());
     world.sandbox.inject(Fault::always(FaultKind::LoseAnswer).on(Operation::Pause).times(1));
     let ids: Vec<i64> = (995_001..=995_030).collect();
@@ -126,7 +127,7 @@ fn an_answer_that_is_lost_for_many_is_read_back_for_each_of_them() {
 }
 
 #[test]
-fn a_campaign_that_becomes_blocked_is_read_on_and_sent_nothing_until_it_is_not() {
+fn a_blocked_campaign_is_still_read_and_gets_no_request_until_it_is_unblocked() {
     let mut world = World::configured(config());
     world.add_guarded(TO_RUN);
     world.change_at_once(|world| {
@@ -140,14 +141,14 @@ fn a_campaign_that_becomes_blocked_is_read_on_and_sent_nothing_until_it_is_not()
     let passed = world.campaign(TO_RUN).ticks() - ticks + 2;
     let sent = world.sandbox.requests().split_off(before);
     assert!(sent.iter().all(|request| !request.operation.is_change()), "{sent:?}");
-    // One read of its status and one of its spend.
+    // Each tick reads the status once and the spend once.
     assert!(sent.len() as u64 <= 2 * passed, "{} requests in {passed} ticks", sent.len());
     world.sandbox.interfere(TO_RUN, Interference::SetNoFunds(false)).unwrap();
     world.wait_for_writes(TO_RUN, &ACTIVATION);
 }
 
 #[test]
-fn a_run_that_is_refused_every_time_is_not_sent_at_every_tick_and_a_pause_is() {
+fn a_run_that_is_always_refused_is_not_sent_at_every_tick_but_a_pause_is() {
     let mut world = World::configured(config().generator("tick", LONG_TICK));
     for operation in [Operation::Run, Operation::Pause] {
         world.sandbox.inject(Fault::always(FaultKind::FailedInside200).on(operation));

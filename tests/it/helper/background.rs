@@ -1,4 +1,4 @@
-//! A command of the program that runs while the test goes on.
+//! A command of the program that runs in the background of a test.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ExitStatus, Stdio};
@@ -9,18 +9,18 @@ use serde_json::Value;
 
 use super::guard::Guard;
 
-/// The command. It is killed when this goes.
+/// A running command. It is killed when this value is dropped.
 pub(crate) struct Background {
     child: Child,
     stdout: Text,
     stderr: Text,
 }
 
-/// What has come out of a pipe so far.
+/// The text that has come out of a pipe so far.
 pub(crate) type Text = Arc<Mutex<String>>;
 
 impl Guard {
-    /// Starts one of the program's commands.
+    /// Starts one of the program's commands in the background.
     pub(crate) fn begin(&self, arguments: &[&str]) -> Background {
         let mut child = self.program(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (stdout, stderr) = (Text::default(), Text::default());
@@ -30,7 +30,7 @@ impl Guard {
     }
 }
 
-/// Adds all that comes out of a pipe to a text, line by line as it comes.
+/// Appends everything that comes out of a pipe to a text, line by line.
 pub(crate) fn gather(pipe: impl Read + Send + 'static, text: &Text) {
     let text = Arc::clone(text);
     std::thread::spawn(move || {
@@ -51,7 +51,7 @@ impl Background {
         self.stderr.lock().unwrap().clone()
     }
 
-    /// The lines of its stdout, each a JSON value.
+    /// Returns the lines of the command's stdout, each of them a JSON value.
     pub(crate) fn json_lines(&self) -> Vec<Value> {
         self.stdout().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
@@ -60,7 +60,7 @@ impl Background {
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
     }
 
-    /// How it ended, if it has.
+    /// Returns the command's exit status. `None` if it still runs.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
@@ -68,7 +68,7 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The command may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,5 +1,7 @@
-/* The wall clock of one program, set by a test: loaded before libc, it adds what a file says to the time of day. The clocks
- * by which programs wait are left alone. And a directory of users that hangs, as LDAP does without its network. */
+/* A test sets the wall clock of one program with this library. It is loaded before libc, and adds a number of nanoseconds,
+* which it reads from a file, to the time of day. The clocks by which programs wait are not changed. The library can
+* also
+* let the directory of users hang, as LDAP does without its network. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -13,7 +15,7 @@
 
 #define SECOND 1000000000LL
 
-/* Nanoseconds ahead of the real clock; the test writes them while the program runs. */
+/* Returns the nanoseconds that the clock is ahead of the real one. The test writes them while the program runs. */
 static int64_t ahead(void) {
     static volatile int64_t *shared;
     if (!shared) {

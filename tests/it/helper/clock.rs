@@ -1,7 +1,8 @@
-//! The guard's clock and the sandbox's, set by a test: midnight comes when it is wanted, and an hour passes at once.
+//! A clock that a test sets, for the guard and the sandbox. So midnight comes when a test wants it, and an hour passes
+//! at once.
 //!
-//! The built program knows nothing of it. A library of a few lines of C is loaded before libc (`clock.c`) and tells it
-//! another time of day; what it waits by, the monotonic clock, goes on as it does.
+//! The built program has no code for that. A small C library (`clock.c`) is loaded before libc and changes the time of
+//! day that the program reads. The monotonic clock, by which the program waits, stays as it is.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
@@ -11,7 +12,7 @@ use std::sync::OnceLock;
 
 use chrono::{DateTime, Utc};
 
-/// The compiled library. It is built once for all tests of this process.
+/// Returns the path of the compiled library. It is built once for all tests of this process.
 fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
@@ -26,7 +27,7 @@ fn library() -> &'static Path {
     })
 }
 
-/// Lets the directory of users hang for a program.
+/// Makes the directory of users hang for a program.
 pub(super) fn hang_directory(command: &mut Command) {
     command.env("LD_PRELOAD", library()).env("HUNG_DIRECTORY", "yes");
 }
@@ -38,25 +39,25 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// A clock that is right, in this folder.
+    /// Returns a clock that shows the real time. Its file is in `folder`.
     pub(super) fn new(folder: &Path) -> Self {
         let clock = Self { file: folder.join("clock") };
         clock.write(0);
         clock
     }
 
-    /// From now on it is `to`.
+    /// Sets the clock to `to`.
     pub(super) fn set(&self, to: DateTime<Utc>) {
         self.write((to - Utc::now()).num_nanoseconds().unwrap());
     }
 
-    /// One write of eight bytes, so that no program reads half of it.
+    /// Writes how far the clock is ahead, in one write of eight bytes, so that no program reads half of it.
     fn write(&self, ahead_ns: i64) {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&self.file).unwrap();
         file.write_all_at(&ahead_ns.to_ne_bytes(), 0).unwrap();
     }
 
-    /// Lets a program live by it.
+    /// Makes a program use this clock.
     pub(super) fn keep(&self, command: &mut Command) {
         command.env("LD_PRELOAD", library()).env("SHIFTED_CLOCK", &self.file);
     }

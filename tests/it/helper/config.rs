@@ -6,10 +6,10 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use toml::{Table, Value};
 
-/// Long enough for the requests of an activation, on a machine with much to do.
+/// The tick of most tests: long enough for the requests of an activation on a busy machine.
 pub(crate) const TICK: Duration = Duration::from_millis(700);
 
-/// What goes into config.toml: short times, and no limit that a test would run into, unless it sets one.
+/// The content of config.toml. The default has short times, and limits that no test reaches unless it sets its own.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     table: Table,
@@ -25,14 +25,14 @@ impl Default for Config {
             .set("generator", "tick", format!("{}ms", TICK.as_millis()))
             .set("generator", "cooldown", "2s")
             .set("generator", "day_end", "23:59")
-            // Tests that run in the hours after midnight are about other things.
+            // Otherwise a test that runs in the hours after midnight would wait for a spend that is no longer in doubt.
             .set("generator", "midnight_doubt", "0s")
             .set("log", "filter", "info,traffic_generator=debug")
     }
 }
 
 impl Config {
-    /// The same with another value.
+    /// Returns the same config with another value.
     pub(crate) fn set(mut self, section: &str, key: &str, value: impl Into<Value>) -> Self {
         let section = self.table.entry(section).or_insert_with(|| Value::Table(Table::new()));
         section.as_table_mut().unwrap().insert(key.to_owned(), value.into());
@@ -43,7 +43,7 @@ impl Config {
         self.set("generator", key, value)
     }
 
-    /// The same on this database, unless it names one already.
+    /// Returns the same config with this database, unless it names one already.
     pub(super) fn on_database(self, url: &str) -> Self {
         if self.table.get("database").is_some_and(|section| section.get("url").is_some()) {
             return self;
@@ -51,12 +51,12 @@ impl Config {
         self.set("database", "url", url)
     }
 
-    /// Where the database is.
+    /// Returns the database's URL.
     pub(super) fn database_url(&self) -> &str {
         self.table["database"]["url"].as_str().unwrap()
     }
 
-    /// The end time that activations of a day get, as it travels.
+    /// Returns the end time of a day's activations, in the form that requests carry.
     pub(crate) fn day_end_on(&self, day: NaiveDate) -> String {
         let day_end = self.table["generator"]["day_end"].as_str().unwrap();
         format!("{day} {day_end}:00")

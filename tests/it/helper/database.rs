@@ -1,4 +1,4 @@
-//! The guard's database, written as a tracker writes it and read as an operator reads it.
+//! The guard's database: a test writes it as a tracker does, and reads it as an operator does.
 
 use std::fmt;
 use std::path::Path;
@@ -12,15 +12,15 @@ use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_que
 use diesel_async::AsyncPgConnection;
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 
-/// The database while the guard uses it.
+/// A connection to the database that the guard uses at the same time.
 pub(crate) struct Database {
     url: String,
     connection: AnyConnection,
-    /// Keeps everybody else from writing, while it is there.
+    /// The connection whose transaction keeps all others from writing. `None` if all may write.
     blocker: Option<AnyConnection>,
 }
 
-/// A connection to a database of either kind, for statements that both understand.
+/// A connection to SQLite or PostgreSQL, for statements that both understand.
 enum AnyConnection {
     Sqlite(SqliteConnection),
     Postgres(Box<AsyncConnectionWrapper<AsyncPgConnection>>),
@@ -55,7 +55,7 @@ impl AnyConnection {
     }
 }
 
-/// One entry of the journal. It prints as `pause by tick: confirmed, idle → cooling-down`.
+/// One entry of the journal. Its text looks like `pause by tick: confirmed, idle → cooling-down`.
 #[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
 pub(crate) struct Entry {
     #[diesel(sql_type = Text)]
@@ -82,9 +82,9 @@ pub(crate) struct Entry {
     pub(crate) error: Option<String>,
 }
 
-/// One entry of the journal with its times, which are UTC.
+/// One entry of the journal with its times (UTC).
 #[derive(Debug, Clone, QueryableByName)]
-pub(crate) struct Deed {
+pub(crate) struct TimedEntry {
     #[diesel(sql_type = BigInt)]
     pub(crate) id: i64,
     #[diesel(sql_type = BigInt)]
@@ -95,7 +95,7 @@ pub(crate) struct Deed {
     pub(crate) requested_at: NaiveDateTime,
     #[diesel(sql_type = Nullable<Timestamp>)]
     pub(crate) accepted_at: Option<NaiveDateTime>,
-    /// When it was confirmed, or had failed.
+    /// The time at which the action was confirmed or failed.
     #[diesel(sql_type = Nullable<Timestamp>)]
     pub(crate) ended_at: Option<NaiveDateTime>,
     #[diesel(embed)]
@@ -105,12 +105,12 @@ pub(crate) struct Deed {
 const JOURNAL: &str = "SELECT kind, \"trigger\", reason, spend_micros, remaining_clicks, remote_status, state_before, \
      state_after, late, step, error FROM journal JOIN journal_steps ON journal_id = id";
 
-/// What the error of a request says that waited too long and never left.
-const NEVER_LEFT: &str = "the request was not sent";
+/// The error's words for a request that waited too long and was never sent.
+const NEVER_SENT: &str = "the request was not sent";
 
 impl Entry {
-    fn never_left(&self) -> bool {
-        self.step == "failed" && self.error.as_deref().is_some_and(|error| error.contains(NEVER_LEFT))
+    fn was_never_sent(&self) -> bool {
+        self.step == "failed" && self.error.as_deref().is_some_and(|error| error.contains(NEVER_SENT))
     }
 }
 
@@ -133,12 +133,12 @@ impl Database {
         Self { connection: AnyConnection::open(url), url: url.to_owned(), blocker: None }
     }
 
-    /// Another connection to a SQLite database, for a transaction that stays open.
+    /// Opens another connection to a SQLite database, for a transaction that stays open.
     pub(crate) fn connect(&self) -> SqliteConnection {
         connect(Path::new(self.url.strip_prefix("sqlite://").unwrap()))
     }
 
-    /// Lets the guard write nothing any more, and answers the newest journal entry's key.
+    /// Keeps the guard from writing, and returns the id of the newest journal entry.
     pub(crate) fn lock(&mut self) -> i64 {
         let mut blocker = AnyConnection::open(&self.url);
         blocker.execute(match blocker {
@@ -152,15 +152,15 @@ impl Database {
         newest
     }
 
-    /// Lets all write again.
+    /// Lets the guard write again.
     pub(crate) fn unlock(&mut self) {
         self.blocker.take().unwrap().execute("ROLLBACK");
     }
 
-    /// Makes it what the program left after one of its first migrations: see `tests/data`.
+    /// Fills the database with what the program had after one of its first migrations: see `tests/data`.
     pub(crate) fn restore(&mut self, migration: &str) {
         let kind = if self.url.starts_with("sqlite://") { "sqlite" } else { "postgres" };
-        // The file of 000004 has what is new since 000002.
+        // The file of 000004 holds only what is new since 000002.
         let before = Some("000002").filter(|_| migration == "000004");
         for migration in before.into_iter().chain([migration]) {
             let file = format!("{}/tests/data/{kind}-after-{migration}.sql", env!("CARGO_MANIFEST_DIR"));
@@ -168,7 +168,8 @@ impl Database {
         }
     }
 
-    /// Adds a disabled campaign of one URL with room for so many clicks. Until it is enabled nobody looks at it.
+    /// Adds a disabled campaign with one URL that has `remaining_clicks` clicks left. The guard ignores it until it is
+    /// enabled.
     pub(crate) fn add_campaign(&mut self, trafficstar_id: i64, remaining_clicks: i64) {
         self.add_row(&format!("campaign {trafficstar_id}"), trafficstar_id, false);
         self.add_url(trafficstar_id, "first", remaining_clicks);
@@ -181,7 +182,7 @@ impl Database {
         ));
     }
 
-    /// Adds a URL with room for so many clicks to a TrafficStars campaign, and answers its key.
+    /// Adds a URL with `click_limit` clicks to a campaign, and returns the URL's database id.
     pub(crate) fn add_url(&mut self, trafficstar_id: i64, name: &str, click_limit: i64) -> i64 {
         self.number(&format!(
             "INSERT INTO urls (campaign_id, name, target_url, click_limit) \
@@ -195,7 +196,7 @@ impl Database {
         self.execute(&format!("UPDATE urls SET clicks = clicks + {clicks} WHERE id = {url}"));
     }
 
-    /// The same on a campaign's first URL.
+    /// Counts `clicks` more on a campaign's first URL.
     pub(crate) fn click(&mut self, trafficstar_id: i64, clicks: i64) {
         let url = self.number(&format!(
             "SELECT CAST(MIN(urls.id) AS BIGINT) AS number FROM urls JOIN campaigns ON campaigns.id = campaign_id \
@@ -208,7 +209,7 @@ impl Database {
         self.execute(&format!("UPDATE campaigns SET generator_enabled = true WHERE trafficstar_id = {trafficstar_id}"));
     }
 
-    /// Lets so many clicks remain, all on the campaign's first URL.
+    /// Sets the campaign's remaining clicks, all on its first URL.
     pub(crate) fn set_remaining_clicks(&mut self, trafficstar_id: i64, clicks: i64) {
         self.execute(&format!(
             "UPDATE urls SET click_limit = CASE name WHEN 'first' THEN {clicks} ELSE 0 END, clicks = 0 \
@@ -224,7 +225,7 @@ impl Database {
         self.connection.load(sql)
     }
 
-    /// The whole number that a query answers in its column `number`.
+    /// Returns the whole number that a query yields in its column `number`.
     pub(crate) fn number(&mut self, sql: &str) -> i64 {
         self.connection.number(sql)
     }
@@ -235,41 +236,42 @@ impl Database {
         ))
     }
 
-    /// A campaign's journal, oldest first, in as many entries as on a machine that is never slow. There, nothing is too
-    /// late to leave: an attempt that is, is repeated by the next tick, and together they are one entry here, with the
-    /// first's cause and the last's end; an end time that was too late to follow its pause is part of the pause.
+    /// Returns a campaign's journal, oldest first, with the entries that a fast machine would write. On a slow machine
+    /// a request may wait so long that it is not sent, and the next tick repeats the action. Those attempts are merged
+    /// here into one entry, with the cause of the first and the end of the last. An end time that was set too late to
+    /// follow its pause counts as part of the pause.
     pub(crate) fn journal(&mut self, trafficstar_id: i64) -> Vec<Entry> {
-        let mut together: Vec<Entry> = Vec::new();
+        let mut merged: Vec<Entry> = Vec::new();
         let mut repeats = false;
-        for entry in self.journal_in_full(trafficstar_id) {
-            let never_left = entry.never_left();
+        for entry in self.unmerged_journal(trafficstar_id) {
+            let was_never_sent = entry.was_never_sent();
             let follows_pause = entry.kind == "set-end-time" && entry.trigger == "recovery";
-            match together.last_mut() {
+            match merged.last_mut() {
                 Some(last) if follows_pause && last.kind == "pause" => {}
                 Some(last) if repeats && last.kind == entry.kind => {
                     last.state_after = entry.state_after;
                     last.step = entry.step;
                     last.error = entry.error;
-                    repeats = never_left;
+                    repeats = was_never_sent;
                 }
                 Some(_) | None => {
-                    together.push(entry);
-                    repeats = never_left;
+                    merged.push(entry);
+                    repeats = was_never_sent;
                 }
             }
         }
-        together
+        merged
     }
 
-    /// The journal of all campaigns with its times, oldest first.
-    pub(crate) fn chronicle(&mut self) -> Vec<Deed> {
+    /// Returns the journal of all campaigns with its times, oldest first.
+    pub(crate) fn journal_with_times(&mut self) -> Vec<TimedEntry> {
         let times = "SELECT id, trafficstar_id, end_time, requested_at, accepted_at, \
              COALESCE(confirmed_at, failed_at) AS ended_at, ";
         self.connection.load(&format!("{} ORDER BY id", JOURNAL.replacen("SELECT ", times, 1)))
     }
 
-    /// A campaign's journal, oldest first, every attempt by itself.
-    pub(crate) fn journal_in_full(&mut self, trafficstar_id: i64) -> Vec<Entry> {
+    /// Returns a campaign's journal, oldest first, with every attempt as an entry of its own.
+    pub(crate) fn unmerged_journal(&mut self, trafficstar_id: i64) -> Vec<Entry> {
         self.connection.load(&format!("{JOURNAL} WHERE trafficstar_id = {trafficstar_id} ORDER BY id"))
     }
 }

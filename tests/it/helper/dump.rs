@@ -1,4 +1,4 @@
-//! The dump, read as a script would: by the names that the contract gives.
+//! The dump, read as a script would read it: by the documented names of its JSON fields.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,12 +19,12 @@ impl Campaign {
         self.text("/state")
     }
 
-    /// How many ticks its actor has completed; 0 where it has none.
+    /// Returns the number of ticks that the campaign's actor has completed; 0 if it has no actor.
     pub(crate) fn ticks(&self) -> u64 {
         self.0["actor"]["ticks"].as_u64().unwrap_or(0)
     }
 
-    /// The value at a JSON pointer, `""` where there is none or `null`.
+    /// Returns the value at a JSON pointer as a text; `""` if it is missing or `null`.
     pub(crate) fn text(&self, pointer: &str) -> String {
         match self.0.pointer(pointer) {
             None | Some(Value::Null) => String::new(),
@@ -40,7 +40,7 @@ impl fmt::Display for Campaign {
     }
 }
 
-/// The completed ticks of every campaign that has an actor, by TrafficStars id.
+/// Returns the completed ticks of every campaign that has an actor, by TrafficStars id.
 pub(super) fn ticks(dump: &Value) -> BTreeMap<i64, u64> {
     let campaigns = dump["campaigns"].as_array().into_iter().flatten();
     campaigns

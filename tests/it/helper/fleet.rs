@@ -1,4 +1,5 @@
-//! Several guards on one PostgreSQL database and one sandbox, and who of them led when.
+//! Several guards on one PostgreSQL database and one sandbox, with a record of which guard was the leader at which
+//! time.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,30 +21,31 @@ use super::line::Line;
 use super::{Config, Database, LOOK_EVERY, PATIENCE, wait_until_midnight_is_far, writes};
 use crate::postgres::shared_socket_folder;
 
-/// TrafficStars' ids of the campaigns.
+/// The campaigns' ids at TrafficStars.
 const IDS: [i64; 3] = [995_001, 995_002, 995_003];
-/// What remains of each, by turns: so that there is always something to do.
-const SWINGING: [i64; 2] = [20_000, 1_000];
+/// The remaining clicks of each campaign, which alternate between these values. So the guards always have something to
+/// do.
+const ALTERNATING: [i64; 2] = [20_000, 1_000];
 
-/// The guards, with what they share.
+/// The guards, with the sandbox and the database that they share.
 pub(crate) struct Fleet {
     sandbox: Sandbox,
     pub(crate) members: Vec<Member>,
     database: Database,
-    /// Every process of every member that ever ran.
+    /// The process id of every process that ever ran, and the index of its member.
     pids: Vec<(u32, usize)>,
-    swinging: Arc<AtomicBool>,
-    swinger: Option<JoinHandle<()>>,
+    alternating: Arc<AtomicBool>,
+    click_thread: Option<JoinHandle<()>>,
     _folder: TempDir,
 }
 
-/// One guard, with its line to the database.
+/// One guard, with its connection to the database.
 pub(crate) struct Member {
     pub(crate) guard: Guard,
     pub(crate) line: Line,
 }
 
-/// When a leadership began, and whose it was.
+/// A leadership: its epoch, the process of the leader, and the time at which it began.
 #[derive(Debug, Clone, QueryableByName)]
 struct Leadership {
     #[diesel(sql_type = BigInt)]
@@ -54,7 +56,7 @@ struct Leadership {
     since: NaiveDateTime,
 }
 
-/// What the journal says of an action.
+/// An action as the journal records it.
 #[derive(Debug, Clone, QueryableByName)]
 struct Decided {
     #[diesel(sql_type = BigInt)]
@@ -67,15 +69,16 @@ struct Decided {
     requested_at: NaiveDateTime,
 }
 
-/// Notes each leadership as it begins, whoever begins it.
-const NOTE_REIGNS: &str = "CREATE TABLE test_reigns (epoch BIGINT, pid BIGINT, since TIMESTAMP);
-    CREATE FUNCTION note_reign() RETURNS trigger LANGUAGE plpgsql AS
-        $$ BEGIN INSERT INTO test_reigns VALUES (NEW.epoch, NEW.pid, NEW.since); RETURN NEW; END $$;
-    CREATE TRIGGER note_reign AFTER UPDATE ON leadership FOR EACH ROW
-        WHEN (OLD.epoch IS DISTINCT FROM NEW.epoch) EXECUTE FUNCTION note_reign();";
+/// A trigger that records the beginning of each leadership, of a supervisor or of a command.
+const RECORD_LEADERSHIPS: &str = "CREATE TABLE test_leaderships (epoch BIGINT, pid BIGINT, since TIMESTAMP);
+CREATE FUNCTION record_leadership() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN INSERT INTO test_leaderships VALUES (NEW.epoch, NEW.pid, NEW.since); RETURN NEW; END $$;
+CREATE TRIGGER record_leadership AFTER UPDATE ON leadership FOR EACH ROW
+WHEN (OLD.epoch IS DISTINCT FROM NEW.epoch) EXECUTE FUNCTION record_leadership();";
 
 impl Fleet {
-    /// So many guards, of which the first leads. `None`, said loudly, on a machine without PostgreSQL.
+    /// Starts `size` guards. The first one is the leader. Returns `None` on a machine without PostgreSQL, and prints a
+    /// message then.
     pub(crate) fn of(size: usize) -> Option<Self> {
         let (name, server) = (new_postgres_database()?, shared_socket_folder()?);
         wait_until_midnight_is_far();
@@ -96,16 +99,16 @@ impl Fleet {
         let members: Vec<Member> = options.more_api_keys.iter().enumerate().map(member).collect();
         members[0].guard.run(&["migrate"]).succeeded();
         let mut database = Database::open(&url(&server, &name));
-        database.execute(NOTE_REIGNS);
+        database.execute(RECORD_LEADERSHIPS);
         for id in IDS {
             sandbox.add_campaign(CampaignSpec::paused(id));
-            database.add_campaign(id, SWINGING[0]);
+            database.add_campaign(id, ALTERNATING[0]);
             database.enable(id);
         }
-        let swinging = Arc::new(AtomicBool::new(true));
-        let swinger = swing(Database::open(&url(&server, &name)), Arc::clone(&swinging));
-        let (pids, swinger) = (Vec::new(), Some(swinger));
-        let mut fleet = Self { sandbox, members, database, pids, swinging, swinger, _folder: folder };
+        let alternating = Arc::new(AtomicBool::new(true));
+        let click_thread = alternate_clicks(Database::open(&url(&server, &name)), Arc::clone(&alternating));
+        let (pids, click_thread) = (Vec::new(), Some(click_thread));
+        let mut fleet = Self { sandbox, members, database, pids, alternating, click_thread, _folder: folder };
         (0..size).for_each(|member| fleet.start(member));
         Some(fleet)
     }
@@ -117,7 +120,7 @@ impl Fleet {
         self.wait_for("an answer on the socket", PATIENCE, |fleet| fleet.role(member).map(drop));
     }
 
-    /// What somebody does to the database by hand.
+    /// Executes SQL, as somebody may do by hand.
     pub(crate) fn execute(&mut self, sql: &str) {
         self.database.execute(sql);
     }
@@ -137,14 +140,14 @@ impl Fleet {
         });
     }
 
-    /// Waits until one of these leads, and answers which.
+    /// Waits until one of these members is the leader, and returns its index.
     pub(crate) fn wait_for_leader(&mut self, among: &[usize], within: Duration) -> usize {
         self.wait_for(&format!("a leader among {among:?}"), within, |fleet| {
             among.iter().copied().find(|member| fleet.role(*member).as_deref() == Some("leader"))
         })
     }
 
-    /// Waits until a member has changed so many campaigns at TrafficStars since this call.
+    /// Waits until a member has sent `count` requests that change campaigns since this call.
     pub(crate) fn wait_for_writes_of(&mut self, member: usize, count: usize) {
         let before = self.writes_of(member).len();
         self.wait_for(&format!("{count} requests of member {member}"), PATIENCE, |fleet| {
@@ -152,9 +155,9 @@ impl Fleet {
         });
     }
 
-    /// Freezes a leader that has a pause in its journal and is about to send it: its access token was refused, and the new
-    /// one has not come yet. Nothing but the lease keeps that pause from leaving when the process goes on.
-    pub(crate) fn freeze_before_a_pause_leaves(&mut self, member: usize) {
+    /// Freezes a leader that has a pause in its journal and has not sent it yet: its access token was refused, and the
+    /// new one has not come. When the process continues, only the expired lease prevents that pause from being sent.
+    pub(crate) fn freeze_before_a_pause_is_sent(&mut self, member: usize) {
         let refused = FaultKind::Status { code: 401, body: String::new() };
         self.sandbox.inject(Fault::always(refused).on(Operation::Pause).times(1));
         let slow = FaultKind::DelayBeforeAnswer(Duration::from_millis(1_500));
@@ -176,14 +179,14 @@ impl Fleet {
         });
     }
 
-    /// What a member has sent to change campaigns.
+    /// Returns the requests of a member that change campaigns.
     pub(crate) fn writes_of(&self, member: usize) -> Vec<RequestRecord> {
         let key = &self.members[member].guard.api_key;
         let requests = self.sandbox.requests().into_iter();
         requests.filter(|request| request.operation.is_change() && request.api_key.as_ref() == Some(key)).collect()
     }
 
-    /// Waits until `look` finds what it looks for.
+    /// Waits until `look` returns a value.
     pub(crate) fn wait_for<T>(&mut self, what: &str, within: Duration, look: impl Fn(&Self) -> Option<T>) -> T {
         let start = Instant::now();
         loop {
@@ -199,35 +202,37 @@ impl Fleet {
         self.database.load("SELECT epoch, trafficstar_id, kind, requested_at FROM journal")
     }
 
-    /// Holds the sandbox's log against the reigns: whatever changed a campaign came from the one who reigned when it was
-    /// received, after an entry of that leadership in the journal.
-    pub(crate) fn assert_one_at_a_time(&mut self) {
-        self.assert_reigns(|_| true);
+    /// Compares the sandbox's log with the leaderships. Each request that changes a campaign must come from the guard
+    /// that was the leader at its arrival. An entry of that leadership must be in the journal before it.
+    pub(crate) fn assert_only_leaders_act(&mut self) {
+        self.assert_leaderships(|_| true);
     }
 
-    /// The same, where leaders were taken out by hand. A pause that a leader sends in the moment before it notices that is in
-    /// nobody's journal: the database stores nothing in its name any more. Nothing is run like that.
-    pub(crate) fn assert_one_at_a_time_by_hand(&mut self) {
-        self.assert_reigns(|request| request.operation == Operation::Run);
+    /// Does the same for a test that deposes leaders by hand. A deposed leader may send a pause before it notices, and
+    /// that pause is in no journal: the database no longer stores anything for that leader. It must not run a campaign
+    /// like that.
+    pub(crate) fn assert_only_leaders_act_when_deposed_by_hand(&mut self) {
+        self.assert_leaderships(|request| request.operation == Operation::Run);
     }
 
-    fn assert_reigns(&mut self, is_journalled: impl Fn(&RequestRecord) -> bool) {
-        self.swinging.store(false, Ordering::SeqCst);
+    fn assert_leaderships(&mut self, is_journalled: impl Fn(&RequestRecord) -> bool) {
+        self.alternating.store(false, Ordering::SeqCst);
         let requests = self.sandbox.requests();
-        let reigns: Vec<Leadership> = self.database.load("SELECT epoch, pid, since FROM test_reigns ORDER BY epoch");
+        let leaderships: Vec<Leadership> =
+            self.database.load("SELECT epoch, pid, since FROM test_leaderships ORDER BY epoch");
         let mut journal = self.journal();
         let changes: Vec<&RequestRecord> = requests.iter().filter(|request| request.operation.is_change()).collect();
-        assert!(changes.len() > 10 && reigns.len() > 1, "too little has happened: {reigns:#?}");
+        assert!(changes.len() > 10 && leaderships.len() > 1, "too little has happened: {leaderships:#?}");
         for request in changes {
             let at = request.received_at;
-            let leadership = reigns.iter().rev().find(|leadership| leadership.since.and_utc() <= at);
-            let leadership = leadership.unwrap_or_else(|| panic!("nobody reigned yet: {request:?}"));
+            let leadership = leaderships.iter().rev().find(|leadership| leadership.since.and_utc() <= at);
+            let leadership = leadership.unwrap_or_else(|| panic!("no guard was the leader yet: {request:?}"));
             let member = self.pids.iter().find(|(pid, _)| i64::from(*pid) == leadership.pid).unwrap().1;
             let sender = request.api_key.as_ref();
             assert_eq!(
                 sender,
                 Some(&self.members[member].guard.api_key),
-                "in {leadership:?}: {request:?}, of {reigns:#?}"
+                "in {leadership:?}: {request:?}, of {leaderships:#?}"
             );
             for id in request.campaign_ids.iter().filter(|_| is_journalled(request)) {
                 let is_due = |decided: &Decided| {
@@ -246,9 +251,9 @@ impl Fleet {
             }
         }
         for decided in &journal {
-            let next = reigns.iter().find(|leadership| leadership.epoch == decided.epoch + 1);
-            let in_its_reign = next.is_none_or(|next| decided.requested_at < next.since);
-            assert!(in_its_reign, "decided after the leadership: {decided:?}, of {reigns:#?}");
+            let next = leaderships.iter().find(|leadership| leadership.epoch == decided.epoch + 1);
+            let is_within = next.is_none_or(|next| decided.requested_at < next.since);
+            assert!(is_within, "decided after the leadership had ended: {decided:?}, of {leaderships:#?}");
         }
     }
 }
@@ -266,15 +271,15 @@ fn url(folder: &Path, name: &str) -> String {
     format!("postgres://guard@{}/{name}", folder.display().to_string().replace('/', "%2F"))
 }
 
-/// Lets every campaign's clicks be used up and topped up, again and again.
-fn swing(mut database: Database, swinging: Arc<AtomicBool>) -> JoinHandle<()> {
+/// Starts a thread that uses up and tops up every campaign's clicks, until `alternating` is false.
+fn alternate_clicks(mut database: Database, alternating: Arc<AtomicBool>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for turn in 0.. {
             for (position, id) in IDS.iter().enumerate() {
-                database.set_remaining_clicks(*id, SWINGING[(turn + position) % 2]);
+                database.set_remaining_clicks(*id, ALTERNATING[(turn + position) % 2]);
             }
             std::thread::sleep(Duration::from_millis(1_300));
-            if !swinging.load(Ordering::SeqCst) {
+            if !alternating.load(Ordering::SeqCst) {
                 return;
             }
         }
@@ -283,7 +288,7 @@ fn swing(mut database: Database, swinging: Arc<AtomicBool>) -> JoinHandle<()> {
 
 impl Drop for Fleet {
     fn drop(&mut self) {
-        self.swinging.store(false, Ordering::SeqCst);
+        self.alternating.store(false, Ordering::SeqCst);
         for member in &mut self.members {
             member.guard.kill();
         }
@@ -293,9 +298,9 @@ impl Drop for Fleet {
             }
             eprintln!("what the sandbox received:\n{}", writes::describe(&self.sandbox.requests()));
         }
-        if let Some(swinger) = self.swinger.take() {
-            // It may have panicked with the test.
-            let _ = swinger.join();
+        if let Some(click_thread) = self.click_thread.take() {
+            // The thread may have panicked with the test.
+            let _ = click_thread.join();
         }
     }
 }

@@ -1,5 +1,5 @@
-//! A TLS server before the sandbox, as a load balancer is. It prefers HTTP/2, and never answers there; what comes over
-//! HTTP/1.1 is passed on until its connections hang.
+//! A TLS server in front of the sandbox, as a load balancer is. It prefers HTTP/2, and never answers there. It forwards
+//! HTTP/1.1 connections to the sandbox until a test lets them hang.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -15,16 +15,16 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 const HTTP_2: &[u8] = b"h2";
 const HTTP_1: &[u8] = b"http/1.1";
 
-/// It ends with the test's process.
+/// The TLS server. It ends with the test's process.
 pub(crate) struct Front {
     port: u16,
-    /// The file of what it shows, to be trusted.
+    /// The file with the server's certificate, for the guard to trust.
     pub(super) certificate: PathBuf,
     hang: watch::Sender<()>,
 }
 
 impl Front {
-    /// Before the server at `base_url`. Its certificate is written into `folder`.
+    /// Starts a server in front of the one at `base_url`, and writes its certificate into `folder`.
     pub(super) fn before(base_url: &str, folder: &Path, is_expired: bool) -> Self {
         let mut wanted = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         if is_expired {
@@ -60,7 +60,7 @@ impl Front {
         format!("https://localhost:{}", self.port)
     }
 
-    /// From now on the connections that are open answer nothing, and stay open. New ones work.
+    /// Lets all open connections hang: they stay open and answer nothing. New connections work.
     pub(crate) fn hang(&self) {
         self.hang.send_replace(());
     }
@@ -79,7 +79,7 @@ async fn serve(listener: TcpListener, tls: TlsAcceptor, behind: SocketAddr, hang
                     _ = hangs.changed() => {}
                 }
             }
-            // Both stay open, and nobody reads them.
+            // Keeps both connections open without reading them.
             std::future::pending::<()>().await;
         });
     }

@@ -1,4 +1,4 @@
-//! The built program: run as a child, told to stop or killed, and spoken to by its commands and over its socket.
+//! The built program: a test runs it as a child process, stops or kills it, and uses its commands and its socket.
 
 use std::io::{PipeWriter, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -14,7 +14,7 @@ use super::{Config, Reply, ask};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_traffic-generator");
 
-/// What a command came to.
+/// The result of a command that has ended.
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) code: i32,
@@ -23,27 +23,28 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    /// Runs it to its end.
+    /// Runs a command to its end.
     pub(crate) fn of(command: &mut Command) -> Self {
         let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Self { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
-    /// All that it said, on both of its streams.
-    pub(crate) fn told(&self) -> String {
+    /// Returns everything that the command printed, to stdout and stderr.
+    pub(crate) fn output(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)
     }
 
-    /// What it printed; it has to have succeeded.
+    /// Returns what the command printed to stdout. Fails the test if the command failed.
     #[track_caller]
     pub(crate) fn succeeded(self) -> String {
-        assert_eq!(self.code, 0, "{}", self.told());
+        assert_eq!(self.code, 0, "{}", self.output());
         self.stdout
     }
 }
 
-/// The same program with its environment, run by another one that is told so by these arguments and its own.
+/// Returns a command that runs `program`, with its arguments and environment, by way of the program `by` with these
+/// arguments.
 pub(crate) fn behind(program: &Command, by: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(by);
     command.args(arguments).arg(program.get_program()).args(program.get_args()).stdin(Stdio::null());
@@ -59,22 +60,22 @@ pub(crate) fn behind(program: &Command, by: &str, arguments: &[&str]) -> Command
     command
 }
 
-/// The program with its config, and its child while it runs.
+/// The program with its config, and its child process while it runs.
 #[derive(Default)]
 pub(crate) struct Guard {
     folder: PathBuf,
-    /// What the next start reads.
+    /// The config that the next start reads.
     pub(crate) config: Config,
     child: Option<Child>,
-    /// What it shows to TrafficStars.
+    /// The API key that the guard sends to TrafficStars.
     pub(super) api_key: String,
-    /// The certificate that it trusts, if not the system's.
+    /// The file of the certificate that the guard trusts. `None` if it trusts the system's.
     pub(super) certificate: Option<PathBuf>,
-    /// Its system asks a directory for the names of users, and that hangs.
+    /// Whether the system's directory of users hangs for the guard.
     pub(crate) has_hung_directory: bool,
-    /// What is in its environment, too.
+    /// Further variables of the guard's environment.
     pub(crate) variables: Vec<(&'static str, &'static str)>,
-    /// The clock that it lives by, where a test sets one.
+    /// The clock that the guard uses. `None` if it uses the machine's.
     pub(super) clock: Option<Clock>,
     log: Text,
 }
@@ -88,7 +89,9 @@ impl Guard {
             .set("control", "socket", at("guard.sock"))
             .set("trafficstar", "base_url", base_url);
         config.write(&folder.join("config.toml"));
-        Self { folder, config, api_key: "sandbox-api-key".to_owned(), ..Self::default() }
+        let mut guard = Self::default();
+        (guard.folder, guard.config, guard.api_key) = (folder, config, "sandbox-api-key".to_owned());
+        guard
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
@@ -103,12 +106,12 @@ impl Guard {
         std::fs::rename(self.folder.join(from), self.folder.join(to)).unwrap();
     }
 
-    /// Writes the config, for a guard that reads it anew while it runs.
+    /// Writes the config, for a guard that reloads it while it runs.
     pub(crate) fn write_config(&self) {
         self.config.write(&self.config_file());
     }
 
-    /// Sends a signal, and does not wait for what comes of it.
+    /// Sends a signal, and does not wait for its effect.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(self.child.as_ref().unwrap()), signal).unwrap();
     }
@@ -117,25 +120,25 @@ impl Guard {
         self.child.as_ref().unwrap().id()
     }
 
-    /// Waits until it has ended by itself, as it should.
+    /// Waits until the guard has ended by itself. Fails the test if it ended with an error.
     pub(crate) fn wait_for_end(&mut self) {
         let status = self.end();
         assert!(status.success(), "the guard ended with {status}");
     }
 
-    /// One of the program's commands, to be begun.
+    /// Returns one of the program's commands, ready to be started.
     pub(crate) fn program(&self, arguments: &[&str]) -> Command {
         let mut command = self.program_without_config(arguments);
         command.arg("--config").arg(self.folder.join("config.toml"));
         command
     }
 
-    /// The same, where its folder is the working directory, and no config is named.
+    /// Returns the same without `--config`. The working directory is the guard's folder, as it is there.
     pub(crate) fn program_without_config(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         command.args(arguments).current_dir(&self.folder);
         for (name, _) in std::env::vars_os() {
-            // What somebody has set for a supervisor of their own is not meant for this one.
+            // The person who runs the tests may have set these for a guard of their own.
             if name.to_str().is_some_and(|name| name.starts_with("TRAFFIC_GENERATOR__") || name == "PGPASSWORD") {
                 command.env_remove(name);
             }
@@ -159,13 +162,13 @@ impl Guard {
         Done::of(&mut self.program(arguments))
     }
 
-    /// The same with another database than the running one's.
+    /// Does the same on another database than the running guard's.
     pub(crate) fn run_on_another_database(&self, arguments: &[&str]) -> Done {
         let url = format!("sqlite://{}", self.folder.join("other.db").display());
         self.run_with(&[("TRAFFIC_GENERATOR__DATABASE__URL", &url)], arguments)
     }
 
-    /// The same with these variables in its environment.
+    /// Does the same with these variables in the environment.
     pub(crate) fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Done {
         Done::of(self.program(arguments).envs(variables.iter().copied()))
     }
@@ -176,19 +179,19 @@ impl Guard {
         self.program(&["run"]).stdout(Stdio::null()).stderr(log).spawn().unwrap()
     }
 
-    /// Starts it with its log in this pipe, which nobody reads.
+    /// Starts the guard with its log in this pipe, which no thread reads.
     pub(crate) fn start_unread(&mut self, log: &PipeWriter) {
         self.child = Some(self.spawn(log.try_clone().unwrap()));
     }
 
-    /// Starts it, and waits for nothing.
+    /// Starts the guard, and does not wait until it is ready.
     pub(crate) fn start(&mut self) {
         let mut child = self.spawn(Stdio::piped());
         gather(child.stderr.take().unwrap(), &self.log);
         self.child = Some(child);
     }
 
-    /// Ends it as a service manager does, by SIGTERM, and waits for it to finish.
+    /// Stops the guard as a service manager does, by SIGTERM, and waits until it has ended.
     pub(crate) fn stop(&mut self) {
         let mut child = self.child.take().unwrap();
         kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
@@ -196,10 +199,10 @@ impl Guard {
         assert!(status.success(), "the guard ended with {status}");
     }
 
-    /// Ends it as a power cut does, by SIGKILL. Does nothing where it does not run.
+    /// Kills the guard by SIGKILL, which has the effect of a power cut. Does nothing if the guard does not run.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // It may have ended by itself.
+            // The guard may have ended by itself.
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -209,7 +212,7 @@ impl Guard {
         self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_some())
     }
 
-    /// Waits until it has ended by itself, and answers how.
+    /// Waits until the guard has ended by itself, and returns its exit status.
     pub(crate) fn end(&mut self) -> ExitStatus {
         self.child.take().unwrap().wait().unwrap()
     }
@@ -219,22 +222,22 @@ impl Guard {
         assert!(status.is_none(), "the guard has ended by itself: {status:?}");
     }
 
-    /// What it has written to stderr, in all its runs.
+    /// Returns what the guard has written to stderr, in all its runs.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
 
-    /// `GET /v1/state`.
+    /// Returns the answer to `GET /v1/state`.
     pub(crate) fn state(&self) -> Value {
         self.try_state().unwrap()
     }
 
-    /// What the socket answers to a GET.
+    /// Returns the socket's answer to a GET.
     pub(crate) fn get(&self, path: &str) -> Reply {
         ask(&self.socket(), "GET", path, "")
     }
 
-    /// The same, where it may not answer.
+    /// Does the same, and returns an error if the guard does not answer.
     pub(crate) fn try_state(&self) -> std::io::Result<Value> {
         match self.try_get("/v1/state")? {
             (200, state) => Ok(state),
@@ -242,7 +245,8 @@ impl Guard {
         }
     }
 
-    /// Sends a request, with a body where one is given: the status code and the JSON body, null where that is empty.
+    /// Sends a request with an optional body. Returns the status code and the JSON body, which is null if the answer is
+    /// empty.
     pub(crate) fn request(&self, method: &str, path: &str, body: Option<&str>) -> (u16, Value) {
         let reply = ask(&self.socket(), method, path, body.unwrap_or_default());
         (reply.status, if reply.text.is_empty() { Value::Null } else { reply.json() })
@@ -257,7 +261,7 @@ impl Guard {
         Ok((status, serde_json::from_str(body)?))
     }
 
-    /// `GET`s something and reads nothing of its answer.
+    /// Sends a GET, and reads nothing of the answer.
     pub(crate) fn open(&self, path: &str) -> UnixStream {
         self.try_open(path).unwrap()
     }
@@ -266,5 +270,12 @@ impl Guard {
         let mut stream = UnixStream::connect(self.folder.join("guard.sock"))?;
         write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
         Ok(stream)
+    }
+}
+
+impl Drop for Guard {
+    /// A test that fails leaves no guard behind, which would go on in the background.
+    fn drop(&mut self) {
+        self.kill();
     }
 }

@@ -1,4 +1,4 @@
-//! The control socket as `curl` speaks to it, byte by byte where a test wants that.
+//! Requests to the control socket: as `curl` sends them, or as the bytes that a test chooses.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// No answer takes longer.
+/// The longest time that an answer may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An answer of the control server.
@@ -17,17 +17,17 @@ pub(crate) struct Reply {
     /// The status line and the headers.
     pub(crate) head: String,
     pub(crate) content_type: String,
-    /// What came, where it was not JSON `null`.
+    /// The body.
     pub(crate) text: String,
 }
 
 impl Reply {
-    /// The body as JSON; a test fails where it is none.
+    /// Returns the body as JSON. Fails the test if it is not JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// What the health in it says is wrong, in words that never change.
+    /// Returns the kinds of the reasons in the health that this answer holds.
     pub(crate) fn degradations(&self) -> Vec<String> {
         let health = self.json();
         let reasons = health["reasons"].as_array().unwrap().iter();
@@ -43,7 +43,7 @@ pub(crate) fn say(socket: &Path, bytes: &str) -> UnixStream {
     stream
 }
 
-/// The type that `curl -d` gives every body.
+/// The content type that `curl -d` gives every body.
 const CURLS_TYPE: &str = "Content-Type: application/x-www-form-urlencoded";
 
 /// Sends a request with a body, perhaps an empty one, and waits for the answer.
@@ -52,7 +52,7 @@ pub(crate) fn ask(socket: &Path, method: &str, path: &str, body: &str) -> Reply 
     ask_with(socket, headers, method, path, body)
 }
 
-/// The same with these headers, and no others but those that frame the request.
+/// Does the same with these headers. Only the headers `Connection` and `Content-Length` are added.
 pub(crate) fn ask_with(socket: &Path, headers: &[&str], method: &str, path: &str, body: &str) -> Reply {
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
     let length = body.len();

@@ -1,4 +1,4 @@
-//! The line from a guard to its PostgreSQL server, which a test can cut, or let fall silent.
+//! The connection line from a guard to its PostgreSQL server. A test can cut it, or stop it from carrying anything.
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-/// PostgreSQL's name for its socket in a folder.
+/// The file name that PostgreSQL gives its socket.
 const SOCKET: &str = ".s.PGSQL.5432";
 
 const OPEN: u8 = 0;
@@ -18,14 +18,14 @@ const SILENT: u8 = 2;
 
 /// The line. It is open at first.
 pub(crate) struct Line {
-    /// Below /tmp: the path of a socket has to be short.
+    /// The folder of the line's socket. It is below /tmp, because the path of a socket has to be short.
     folder: TempDir,
     state: Arc<AtomicU8>,
     streams: Arc<Mutex<Vec<UnixStream>>>,
 }
 
 impl Line {
-    /// A line to the server whose socket is in `server`.
+    /// Starts a line to the server whose socket is in the folder `server`.
     pub(super) fn to(server: &Path) -> Self {
         let folder = tempfile::tempdir_in("/tmp").unwrap();
         let listener = UnixListener::bind(folder.path().join(SOCKET)).unwrap();
@@ -39,26 +39,26 @@ impl Line {
         line
     }
 
-    /// Where a guard finds the server.
+    /// Returns the folder of the socket by which a guard reaches the server.
     pub(super) fn folder(&self) -> PathBuf {
         self.folder.path().to_owned()
     }
 
-    /// Breaks every connection, and lets none be made.
+    /// Breaks every connection, and refuses new ones.
     pub(crate) fn cut(&self) {
         self.state.store(CUT, Ordering::SeqCst);
         for stream in self.streams.lock().unwrap().drain(..) {
-            // It may have ended by itself.
+            // The connection may have ended by itself.
             let _ = stream.shutdown(std::net::Shutdown::Both);
         }
     }
 
-    /// Carries nothing any more, and breaks nothing.
+    /// Stops carrying bytes, and keeps every connection open.
     pub(crate) fn fall_silent(&self) {
         self.state.store(SILENT, Ordering::SeqCst);
     }
 
-    /// Carries what comes, and what came meanwhile.
+    /// Carries bytes again, and also those that arrived meanwhile.
     pub(crate) fn mend(&self) {
         self.state.store(OPEN, Ordering::SeqCst);
     }
@@ -87,6 +87,6 @@ fn pass_on(state: &AtomicU8, mut from: UnixStream, mut to: UnixStream) {
             break;
         }
     }
-    // Whichever side ended, the other one learns it.
+    // Ends the other side as well.
     let _ = to.shutdown(std::net::Shutdown::Both);
 }

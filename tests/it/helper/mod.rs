@@ -1,4 +1,4 @@
-//! The harness: a world with a sandbox, a database, a config and a guard.
+//! The harness of the tests: [`World`] is a sandbox, a database, a config and a guard.
 
 mod background;
 mod clock;
@@ -25,7 +25,7 @@ use tempfile::TempDir;
 pub(crate) use self::background::{Background, Text, gather};
 use self::clock::Clock;
 pub(crate) use self::config::{Config, TICK};
-pub(crate) use self::database::{Database, Deed, Entry};
+pub(crate) use self::database::{Database, Entry, TimedEntry};
 pub(crate) use self::dump::Campaign;
 pub(crate) use self::fleet::Fleet;
 pub(crate) use self::front::Front;
@@ -36,32 +36,33 @@ pub(crate) use self::line::Line;
 pub(crate) use self::terminal::Terminal;
 pub(crate) use self::writes::{ACTIVATION, PAUSE, Write};
 
-/// Far longer than anything takes, even on a machine that does much else.
+/// The longest time that a test waits for anything: far more than anything takes, even on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
-/// Each look is a request to the guard, whose answer costs more than anything else that the tests do.
+/// The time between two looks of a test that waits. Each look is a request to the guard, whose answer costs more than
+/// anything else that the tests do.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// So many further ticks without a request show that none is coming.
-const TICKS_WITHOUT_NEWS: u64 = 2;
+/// The number of further ticks without a request after which a test concludes that no request follows.
+const TICKS_WITHOUT_REQUESTS: u64 = 2;
 
-/// A folder, a sandbox, a database and a guard. What a test needs to change of them is public.
+/// A folder, a sandbox, a database and a guard. The fields that a test may change are public.
 ///
 /// When a test fails, it prints the guard's log and what the sandbox received.
 pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
     pub(crate) database: Database,
     pub(crate) guard: Guard,
-    /// Removed when the world goes, after all that uses it.
+    /// The folder of the guard's files. It is the last field, so that it is removed after everything that uses it.
     folder: TempDir,
 }
 
-/// What is to become of one campaign.
+/// The expected or actual result for one campaign.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outcome {
     /// The state in the dump.
     pub(crate) state: String,
     /// The requests in the sandbox's log that change the campaign.
     pub(crate) writes: Vec<Write>,
-    /// The journal's entries, in [`Entry`]'s words.
+    /// The journal's entries, as [`Entry`] prints them.
     pub(crate) journal: Vec<String>,
 }
 
@@ -71,12 +72,13 @@ impl Outcome {
         Self { state: state.to_owned(), writes: writes.to_vec(), journal }
     }
 
-    /// It was idle, and its first decision was to run it.
+    /// The outcome for a campaign that was idle and that the guard's first decision activated.
     pub(crate) fn activated() -> Self {
         Self::new("active-guarded", &ACTIVATION, &["activate by tick: confirmed, idle → active-guarded"])
     }
 
-    /// It was idle, its first decision was to pause it, and its cool-down has not ended.
+    /// The outcome for a campaign that was idle and that the guard's first decision paused. Its cool-down has not
+    /// ended.
     pub(crate) fn paused() -> Self {
         Self::new("cooling-down", &PAUSE, &["pause by tick: confirmed, idle → cooling-down"])
     }
@@ -89,22 +91,23 @@ impl fmt::Display for Outcome {
 }
 
 impl World {
-    /// A world with a guard that runs, and no campaign yet.
+    /// Starts a world whose guard runs and that has no campaign yet.
     pub(crate) fn new() -> Self {
         Self::configured(Config::default())
     }
 
-    /// The same with another config.
+    /// Does the same with another config.
     pub(crate) fn configured(config: Config) -> Self {
         Self::with(config, Options::default())
     }
 
-    /// The same with another sandbox, too. Its limit is lifted unless `options` set one of their own.
+    /// Does the same with other options for the sandbox, too. The sandbox's request limit is lifted unless `options`
+    /// set one.
     pub(crate) fn with(config: Config, options: Options) -> Self {
         Self::prepared(config, options, |_, _| {})
     }
 
-    /// The same with what is there before the guard is: at TrafficStars, and in the database, which has no table yet.
+    /// Does the same, and calls `prepare` before the guard starts. The database has no tables at that time.
     pub(crate) fn prepared(config: Config, options: Options, prepare: impl FnOnce(&Sandbox, &mut Database)) -> Self {
         wait_until_midnight_is_far();
         let mut world = Self::unstarted(config, options, prepare);
@@ -125,12 +128,12 @@ impl World {
         Self { sandbox, database, guard, folder }
     }
 
-    /// A world whose guard speaks TLS, to a server before TrafficStars that hangs when a test says so.
+    /// Starts a world whose guard uses TLS, with a server in front of the sandbox that a test can let hang.
     pub(crate) fn behind_tls(config: Config) -> (Self, Front) {
         Self::behind_front(config, false)
     }
 
-    /// The same with a certificate that has expired.
+    /// Does the same with a certificate that has expired.
     pub(crate) fn behind_expired_tls(config: Config) -> (Self, Front) {
         Self::behind_front(config, true)
     }
@@ -145,7 +148,8 @@ impl World {
         (world, front)
     }
 
-    /// A world in which it is `now`, for the guard and for TrafficStars; `prepare` as above.
+    /// Starts a world in which the time is `now`, for the guard and for TrafficStars. Calls `prepare` before the guard
+    /// starts.
     pub(crate) fn at(
         now: DateTime<Utc>,
         config: Config,
@@ -159,18 +163,18 @@ impl World {
         world
     }
 
-    /// From now on it is `now`, for a guard that began with [`World::at`] and for TrafficStars.
+    /// Sets the time to `now`, for TrafficStars and for a guard that was started by [`World::at`].
     pub(crate) fn set_clock(&self, now: DateTime<Utc>) {
         self.set_own_clock(now);
         self.sandbox.set_clock(now);
     }
 
-    /// The same for the guard's clock alone.
+    /// Sets the guard's clock alone.
     pub(crate) fn set_own_clock(&self, now: DateTime<Utc>) {
         self.guard.clock.as_ref().unwrap().set(now);
     }
 
-    /// Another guard on the same account, with a database of its own.
+    /// Returns another guard on the same account, with a database of its own.
     pub(crate) fn another_guard(&self, config: Config) -> (Guard, Database) {
         let folder = self.folder.path().join("another");
         std::fs::create_dir(&folder).unwrap();
@@ -193,54 +197,54 @@ impl World {
         });
     }
 
-    /// Looks at the database by new connections: the server has ended the old ones.
+    /// Opens new connections to the database, after the server has ended the old ones.
     pub(crate) fn reconnect(&mut self) {
         self.database = Database::open(self.guard.config.database_url());
     }
 
-    /// Lets several things change so that no tick acts on half of them: meanwhile TrafficStars cannot be read, and doubt
-    /// does nothing.
+    /// Makes several changes so that no tick acts on half of them: meanwhile all reads fail, and the guard does
+    /// nothing.
     pub(crate) fn change_at_once(&mut self, change: impl FnOnce(&mut Self)) {
         let faults = self.let_reads_fail();
-        // A tick that has read a status already would put it together with what is changed now.
+        // A tick that has already read a status would combine it with the changes.
         self.let_ticks_pass(1);
         change(self);
         self.let_ticks_pass(1);
         faults.into_iter().for_each(|fault| self.sandbox.remove_fault(fault));
     }
 
-    /// From now on no campaign can be read at TrafficStars, neither by itself nor in the list.
+    /// Lets all reads of campaigns at TrafficStars fail, of single campaigns and of the list.
     pub(crate) fn let_reads_fail(&self) -> [FaultId; 2] {
         [Operation::Campaign, Operation::Campaigns].map(|read| self.sandbox.inject(Fault::status(503).on(read)))
     }
 
-    /// Adds a campaign at TrafficStars, and a disabled row with one URL that has room for so many clicks.
+    /// Adds a campaign at TrafficStars, and a disabled row with one URL that has `remaining_clicks` clicks left.
     pub(crate) fn add_disabled(&mut self, spec: CampaignSpec, remaining_clicks: i64) {
         let id = spec.id;
         self.sandbox.add_campaign(spec);
         self.database.add_campaign(id, remaining_clicks);
     }
 
-    /// The same with an enabled row.
+    /// Does the same with an enabled row.
     pub(crate) fn add(&mut self, spec: CampaignSpec, remaining_clicks: i64) {
         let id = spec.id;
         self.add_disabled(spec, remaining_clicks);
         self.database.enable(id);
     }
 
-    /// The same for many, which are enabled in one moment.
+    /// Does the same for many campaigns, and enables all at once.
     pub(crate) fn add_all(&mut self, campaigns: impl IntoIterator<Item = (CampaignSpec, i64)>) {
         campaigns.into_iter().for_each(|(spec, remaining_clicks)| self.add_disabled(spec, remaining_clicks));
         self.database.execute("UPDATE campaigns SET generator_enabled = true");
     }
 
-    /// The same for a campaign that runs, with clicks enough; returns when it is guarded.
+    /// Adds a campaign that runs and has enough clicks. Returns when it is guarded.
     pub(crate) fn add_guarded(&mut self, id: i64) {
         self.add(CampaignSpec::running(id), 20_000);
         self.wait_for_state(id, "active-guarded");
     }
 
-    /// The same for many.
+    /// Does the same for many campaigns.
     pub(crate) fn add_many_guarded(&mut self, ids: impl IntoIterator<Item = i64> + Clone) {
         self.add_all(ids.clone().into_iter().map(|id| (CampaignSpec::running(id), 20_000)));
         ids.into_iter().for_each(|id| drop(self.wait_for_state(id, "active-guarded")));
@@ -251,19 +255,20 @@ impl World {
         self.guard.run(arguments)
     }
 
-    /// The same for one that succeeds: what it prints.
+    /// Runs a command that has to succeed, and returns what it prints.
     #[track_caller]
     pub(crate) fn done(&self, arguments: &[&str]) -> String {
         self.run(arguments).succeeded()
     }
 
-    /// The same for one that prints its result as JSON.
+    /// Does the same with `--json`, and returns the printed JSON.
     #[track_caller]
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&self.done(&[arguments, &["--json"]].concat())).unwrap()
     }
 
-    /// Runs one that prints nothing, ends with this status, and says all of this in its error.
+    /// Runs a command that has to fail: it prints nothing to stdout, ends with this status, and all the words of `said`
+    /// are in its error.
     #[track_caller]
     pub(crate) fn refused(&self, arguments: &[&str], code: i32, said: &[&str]) {
         let Done { code: ended, stdout, stderr } = self.run(arguments);
@@ -271,13 +276,13 @@ impl World {
         assert_says(&stderr, said);
     }
 
-    /// Changes a value of the config, of which a guard that runs hears by a reload alone.
+    /// Changes a value of the config file. A guard that runs uses it only after a reload.
     pub(crate) fn configure(&mut self, section: &str, key: &str, value: impl Into<toml::Value>) {
         self.guard.config = self.guard.config.clone().set(section, key, value);
         self.guard.write_config();
     }
 
-    /// Starts `watch`; what happens from now on is seen by it.
+    /// Starts `watch`, and returns when it is connected, so that it shows all later events.
     pub(crate) fn watch(&mut self, arguments: &[&str]) -> Background {
         let watch = self.guard.begin(&[&["watch"], arguments].concat());
         self.wait_for("watch to say that it watches", |_| {
@@ -286,13 +291,13 @@ impl World {
         watch
     }
 
-    /// Runs one of the program's commands in a terminal of its own.
+    /// Starts one of the program's commands in a terminal.
     pub(crate) fn in_terminal(&self, arguments: &[&str]) -> Terminal {
         let mut program = self.guard.program(arguments);
         Terminal::start(program.env("TERM", "xterm-256color").env_remove("NO_COLOR"))
     }
 
-    /// The same for a person who wants no colours.
+    /// Does the same without colours.
     pub(crate) fn in_terminal_without_colours(&self, arguments: &[&str]) -> Terminal {
         let mut program = self.guard.program(arguments);
         Terminal::start(program.env("TERM", "xterm-256color").env("NO_COLOR", "1"))
@@ -302,7 +307,7 @@ impl World {
         Campaign::find(&self.guard.state(), id).unwrap_or_else(|| panic!("the dump has no campaign {id}"))
     }
 
-    /// The requests that the sandbox received for a campaign and that were meant to change it.
+    /// Returns the requests that the sandbox received for a campaign and that were meant to change it.
     pub(crate) fn writes(&self, id: i64) -> Vec<Write> {
         writes::of(&self.sandbox.requests(), id, &self.day_end())
     }
@@ -311,12 +316,12 @@ impl World {
         self.guard.config.day_end_on(self.sandbox.clock().date_naive())
     }
 
-    /// What has become of a campaign so far.
+    /// Returns the outcome for a campaign so far.
     pub(crate) fn outcome(&mut self, id: i64) -> Outcome {
         self.outcomes(&[id]).remove(0)
     }
 
-    /// The same for many campaigns, of about one moment.
+    /// Does the same for many campaigns, at about the same moment.
     fn outcomes(&mut self, ids: &[i64]) -> Vec<Outcome> {
         let (dump, requests, day_end) = (self.guard.state(), self.sandbox.requests(), self.day_end());
         let outcome = |id: &i64| Outcome {
@@ -327,7 +332,7 @@ impl World {
         ids.iter().map(outcome).collect()
     }
 
-    /// Waits until `look` finds what it looks for. The one place where tests wait.
+    /// Waits until `look` returns `Ok`. All tests with a [`World`] wait here.
     pub(crate) fn wait_for<T>(&mut self, what: &str, mut look: impl FnMut(&mut Self) -> Result<T, String>) -> T {
         let start = Instant::now();
         loop {
@@ -349,12 +354,12 @@ impl World {
         });
     }
 
-    /// Waits until a command has ended, and answers its exit status.
+    /// Waits until a command has ended, and returns its exit status.
     pub(crate) fn wait_for_end(&mut self, background: &mut Background) -> Option<i32> {
         self.wait_for("its end", |_| background.ended().map(|status| status.code()).ok_or_else(|| "it runs".to_owned()))
     }
 
-    /// Waits until a campaign's dump is as `wanted` says.
+    /// Waits until `wanted` is true for a campaign's element of the dump.
     pub(crate) fn wait_until(&mut self, id: i64, what: &str, wanted: impl Fn(&Campaign) -> bool) -> Campaign {
         self.wait_for(&format!("campaign {id}: {what}"), |world| {
             let campaign = Campaign::find(&world.guard.state(), id).ok_or("the dump does not have it")?;
@@ -373,12 +378,12 @@ impl World {
         });
     }
 
-    /// Waits until a campaign's last action has come so far.
+    /// Waits until a campaign's last action has reached this step.
     pub(crate) fn wait_for_step(&mut self, id: i64, step: &str) -> Campaign {
         self.wait_until(id, step, |campaign| campaign.text("/action/step") == step)
     }
 
-    /// Waits until a campaign was sent exactly these requests.
+    /// Waits until the guard has sent exactly these requests for a campaign.
     pub(crate) fn wait_for_writes(&mut self, id: i64, wanted: &[Write]) {
         self.wait_for(&format!("the requests {wanted:?} for campaign {id}"), |world| {
             let writes = world.writes(id);
@@ -386,7 +391,7 @@ impl World {
         });
     }
 
-    /// Waits until a campaign was sent a pause before anything else.
+    /// Waits until the guard has sent a pause as its first request for a campaign.
     pub(crate) fn wait_for_a_pause(&mut self, id: i64) {
         self.wait_for(&format!("the pause of campaign {id}"), |world| {
             let writes = world.writes(id);
@@ -394,10 +399,10 @@ impl World {
         });
     }
 
-    /// Waits until every guarded campaign has completed so many ticks that began after this call.
+    /// Waits until every guarded campaign has completed `count` ticks that began after this call.
     pub(crate) fn let_ticks_pass(&mut self, count: u64) {
         let before = dump::ticks(&self.guard.state());
-        // The first to complete may have begun earlier.
+        // The first tick that completes may have begun before this call.
         self.wait_for(&format!("{count} further ticks"), |world| {
             let now = dump::ticks(&world.guard.state());
             let behind: Vec<_> = before
@@ -409,18 +414,18 @@ impl World {
         });
     }
 
-    /// Waits until a campaign's outcome is the one expected, and looks once more after further ticks, so that nothing
-    /// that comes late is missed.
+    /// Waits until a campaign's outcome is the expected one, and looks once more after further ticks, so that it also
+    /// finds late requests.
     pub(crate) fn expect(&mut self, id: i64, expected: &Outcome) {
         self.expect_all(&[(id, "the campaign", expected.clone())]);
     }
 
-    /// The same for many campaigns at once, each with a name for messages.
+    /// Does the same for many campaigns at once, each with a name for messages.
     pub(crate) fn expect_all(&mut self, expected: &[(i64, &str, Outcome)]) {
         self.wait_for("the expected outcomes", |world| world.compare(expected));
-        self.let_ticks_pass(TICKS_WITHOUT_NEWS);
+        self.let_ticks_pass(TICKS_WITHOUT_REQUESTS);
         if let Err(differences) = self.compare(expected) {
-            panic!("{TICKS_WITHOUT_NEWS} ticks after all was as expected: {differences}");
+            panic!("{TICKS_WITHOUT_REQUESTS} ticks after all was as expected: {differences}");
         }
     }
 
@@ -446,7 +451,7 @@ impl Drop for World {
     }
 }
 
-/// All of these words are in the text.
+/// Asserts that the text contains all of these words.
 #[track_caller]
 pub(crate) fn assert_says(text: &str, said: &[&str]) {
     for words in said {
@@ -454,7 +459,7 @@ pub(crate) fn assert_says(text: &str, said: &[&str]) {
     }
 }
 
-/// Tries each case in a world of its own, all at once: they mostly wait.
+/// Checks all cases at once, each in a world of its own, because they mostly wait.
 pub(crate) fn in_parallel<T: Send>(cases: impl IntoIterator<Item = T>, check: impl Fn(T) + Sync) {
     std::thread::scope(|scope| {
         for case in cases {
@@ -463,8 +468,8 @@ pub(crate) fn in_parallel<T: Send>(cases: impl IntoIterator<Item = T>, check: im
     });
 }
 
-/// From the day end to midnight nothing is activated, and at midnight the spend starts anew: whoever tests in the last
-/// minutes of a UTC day waits for the next one.
+/// Waits for the next day in the last minutes of a UTC day. From the day end to midnight nothing is activated, and at
+/// midnight the spend starts anew, so that tests would fail.
 fn wait_until_midnight_is_far() {
     const LAST_MINUTES: u32 = 3;
     let is_near = || {

@@ -1,4 +1,4 @@
-//! A terminal of 80 by 24 with a program in it: what a person types goes in, and what a person sees comes out.
+//! A terminal of 80 by 24 characters with a program in it. A test types keys, and reads the screen.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -12,7 +12,7 @@ use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
 
 use super::behind;
 
-/// A program in its terminal. It is killed where a test ends before it does.
+/// A program in its terminal. It is killed if the test ends first.
 pub(crate) struct Terminal {
     person: File,
     device: File,
@@ -31,7 +31,7 @@ impl Terminal {
         let device = OpenOptions::new().read(true).write(true).open(path).unwrap();
         tcsetwinsize(&device, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
         let end = || Stdio::from(device.try_clone().unwrap());
-        // In a session of its own, so that this terminal is the program's, and not the one that the tests run in.
+        // In a new session, so that this is the program's controlling terminal, and not the terminal of the test run.
         let mut command = behind(program, "setsid", &["--ctty"]);
         let modes_before = modes(&device);
         let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
@@ -54,12 +54,12 @@ impl Terminal {
         self.person.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// All that it was sent, with what moves its cursor and colours its text.
+    /// Returns everything that the program wrote, with the escape sequences for cursor and colours.
     pub(crate) fn written(&self) -> String {
         String::from_utf8_lossy(&self.written.lock().unwrap()).into_owned()
     }
 
-    /// What is on the screen, or an error that holds it where `wanted` is not.
+    /// Whether `wanted` is on the screen. The error holds the screen's text.
     pub(crate) fn shows(&self, wanted: &str) -> Result<(), String> {
         let screen = self.screen.lock().unwrap().screen().contents();
         if screen.contains(wanted) { Ok(()) } else { Err(format!("`{wanted}` is not in\n{screen}")) }
@@ -69,12 +69,12 @@ impl Terminal {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
     }
 
-    /// How the program ended, once it has.
+    /// Returns the program's exit status, or an error if it still runs.
     pub(crate) fn ended(&mut self) -> Result<ExitStatus, String> {
-        self.child.try_wait().unwrap().ok_or_else(|| "it runs on".to_owned())
+        self.child.try_wait().unwrap().ok_or_else(|| "it still runs".to_owned())
     }
 
-    /// What of the terminal is not as it was, if anything.
+    /// Whether the program left the terminal as it was. The error names the differences.
     pub(crate) fn left_as_it_was(&self) -> Result<(), String> {
         let parser = self.screen.lock().unwrap();
         let screen = parser.screen();
@@ -90,7 +90,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // It has ended already where all went well.
+        // The program has already ended if the test succeeded.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,34 +1,35 @@
-//! The sandbox's log, read for what was sent to change a campaign.
+//! Finds the requests in the sandbox's log that were meant to change a campaign.
 
 use chrono::{Duration, NaiveDateTime};
 use sandbox::{Operation, RequestRecord};
 
-/// A request that was meant to change a campaign, whatever became of it.
+/// A request that was meant to change a campaign, whether it succeeded or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Write {
-    /// Its end time was to be the day end.
+    /// Sets the end time to the day end.
     EndAtDayEnd,
-    /// It was to run.
+    /// Runs the campaign.
     Run,
-    /// It was to be paused.
+    /// Pauses the campaign.
     Pause,
-    /// Its end time was to be the moment of the request.
+    /// Sets the end time to the moment of the request.
     EndNow,
-    /// Anything else, which no rule asks for: the request of this number.
+    /// Any other request, which no rule allows. It holds the request's sequence number.
     Strange(u64),
 }
 
-/// What both halves of an activation look like.
+/// The two requests of an activation.
 pub(crate) const ACTIVATION: [Write; 2] = [Write::EndAtDayEnd, Write::Run];
-/// What both halves of a pause look like.
+/// The two requests of a pause.
 pub(crate) const PAUSE: [Write; 2] = [Write::Pause, Write::EndNow];
 
-/// How much older than its request an end time that means "now" may be: its text has whole seconds, and a request waits
-/// for the pause before it.
+/// The most that an end time that means "now" may be older than its request. Its text has whole seconds, and the
+/// request waits for the pause before it.
 const NOW_IS_WITHIN: Duration = Duration::seconds(15);
 
-/// The requests about campaign `id`, oldest first. An activation whose second half was too late to leave begins anew at
-/// the next tick: of the same end time set several times in a row, one counts.
+/// Returns the requests that change campaign `id`, oldest first. On a slow machine the second request of an activation
+/// may be too late to be sent; the next tick then begins the activation again. So several requests in a row that set
+/// the end time to the day end count as one.
 pub(super) fn of(requests: &[RequestRecord], id: i64, day_end: &str) -> Vec<Write> {
     let changes = requests.iter().filter(|request| request.operation.is_change() && request.campaign_ids.contains(&id));
     let mut writes: Vec<Write> = changes.map(|request| write(request, day_end)).collect();
@@ -61,7 +62,7 @@ fn write(request: &RequestRecord, day_end: &str) -> Write {
     }
 }
 
-/// One line for each request.
+/// Returns one line for each request.
 pub(super) fn describe(requests: &[RequestRecord]) -> String {
     requests.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

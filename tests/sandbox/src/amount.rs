@@ -1,4 +1,4 @@
-//! Money, as this API counts it. The sandbox shares no code with the program that it tests, so it has its own.
+//! Amounts of money in the API. The sandbox shares no code with the program that it tests, so it has its own type.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use thiserror::Error;
 
-/// An amount in the account's currency, in millionths of its unit. In JSON it is a text; a number is read, too.
+/// An amount in the account's currency, in millionths of its unit. It is written to JSON as a text, and read from a
+/// text or a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize)]
 #[serde(try_from = "Value")]
 pub struct Amount(i64);
 
-/// A text that is no decimal number with six decimals at most.
+/// The error for a text that is not a decimal number with at most six decimals.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{0}` is not an amount: write it like 10.00")]
 pub struct NotAnAmount(String);
@@ -21,32 +22,32 @@ impl Amount {
     const MICROS_PER_UNIT: i64 = 1_000_000;
     const MICROS_PER_CENT: i64 = 10_000;
 
-    /// An amount of `micros` millionths.
+    /// Returns an amount of `micros` millionths.
     #[must_use]
     pub const fn micros(micros: i64) -> Self {
         Self(micros)
     }
 
-    /// An amount of `cents` hundredths.
+    /// Returns an amount of `cents` hundredths.
     #[must_use]
     pub const fn cents(cents: i64) -> Self {
         Self(cents.saturating_mul(Self::MICROS_PER_CENT))
     }
 
-    /// The amount in millionths.
+    /// Returns the amount in millionths.
     #[must_use]
     pub const fn as_micros(self) -> i64 {
         self.0
     }
 
-    /// The amount in whole cents, half a cent rounded up.
+    /// Returns the amount rounded to whole cents, half a cent rounded up.
     #[must_use]
     pub const fn rounded_to_cents(self) -> Self {
         let cents = self.0.saturating_add(Self::MICROS_PER_CENT / 2).div_euclid(Self::MICROS_PER_CENT);
         Self::cents(cents)
     }
 
-    /// The JSON number that prints like the decimal text.
+    /// Returns the JSON number with the same digits as the decimal text.
     #[must_use]
     pub fn to_number(self) -> serde_json::Value {
         serde_json::from_str(&self.to_string()).unwrap_or_default()
@@ -84,7 +85,7 @@ impl Serialize for Amount {
 }
 
 impl fmt::Display for Amount {
-    /// Two decimals, more only where the amount has them: `10.00`, `66.270003`.
+    /// Writes two decimals, and more only if the amount has them: `10.00`, `66.270003`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let six_decimals = format!("{:06}", self.0.rem_euclid(Self::MICROS_PER_UNIT));
         let (cents, rest) = six_decimals.split_at(2);

@@ -1,4 +1,4 @@
-//! A TCP connection that can be cut in the middle of a request, or slowed to a trickle, as networks do.
+//! A TCP connection that a fault can cut in the middle of a request or slow down.
 
 use std::io;
 use std::pin::Pin;
@@ -13,24 +13,24 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Sleep;
 
-/// Spoils one connection.
+/// Cuts or slows one connection.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Spoiler(Arc<Spoilt>);
 
 #[derive(Debug, Default)]
 struct Spoilt {
     cut: AtomicBool,
-    /// How long each byte takes; 0 is no time at all.
+    /// The time that each byte takes, in milliseconds; 0 if the connection is not slow.
     milliseconds_per_byte: AtomicU64,
 }
 
 impl Spoiler {
-    /// Nothing more is written to it.
+    /// Cuts the connection: nothing more is written to it.
     pub(crate) fn cut(&self) {
         self.0.cut.store(true, Ordering::Release);
     }
 
-    /// From now on every byte takes this long.
+    /// Slows the connection: from now on every byte takes this long.
     pub(crate) fn slow_down(&self, per_byte: Duration) {
         let milliseconds = u64::try_from(per_byte.as_millis()).unwrap_or(u64::MAX);
         self.0.milliseconds_per_byte.store(milliseconds, Ordering::Release);
@@ -46,15 +46,15 @@ impl Spoiler {
     }
 }
 
-/// A connection with its spoiler.
+/// A connection, with the spoiler that cuts or slows it.
 pub(crate) struct Spoilable {
     stream: TcpStream,
     spoiler: Spoiler,
-    /// Until the next byte may be written to a slow one.
+    /// The wait until the next byte may be written to a slow connection.
     next_byte: Option<Pin<Box<Sleep>>>,
 }
 
-/// Accepts connections that can be spoilt.
+/// Accepts connections that can be cut or slowed.
 pub(crate) struct SpoilableListener(pub(crate) TcpListener);
 
 impl Listener for SpoilableListener {

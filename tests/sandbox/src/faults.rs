@@ -1,4 +1,4 @@
-//! What goes wrong, by rule.
+//! The faults: rules by which requests go wrong.
 
 use std::time::Duration;
 
@@ -7,20 +7,21 @@ use serde::{Deserialize, Serialize};
 use crate::log::{Operation, RequestRecord};
 use crate::options::RetryAfter;
 
-/// One thing that goes wrong with the requests that match.
+/// A rule by which matching requests go wrong.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// The operation it happens to; `None` is every one.
+    /// The operation that the requests have; `None` matches every operation.
     pub operation: Option<Operation>,
-    /// The campaign it happens to; `None` is every one. A request that names no campaign matches no id.
+    /// The campaign that the requests name; `None` matches every request. A request that names no campaign matches no
+    /// id.
     pub campaign: Option<i64>,
-    /// What the path of the requests begins with, such as `/v2/`; `None` is every path.
+    /// The beginning of the requests' path, such as `/v2/`; `None` matches every path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// How many matching requests it happens to; `None` is all of them.
+    /// The number of matching requests to which the fault happens; `None` is all of them.
     pub times: Option<usize>,
-    /// What happens.
+    /// What happens to the requests.
     pub kind: FaultKind,
 }
 
@@ -28,7 +29,7 @@ pub struct Fault {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
-    /// No effect, this answer instead.
+    /// The request has no effect, and gets this answer.
     Status {
         /// The status code.
         code: u16,
@@ -36,95 +37,96 @@ pub enum FaultKind {
         #[serde(default)]
         body: String,
     },
-    /// No effect, a 429 instead, which asks for this much silence in this form.
+    /// The request has no effect, and gets a 429 that names this wait in this form.
     TooManyRequests {
-        /// How long nothing is to come.
+        /// How long the client has to wait.
         #[serde(with = "crate::lengths")]
         wait: Duration,
-        /// How the answer says so.
+        /// The form in which the answer names the wait.
         form: RetryAfter,
     },
-    /// No effect, a 403 with a page of HTML instead: a wall stands before the service.
+    /// The request has no effect, and gets a 403 with a page of HTML, as from a web application firewall.
     Wall,
-    /// No effect. The answer is that of a token request while the identity provider behind the API is in trouble: a 400
-    /// with the wrapper of a wrong key and another message.
+    /// The request has no effect. It gets the answer of a token request while the identity provider behind the API
+    /// fails: a 400 with the same wrapper as for a wrong key, and another message.
     IdentityProviderDown,
-    /// No effect, a 302 to there instead.
+    /// The request has no effect, and gets a 302 to this address.
     Redirect(String),
-    /// The effect comes this much later, and the answer after it, even to a caller who has gone.
+    /// The effect comes this much later, even if the client has disconnected. The answer comes after it.
     DelayBeforeEffect(#[serde(with = "crate::lengths")] Duration),
-    /// The effect happens, the answer comes this much later.
+    /// The effect happens, and the answer comes this much later.
     DelayBeforeAnswer(#[serde(with = "crate::lengths")] Duration),
     /// The effect happens, and the connection is dropped without an answer.
     LoseAnswer,
-    /// No effect, and the connection is dropped without an answer.
+    /// The request has no effect, and the connection is dropped without an answer.
     DropRequest,
-    /// The effect happens; the answer is a web page.
+    /// The effect happens, and the answer is a web page.
     GarbageBody,
-    /// The effect happens; the connection is dropped in the middle of the answer's body.
+    /// The effect happens, and the connection is dropped in the middle of the answer's body.
     TruncatedBody,
-    /// The effect happens; the answer trickles from its status line on, a byte in each such interval, and so does all that
+    /// The effect happens. The answer comes one byte per interval, from its status line on, and so does everything that
     /// follows on that connection.
     SlowHeaders(#[serde(with = "crate::lengths")] Duration),
-    /// The effect happens; the answer's body trickles, a byte in each such interval.
+    /// The effect happens. The answer's body comes one byte per interval.
     SlowBody(#[serde(with = "crate::lengths")] Duration),
-    /// The effect happens; the answer's body is this many spaces before the JSON.
+    /// The effect happens. The answer's body has this many spaces before the JSON.
     HugeBody(usize),
-    /// Run and pause: no effect on the campaign (or all of the request), its id under `failed`.
+    /// Only for run and pause: the request has no effect on the fault's campaign, or on all of its campaigns, and their
+    /// ids are listed under `failed`.
     FailedInside200,
-    /// Run and pause: the campaign's id (or all of the request's) is in neither list.
+    /// Only for run and pause: the id of the fault's campaign, or all ids of the request, are in neither list.
     InNeitherList {
         /// Whether the effect happens.
         effect: bool,
     },
-    /// Run and pause: the effect happens, and shows in reads only this much later.
+    /// Only for run and pause: the effect happens, and reads show it only this much later.
     EffectLate(#[serde(with = "crate::lengths")] Duration),
 }
 
 impl FaultKind {
-    /// No effect, an empty answer of this status instead.
+    /// Returns the fault by which a request has no effect and gets an empty answer with this status.
     #[must_use]
     pub const fn status(code: u16) -> Self {
         Self::Status { code, body: String::new() }
     }
 }
 
-/// Names an injected fault.
+/// The id of an injected fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct FaultId(pub(crate) u64);
 
 impl Fault {
-    /// A fault of every request.
+    /// Returns a fault of every request.
     #[must_use]
     pub const fn always(kind: FaultKind) -> Self {
         Self { operation: None, campaign: None, path: None, times: None, kind }
     }
 
-    /// Every request is answered with this status, no body and without an effect.
+    /// Returns a fault by which every request has no effect and gets an empty answer with this status.
     #[must_use]
     pub const fn status(code: u16) -> Self {
         Self::always(FaultKind::status(code))
     }
 
-    /// The same for one operation alone.
+    /// Returns the same fault for one operation only.
     #[must_use]
     pub fn on(self, operation: Operation) -> Self {
         Self { operation: Some(operation), ..self }
     }
 
-    /// The same for one campaign alone.
+    /// Returns the same fault for one campaign only.
     #[must_use]
     pub fn campaign(self, id: i64) -> Self {
         Self { campaign: Some(id), ..self }
     }
 
-    /// The same for paths alone that begin so.
+    /// Returns the same fault only for paths that begin with `path`.
     #[must_use]
     pub fn below(self, path: &str) -> Self {
         Self { path: Some(path.to_owned()), ..self }
     }
 
-    /// The same for so many requests alone.
+    /// Returns the same fault for only the next `times` matching requests.
     #[must_use]
     pub fn times(self, times: usize) -> Self {
         Self { times: Some(times), ..self }
@@ -138,7 +140,7 @@ impl Fault {
     }
 }
 
-/// A fault that a request has met: its kind, and the campaign that it is about.
+/// A fault that applies to a request: its kind, and the campaign that it names.
 #[derive(Debug, Clone)]
 pub(crate) struct Met {
     pub(crate) campaign: Option<i64>,
@@ -166,7 +168,7 @@ impl Faults {
         id
     }
 
-    /// False if no fault has that number.
+    /// Removes a fault. Returns false if no fault has that id.
     pub(crate) fn remove(&mut self, id: FaultId) -> bool {
         let before = self.rules.len();
         self.rules.retain(|(each, _)| *each != id);
@@ -181,7 +183,7 @@ impl Faults {
         self.rules.clear();
     }
 
-    /// Every fault that `request` meets, each counted down by one.
+    /// Returns every fault that applies to `request`, and counts down how often each still happens.
     pub(crate) fn meet(&mut self, request: &RequestRecord) -> Vec<Met> {
         let mut met = Vec::new();
         for (_, fault) in &mut self.rules {

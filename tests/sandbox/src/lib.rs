@@ -1,14 +1,16 @@
-//! A TrafficStars API on loopback, with the shapes and quirks of the live one, to test and to try the Traffic Generator
-//! against.
+//! A TrafficStars API on loopback, with the shapes and quirks of the live one. The tests use it, and people can try the
+//! Traffic Generator with it.
 //!
-//! - [`Sandbox`] is a running API: [`Sandbox::start_in_thread`], [`Sandbox::base_url`], and what a test does to it.
-//! - [`CampaignSpec`] says what a campaign is; [`Options`] what the API is like; [`Fault`] what goes wrong.
-//! - [`RequestRecord`] is one request as it was received: all of them are in [`Sandbox::requests`].
+//! - [`Sandbox`] is a running API. A test starts it by [`Sandbox::start_in_thread`], and changes it by its other
+//!   methods.
+//! - [`CampaignSpec`] describes a campaign, [`Options`] describe the API, and a [`Fault`] describes what goes wrong.
+//! - [`RequestRecord`] is one received request. [`Sandbox::requests`] returns all of them.
 //! - Below `/sandbox` on the same port is a control interface for people: [`curl_examples`].
-//! - [`Tracker`] writes the guard's SQLite tables as a tracker would. Campaigns with `clicks_per_second` have visitors,
-//!   who click there while the campaign runs.
+//! - [`Tracker`] writes the guard's SQLite tables as a tracker would. Campaigns with `clicks_per_second` have visitors.
+//!   Their clicks are counted there while the campaign runs.
 //!
-//! Deliberately absent: any code of the Traffic Generator. What it misreads, it must not misread here too.
+//! The sandbox contains no code of the Traffic Generator. Otherwise both could misread the API in the same way, and no
+//! test would notice.
 //!
 //! ```
 //! use sandbox::{CampaignSpec, Interference, Options, Sandbox};
@@ -29,13 +31,13 @@ mod connection;
 mod control;
 mod faults;
 mod lengths;
-mod life;
 mod limit;
 mod log;
 mod options;
 mod sandbox;
 mod server;
 mod tracker;
+mod visitors;
 mod world;
 
 pub use amount::{Amount, NotAnAmount};

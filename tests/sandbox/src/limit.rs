@@ -1,27 +1,30 @@
-//! The rate limit: a sliding window over the requests that were let in.
+//! The rate limit: a sliding window over the accepted requests.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-/// The requests of the last window.
+/// The times of the accepted requests within the last window.
 #[derive(Debug, Default)]
 pub(crate) struct RateLimit {
-    let_in: VecDeque<DateTime<Utc>>,
+    accepted: VecDeque<DateTime<Utc>>,
 }
 
 impl RateLimit {
-    /// Lets a request in, or says when there is room again.
+    /// Accepts a request.
+    ///
+    /// # Errors
+    /// The limit is reached. The error is the time at which there is room again.
     pub(crate) fn admit(&mut self, now: DateTime<Utc>, most: usize, window: Duration) -> Result<(), DateTime<Utc>> {
-        while self.let_in.front().is_some_and(|oldest| *oldest + window <= now) {
-            self.let_in.pop_front();
+        while self.accepted.front().is_some_and(|oldest| *oldest + window <= now) {
+            self.accepted.pop_front();
         }
-        if self.let_in.len() < most {
-            self.let_in.push_back(now);
+        if self.accepted.len() < most {
+            self.accepted.push_back(now);
             return Ok(());
         }
-        Err(self.let_in.front().map_or(now + window, |oldest| *oldest + window))
+        Err(self.accepted.front().map_or(now + window, |oldest| *oldest + window))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The log of every request, for tests to hold against the guard's journal.
+//! The log of all requests. Tests compare it with the guard's journal.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What a request is about.
+/// The kind of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
@@ -26,30 +26,30 @@ pub enum Operation {
     ReportByCampaign,
     /// A report by day, at any of its addresses.
     ReportByDay,
-    /// Anything else, which answers 404.
+    /// Any other request, which is answered with 404 or 405.
     Other,
 }
 
 impl Operation {
-    /// Whether it is one of those that change a campaign.
+    /// Whether the operation changes a campaign.
     #[must_use]
     pub fn is_change(self) -> bool {
         matches!(self, Self::Run | Self::Pause | Self::Edit)
     }
 }
 
-/// One request as it was received, and what became of it.
+/// A received request, and its result.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RequestRecord {
-    /// Counts from 1, in the order of receipt.
+    /// The request's number, from 1 on, in the order of receipt.
     pub sequence: u64,
-    /// When it was received, by the real clock.
+    /// The time at which the request was received, by the real clock.
     pub received_at: DateTime<Utc>,
-    /// The same by the API's clock (see [`crate::Sandbox::set_clock`]).
+    /// The same time by the API's clock (see [`crate::Sandbox::set_clock`]).
     pub received_at_by_api: DateTime<Utc>,
-    /// When its answer was ready, or dropped, by the real clock.
+    /// The time at which the answer was ready, or dropped, by the real clock. `None` before that.
     pub answered_at: Option<DateTime<Utc>>,
-    /// What it is about.
+    /// The kind of the request.
     pub operation: Operation,
     /// The HTTP method.
     pub method: String,
@@ -57,22 +57,23 @@ pub struct RequestRecord {
     pub path: String,
     /// The query's pairs, decoded, in their order.
     pub query: Vec<(String, String)>,
-    /// The body: JSON, or a form as an object of texts; `None` where it is empty or neither.
+    /// The body: JSON, or a form as an object of texts. `None` if it is empty or neither of them.
     pub body: Option<Value>,
-    /// The campaigns that it names.
+    /// The ids of the campaigns that the request names.
     pub campaign_ids: Vec<i64>,
-    /// Those of them that it has changed.
+    /// The ids of the campaigns that the request has changed.
     pub changed: Vec<i64>,
-    /// The API key for which its access token was issued; `None` where it carries none that was.
+    /// The API key for which the request's access token was issued. `None` if the request has no valid token.
     pub api_key: Option<String>,
-    /// The answer's status, sent or not; `None` before it is ready and after [`crate::FaultKind::DropRequest`].
+    /// The status of the answer, whether it was sent or not. `None` before it is ready, and after
+    /// [`crate::FaultKind::DropRequest`].
     pub status: Option<u16>,
-    /// The connection was dropped instead of an answer.
+    /// Whether the connection was dropped instead of an answer.
     pub lost: bool,
 }
 
 impl fmt::Display for RequestRecord {
-    /// One line. A token request's body is the API key, which is none of a log's business.
+    /// Writes one line, without the body of a token request: that is the API key, which must not be logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = self.received_at.format("%H:%M:%S%.3f");
         write!(f, "{} {time} {} {}", self.sequence, self.method, self.path)?;
@@ -88,19 +89,19 @@ impl fmt::Display for RequestRecord {
 }
 
 impl RequestRecord {
-    /// The first value of `name` in the query.
+    /// Returns the first value of `name` in the query.
     #[must_use]
     pub fn query_value(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Every value of `name` in the query.
+    /// Returns every value of `name` in the query.
     pub fn query_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.query.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// The most requests that were received in any span of `window`, whatever their answer.
+/// Returns the largest number of requests that were received within any time of the length `window`, with any answer.
 #[must_use]
 pub fn busiest_window(requests: &[RequestRecord], window: std::time::Duration) -> usize {
     let times: Vec<DateTime<Utc>> = requests.iter().map(|request| request.received_at).collect();

@@ -1,4 +1,5 @@
-//! `sandbox serve` runs the API by itself; `sandbox demo` shows the Traffic Generator guarding campaigns against it.
+//! The program `sandbox`. `sandbox serve` runs the API alone. `sandbox demo` also runs the Traffic Generator, which
+//! guards a few campaigns there.
 
 mod demo;
 mod serve;
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-/// A TrafficStars API on loopback, to try the Traffic Generator against.
+/// A TrafficStars API on loopback, to try the Traffic Generator with.
 #[derive(Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -19,10 +20,10 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the API until interrupted, and let people play by hand what may happen to campaigns there.
+    /// Run the API until interrupted. A control interface lets you change campaigns there and cause faults.
     #[command(after_long_help = serve::examples())]
     Serve(serve::Arguments),
-    /// Watch the Traffic Generator guard a few campaigns: builds it, sets everything up, and tells what happens.
+    /// Watch the Traffic Generator guard a few campaigns: builds it, sets everything up, and prints what happens.
     Demo(demo::Arguments),
 }
 
@@ -48,13 +49,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// An error and its causes, on one line.
+/// Returns an error and its causes as one line.
 fn with_causes(error: &dyn Error) -> String {
     let causes = std::iter::successors(Some(error), |&error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// Ends when the user or the system asks for it.
+/// Waits for Ctrl-C or SIGTERM.
 async fn interrupted() -> std::io::Result<()> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {

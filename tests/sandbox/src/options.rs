@@ -1,4 +1,4 @@
-//! What is unknown about the live API, or differs from account to account, is an option here.
+//! The sandbox's options: everything that is unknown about the live API, or that differs from account to account.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
 
-/// How the sandbox behaves. The default is the live API as far as it is known.
+/// The behaviour of the sandbox. The default is the live API's, as far as it is known.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
@@ -15,31 +15,31 @@ pub struct Options {
     pub port: u16,
     /// The API key that `POST /v1/auth/token` accepts.
     pub api_key: String,
-    /// Further keys of the same account, so that a test can tell who sent what.
+    /// Further keys of the same account, so that a test knows which guard sent a request.
     pub more_api_keys: Vec<String>,
-    /// `expires_in` of a token, after which it is answered with 401.
+    /// The lifetime of a token, shown as `expires_in`. After it the token is answered with 401.
     #[serde(with = "crate::lengths")]
     pub token_lifetime: Duration,
-    /// Requests that fit into any [`Options::rate_window`]; further ones get 429.
+    /// The number of requests that are accepted within any [`Options::rate_window`]; further ones get 429.
     pub requests_per_minute: usize,
     /// The length of the rate limit's sliding window.
     #[serde(with = "crate::lengths")]
     pub rate_window: Duration,
-    /// What a 429 says about when to come back.
+    /// The form in which a 429 names its wait.
     pub retry_after: RetryAfter,
     /// Whether a single campaign is answered as `{"response": {…}}`.
     pub wrapped_campaign: bool,
     /// Whether the list of campaigns is a bare array of all of them, without pages.
     pub bare_list: bool,
-    /// Campaigns on a page when nothing else is asked for.
+    /// The number of campaigns on a page if the request names no other.
     pub page_size: usize,
-    /// The largest page that [`Options::page_size_names`] can ask for; `None` ignores them.
+    /// The largest page size that a request may name; `None` ignores the parameters of [`Options::page_size_names`].
     pub max_page_size: Option<usize>,
-    /// The parameters that ask for another page size; the first of them that is there counts.
+    /// The query parameters that name another page size; the first of them in a request counts.
     pub page_size_names: Vec<String>,
-    /// In which form the list's filter by `id` is understood; the other form is ignored.
+    /// The form of the list's filter by `id` that is understood; the other form is ignored.
     pub id_filter: IdFilter,
-    /// How a wrong API key is refused.
+    /// The form of the answer to a wrong API key.
     pub refused_key: RefusedKey,
     /// Whether `PUT /v2/campaigns/run` and `/pause` exist.
     pub v2_run_and_pause: bool,
@@ -53,26 +53,26 @@ pub struct Options {
     pub column_report: bool,
     /// Whether the older `GET /v1/stats/advertiser/day` exists.
     pub day_stats: bool,
-    /// Rows on a page of that one.
+    /// The number of rows on a page of [`Options::day_stats`].
     pub day_stats_page_size: usize,
     /// Whether a report's amounts are strings.
     pub amounts_as_text: bool,
-    /// Whether a campaign whose end time passes becomes `active: false`, `paused`; otherwise it still says that it is
-    /// active, and does not run.
+    /// Whether a campaign becomes `active: false` and `paused` when its end time passes. Otherwise it still shows that
+    /// it is active, and does not run.
     pub end_time_flips: bool,
-    /// The status word of a campaign that has spent its daily budget; `None` leaves it as it was.
+    /// The status word of a campaign that has spent its daily budget; `None` leaves the word as it was.
     pub daily_budget_word: Option<String>,
-    /// For so long after 00:00 UTC a campaign's field of today's spend still says the day before's, where there was any.
-    /// Reports say each day's own.
+    /// The time after 00:00 UTC during which a campaign's field of today's spend still shows the spend of the day
+    /// before, if there was any. Reports show each day's own spend.
     #[serde(with = "crate::lengths")]
     pub counter_falls_after: Duration,
-    /// What comes in late for each day with spend: it is on that day's record from 00:00 UTC on.
+    /// The late spend of each day that has spend: it is added to that day at 00:00 UTC.
     pub late_clicks: Amount,
-    /// How many seconds of spending and clicking pass in one second.
+    /// The number of seconds of spending and clicking that pass in one second.
     pub speed: u32,
-    /// How many requests the log keeps at most; when it is full, the older half goes.
+    /// The most requests that the log keeps; when it is full, the older half is removed.
     pub keep_requests: usize,
-    /// The guard's SQLite database, in which the visitors' clicks are counted; nobody clicks without.
+    /// The guard's SQLite database, in which the visitors' clicks are counted; without it there are no clicks.
     pub database: Option<PathBuf>,
 }
 
@@ -80,7 +80,7 @@ pub struct Options {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RetryAfter {
-    /// No such header.
+    /// The 429 has no such header.
     Missing,
     /// Whole seconds.
     Seconds,
@@ -98,7 +98,7 @@ pub enum IdFilter {
     Brackets,
     /// Either of them.
     Either,
-    /// None is: all campaigns are listed.
+    /// Neither of them: all campaigns are listed.
     Ignored,
 }
 
@@ -106,7 +106,7 @@ pub enum IdFilter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusedKey {
-    /// The wrapper around the identity provider's answer, as seen.
+    /// The wrapper around the identity provider's answer, as the live API was seen to send it.
     Wrapped,
     /// `{"error": "invalid_grant"}` alone.
     Bare,

@@ -1,4 +1,4 @@
-//! The handle by which tests and the demo hold a running sandbox.
+//! The handle of a running sandbox, for tests and the demo.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,23 +13,23 @@ use tokio::sync::oneshot;
 use crate::amount::Amount;
 use crate::campaign::{CampaignSpec, CampaignView};
 use crate::faults::{Fault, FaultId};
-use crate::life;
 use crate::log::{Operation, RequestRecord};
 use crate::options::Options;
 use crate::server::{self, Shared};
+use crate::visitors;
 use crate::world::{Interference, NoSuchCampaign, World};
 
-/// A running sandbox. Its methods neither need a runtime nor disturb one for long; dropping it stops it.
+/// A running sandbox. Its methods need no async runtime, and block one only shortly. Dropping it stops it.
 #[derive(Debug)]
 pub struct Sandbox {
     shared: Arc<Shared>,
     address: SocketAddr,
     stop_serving: Option<oneshot::Sender<()>>,
-    stop_living: Option<mpsc::Sender<()>>,
+    stop_visitors: Option<mpsc::Sender<()>>,
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Why the sandbox did not start: its port is taken, or there is no thread or runtime to serve on.
+/// The error if the sandbox cannot start: its port is taken, or no thread or runtime can be started.
 #[derive(Debug, Error)]
 #[error("cannot {doing}")]
 pub struct StartError {
@@ -44,7 +44,7 @@ impl StartError {
 }
 
 impl Sandbox {
-    /// Starts it on threads of its own, so that a test that blocks does not hold it up.
+    /// Starts the sandbox on threads of its own, so that a test that blocks does not block the sandbox.
     pub fn start_in_thread(options: Options) -> Result<Self, StartError> {
         let port = options.port;
         let doing = || format!("listen on 127.0.0.1:{port}: choose another port, or 0 for any");
@@ -61,7 +61,7 @@ impl Sandbox {
 
         let shared = Arc::new(Shared::new(World::new(options, Utc::now())));
         let (stop_serving, serving_stopped) = oneshot::channel();
-        let (stop_living, living_stopped) = mpsc::channel();
+        let (stop_visitors, visitors_stopped) = mpsc::channel();
         let serve = {
             let shared = Arc::clone(&shared);
             move || {
@@ -71,19 +71,19 @@ impl Sandbox {
                 runtime.shutdown_background();
             }
         };
-        let live = {
+        let run_visitors = {
             let shared = Arc::clone(&shared);
-            move || life::live(&shared, &living_stopped)
+            move || visitors::run_visitors(&shared, &visitors_stopped)
         };
         let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
         let threads = vec![
             thread("sandbox").spawn(serve).map_err(StartError::threads)?,
-            thread("visitors").spawn(live).map_err(StartError::threads)?,
+            thread("visitors").spawn(run_visitors).map_err(StartError::threads)?,
         ];
-        Ok(Self { shared, address, stop_serving: Some(stop_serving), stop_living: Some(stop_living), threads })
+        Ok(Self { shared, address, stop_serving: Some(stop_serving), stop_visitors: Some(stop_visitors), threads })
     }
 
-    /// `http://127.0.0.1:port`.
+    /// Returns the sandbox's address, `http://127.0.0.1:port`.
     #[must_use]
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
@@ -94,19 +94,19 @@ impl Sandbox {
         self.shared.change(|world| world.add(spec));
     }
 
-    /// A campaign's present state.
+    /// Returns a campaign's present state.
     #[must_use]
     pub fn campaign(&self, id: i64) -> Option<CampaignView> {
         self.shared.lock().campaign(id)
     }
 
-    /// Whether a campaign runs; false where there is none.
+    /// Whether a campaign runs; false if it does not exist.
     #[must_use]
     pub fn is_running(&self, id: i64) -> bool {
         self.shared.lock().is_running(id)
     }
 
-    /// Does something to a campaign that the guard did not ask for.
+    /// Changes a campaign as somebody other than the guard would do.
     pub fn interfere(&self, id: i64, what: Interference) -> Result<(), NoSuchCampaign> {
         self.shared.change(|world| world.interfere(id, what))
     }
@@ -116,40 +116,40 @@ impl Sandbox {
         self.shared.change(|world| world.set_spend(id, world.now().date_naive(), Some(spend)))
     }
 
-    /// Sets the spend of any day; `None` takes it off the record: no field in the campaign, no row in a report.
+    /// Sets the spend of any day. `None` removes it: then the campaign has no field of it, and reports have no row.
     pub fn set_spend_on(&self, id: i64, day: NaiveDate, spend: Option<Amount>) -> Result<(), NoSuchCampaign> {
         self.shared.change(|world| world.set_spend(id, day, spend))
     }
 
-    /// What the API's clock says.
+    /// Returns the time of the API's clock.
     #[must_use]
     pub fn clock(&self) -> DateTime<Utc> {
         self.shared.lock().now()
     }
 
-    /// Sets the API's clock, which goes on from there: days, end times and what answers say, their `Date` included, follow
-    /// it. Nothing is spent in the time between. The rate limit, the life of tokens and the times of the log stay with the
-    /// real clock.
+    /// Sets the API's clock, which continues from there. Days, end times and answers, with their `Date`, follow it.
+    /// Nothing is spent in the time that is skipped. The rate limit, the lifetime of tokens and the times of the log
+    /// follow the real clock.
     pub fn set_clock(&self, to: DateTime<Utc>) {
         self.shared.change(|world| world.set_ahead(to - world.real_now()));
     }
 
-    /// Lets the API's clock be the real one again.
+    /// Sets the API's clock to the real time again.
     pub fn reset_clock(&self) {
         self.shared.change(|world| world.set_ahead(TimeDelta::zero()));
     }
 
-    /// Makes every token issued so far worthless.
+    /// Makes every token invalid that was issued so far.
     pub fn revoke_tokens(&self) {
         self.shared.change(World::revoke_tokens);
     }
 
-    /// Changes the options while it runs; the port stays.
+    /// Changes the options of the running sandbox. The port stays.
     pub fn change_options(&self, change: impl FnOnce(&mut Options)) {
         self.shared.change(|world| change(&mut world.options));
     }
 
-    /// Lets something go wrong from now on.
+    /// Adds a fault, and returns its id.
     pub fn inject(&self, fault: Fault) -> FaultId {
         self.shared.change(|world| world.faults.inject(fault))
     }
@@ -164,26 +164,26 @@ impl Sandbox {
         self.shared.change(|world| world.faults.clear());
     }
 
-    /// Every request received so far, oldest first.
+    /// Returns every request that was received so far, oldest first.
     #[must_use]
     pub fn requests(&self) -> Vec<RequestRecord> {
         self.shared.lock().requests().to_vec()
     }
 
-    /// The requests after that of number `sequence`.
+    /// Returns the requests after the one with the number `sequence`.
     #[must_use]
     pub fn requests_after(&self, sequence: u64) -> Vec<RequestRecord> {
         let world = self.shared.lock();
         world.requests().iter().filter(|request| request.sequence > sequence).cloned().collect()
     }
 
-    /// How many requests were about `operation`.
+    /// Returns the number of requests with this operation.
     #[must_use]
     pub fn count(&self, operation: Operation) -> usize {
         self.shared.lock().count(operation)
     }
 
-    /// How many requests were answered with 429.
+    /// Returns the number of requests that the rate limit answered with 429.
     #[must_use]
     pub fn too_many_requests(&self) -> usize {
         self.shared.lock().too_many_requests()
@@ -193,7 +193,7 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         drop(self.stop_serving.take());
-        drop(self.stop_living.take());
+        drop(self.stop_visitors.take());
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a thread of the sandbox has panicked");

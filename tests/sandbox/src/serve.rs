@@ -1,4 +1,4 @@
-//! `sandbox serve`: the API by itself.
+//! `sandbox serve`: the API alone.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -9,39 +9,39 @@ use sandbox::{Amount, CampaignSpec, Options, Sandbox};
 const PORT: u16 = 8080;
 const FIRST_ID: i64 = 1001;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// So many campaigns are named at the start.
+/// The most campaigns that are listed at the start.
 const NAMED: usize = 20;
 const KEEP_REQUESTS: usize = 10_000;
 
-/// What the API is like.
+/// The arguments of `sandbox serve`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The port on 127.0.0.1; 0 takes any free one.
+    /// The port on 127.0.0.1; 0 takes any free port.
     #[arg(long, default_value_t = PORT)]
     port: u16,
-    /// The API key that is accepted.
+    /// The API key that the API accepts.
     #[arg(long, default_value = "sandbox-api-key")]
     api_key: String,
-    /// The rate limit.
+    /// The rate limit: further requests are answered with 429.
     #[arg(long, default_value_t = 100)]
     requests_per_minute: usize,
-    /// How many campaigns there are, of ids from 1001 on; every other one runs.
+    /// The number of campaigns; their ids begin with 1001, and every second one runs.
     #[arg(long, default_value_t = 4)]
     campaigns: u16,
-    /// The Traffic Generator's SQLite database: the visitors of running campaigns click there.
+    /// The Traffic Generator's SQLite database, in which the clicks of visitors are counted.
     #[arg(long)]
     database: Option<PathBuf>,
-    /// How many seconds of spending and clicking pass in one second.
+    /// The number of seconds of spending and clicking that pass in one second.
     #[arg(long, default_value_t = 1)]
     speed: u32,
 }
 
-/// What `--help` ends with.
+/// Returns the examples at the end of `--help`.
 pub(crate) fn examples() -> String {
     let examples = sandbox::curl_examples(&format!("http://127.0.0.1:{PORT}"));
     format!(
-        "Play by hand while it runs, from another terminal. What is refused says why; every answer is JSON. In this\n\
-         order each of these works with the four campaigns of the start:\n\n{examples}"
+        "While it runs, send these commands from another terminal. Every answer is JSON, and a refusal says why.\n\
+        In this order, each of them works with the four campaigns of the start:\n\n{examples}"
     )
 }
 
@@ -72,11 +72,9 @@ pub(crate) async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     println!("To guard them, set");
     println!("  in config.toml, section [trafficstar]: base_url = \"{url}\"");
     println!("  in the environment:                    TRAFFICSTAR_API_KEY={api_key}");
-    println!(
-        "and add them by `traffic-generator campaign add {FIRST_ID}`. To play by hand what happens at TrafficStars,"
-    );
+    println!("and add them by `traffic-generator campaign add {FIRST_ID}`. To change what happens at TrafficStars,");
     println!("  in another terminal:                   curl {url}/sandbox");
-    println!("Ctrl-C ends it. Requests as they come:");
+    println!("Ctrl-C ends it. The requests that arrive:");
 
     let mut seen = 0;
     let mut clock = tokio::time::interval(LOOK_EVERY);

@@ -1,4 +1,4 @@
-//! Carries bytes between the network and the API, and spoils what the faults want spoilt.
+//! Carries requests and answers between the network and the API, and applies the faults of answers and connections.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,7 +25,7 @@ const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 const WALL: &str = "<!DOCTYPE html><html><head><title>Attention Required! | Cloudflare</title></head>\
     <body><h1>Sorry, you have been blocked</h1></body></html>";
 
-/// The state.
+/// The sandbox's state, shared by all threads.
 #[derive(Debug)]
 pub(crate) struct Shared(Mutex<World>);
 
@@ -34,7 +34,7 @@ impl Shared {
         Self(Mutex::new(world))
     }
 
-    /// The state as of now.
+    /// Returns the state, brought up to the present time.
     pub(crate) fn lock(&self) -> MutexGuard<'_, World> {
         let mut world = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         world.settle(Utc::now());
@@ -46,7 +46,7 @@ impl Shared {
     }
 }
 
-/// Serves until `stop` fires or its other end is dropped.
+/// Serves requests until `stop` gets a message or its sender is dropped.
 pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: oneshot::Receiver<()>) -> io::Result<()> {
     let control = control::router(Arc::clone(&shared));
     let router = Router::new().fallback(carry).with_state(shared).nest(control::PATH, control);
@@ -72,7 +72,7 @@ async fn carry(
         authorization: header(AUTHORIZATION),
         body: axum::body::to_bytes(body, MAX_BODY_BYTES).await.unwrap_or_default().to_vec(),
     };
-    // A task of its own: what was received takes effect even when the caller hangs up.
+    // In a task of its own, so that a received request takes effect even if the client disconnects.
     let handled = tokio::spawn(handle(Arc::clone(&shared), spoiler, incoming)).await;
     let mut response = handled.unwrap_or_else(|_| text_response(500, String::new()));
     let now = shared.lock().now();
@@ -153,7 +153,7 @@ fn total(faults: &[Met], delay: impl Fn(&FaultKind) -> Option<Duration>) -> Dura
     faults.iter().filter_map(|met| delay(&met.kind)).sum()
 }
 
-/// The answer of a fault that keeps the request from having an effect.
+/// Returns the answer of a fault that prevents the request's effect; `None` for other faults.
 fn instead(kind: &FaultKind, sequence: u64, now: DateTime<Utc>) -> Option<Response> {
     if let FaultKind::Status { code, body } = kind {
         return Some(text_response(*code, body.clone()));
@@ -208,12 +208,12 @@ fn text_response(code: u16, body: String) -> Response {
     (status(code), [(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// Announces the whole body, whatever comes of it.
+/// Returns a response that announces the length of the whole body, even if less is sent.
 fn announced(whole: usize, parts: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Response {
     ([(CONTENT_LENGTH, whole)], Body::from_stream(parts)).into_response()
 }
 
-/// Sends half of the body, and breaks off.
+/// Returns a response that sends half of the body and then breaks off.
 fn half_response(text: String) -> Response {
     let whole = text.len();
     let half = Bytes::from(text).slice(..whole / 2);
@@ -221,7 +221,7 @@ fn half_response(text: String) -> Response {
         if let Some(half) = half {
             return Some((Ok(half), None));
         }
-        // The server has to send the first half before it learns that there is no second.
+        // Gives the server time to send the first half before the error ends the connection.
         tokio::time::sleep(Duration::from_millis(20)).await;
         Some((Err(io::Error::from(io::ErrorKind::ConnectionReset)), None))
     });

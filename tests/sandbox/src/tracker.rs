@@ -1,4 +1,4 @@
-//! Writes the guard's SQLite tables as a tracker would: campaigns, URLs, clicks.
+//! Writes campaigns, URLs and clicks into the guard's SQLite tables, as a tracker would.
 
 use std::error::Error;
 use std::path::Path;
@@ -12,7 +12,8 @@ pub struct Tracker {
     connection: SqliteConnection,
 }
 
-/// Why the guard's database could not be used: there is none, it has another schema, or it was locked for too long.
+/// The error if the guard's database cannot be used: it does not exist, it has another schema, or it was locked for too
+/// long.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {doing}")]
 pub struct TrackerError {
@@ -37,7 +38,7 @@ struct Room {
 impl Tracker {
     /// Opens a database that the guard has made.
     pub fn open(path: &Path) -> Result<Self, TrackerError> {
-        // `mode=rw`: SQLite would make a new, empty database otherwise.
+        // Without `mode=rw`, SQLite would make a new, empty database.
         let escaped = path.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
         let address = format!("file:{escaped}?mode=rw");
         let mut connection =
@@ -47,7 +48,7 @@ impl Tracker {
         Ok(Self { connection })
     }
 
-    /// Adds a campaign and answers its key.
+    /// Adds a campaign, and returns its database id.
     pub fn add_campaign(&mut self, name: &str, trafficstar_id: i64, enabled: bool) -> Result<i64, TrackerError> {
         let insert = "INSERT INTO campaigns (name, trafficstar_id, generator_enabled) VALUES (?, ?, ?) \
                       RETURNING CAST(id AS BIGINT) AS number";
@@ -60,7 +61,7 @@ impl Tracker {
             .map_err(statement("add a campaign"))
     }
 
-    /// Adds a URL with room for so many clicks to a TrafficStars campaign, and answers its key.
+    /// Adds a URL with `click_limit` clicks to a campaign, and returns the URL's database id.
     pub fn add_url(&mut self, trafficstar_id: i64, name: &str, click_limit: i64) -> Result<i64, TrackerError> {
         let insert = "INSERT INTO urls (campaign_id, name, target_url, click_limit) \
                       SELECT id, ?, ?, ? FROM campaigns WHERE trafficstar_id = ? \
@@ -85,8 +86,7 @@ impl Tracker {
             .map_err(statement("count clicks"))
     }
 
-    /// Lets `clicks` visitors of a TrafficStars campaign click through its active URLs, one after the other, as far as
-    /// there is room.
+    /// Counts `clicks` clicks on the campaign's active URLs, one URL after the other, up to their limits.
     pub fn visit(&mut self, trafficstar_id: i64, clicks: i64) -> Result<(), TrackerError> {
         let select = "SELECT CAST(urls.id AS BIGINT) AS id, CAST(click_limit - clicks AS BIGINT) AS room \
                       FROM urls JOIN campaigns ON campaigns.id = urls.campaign_id \
@@ -106,7 +106,7 @@ impl Tracker {
         Ok(())
     }
 
-    /// The clicks that remain to a TrafficStars campaign's active URLs.
+    /// Returns the remaining clicks of the campaign's active URLs.
     pub fn remaining_clicks(&mut self, trafficstar_id: i64) -> Result<i64, TrackerError> {
         let select = "SELECT CAST(SUM(MAX(click_limit - clicks, 0)) AS BIGINT) AS number \
                       FROM urls JOIN campaigns ON campaigns.id = urls.campaign_id \

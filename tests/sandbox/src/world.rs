@@ -1,9 +1,10 @@
-//! All of the sandbox's state: the campaigns, the tokens, the rate limit, the faults and the log.
+//! The sandbox's whole state: the campaigns, the tokens, the rate limit, the faults and the log.
 //!
-//! The API's clock may differ from the real one. Days, end times and what an answer says follow the API's clock; a length of
-//! time (the rate limit, the life of a token) is measured by the real one, so that setting the clock lets none pass.
+//! The API's clock may differ from the real one. Days, end times and answers follow the API's clock. Lengths of time
+//! (the rate limit, the lifetime of a token) are measured by the real clock, so that setting the API's clock does not
+//! end them.
 //!
-//! Deliberately absent: sockets, threads, and a clock.
+//! This module uses no sockets, no threads and no clock: its callers pass the time.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
@@ -19,44 +20,45 @@ use crate::limit::RateLimit;
 use crate::log::{Operation, RequestRecord};
 use crate::options::Options;
 
-/// There is no campaign of that id.
+/// The error if the sandbox has no campaign with that id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the sandbox has no campaign {0}")]
 pub struct NoSuchCampaign(pub i64);
 
-/// Something that somebody other than the guard does to a campaign.
+/// A change of a campaign by somebody other than the guard.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Interference {
-    /// Switches it on. An end time stays, and keeps it stopped where it has passed: set that to `None` first.
+    /// Switches the campaign on. Its end time stays. If that has passed, the campaign stays stopped: set it to `None`
+    /// first.
     Start,
-    /// Switches it off.
+    /// Switches the campaign off.
     Stop,
-    /// Sets or clears its end time.
+    /// Sets the end time, or removes it.
     SetEndTime(Option<String>),
-    /// Changes the status word alone.
+    /// Changes only the status word.
     SetStatus(String),
     /// Changes the moderation word.
     SetApproved(String),
-    /// Takes its funds, or gives them back: one that is switched on runs again by itself.
+    /// Removes the campaign's funds, or gives them back. A campaign that is switched on then runs again by itself.
     SetNoFunds(bool),
-    /// Archives it, or brings it back.
+    /// Archives the campaign, or ends that.
     SetArchived(bool),
-    /// From now on `field` is answered as `value`, whatever else holds; `None` leaves it out.
+    /// From now on every answer shows `field` as `value`, in every state of the campaign; `None` leaves the field out.
     SetField {
         /// The field's name.
         field: String,
-        /// Its value.
+        /// The value that is shown.
         #[serde(default, deserialize_with = "present")]
         value: Option<serde_json::Value>,
     },
-    /// Takes a [`Interference::SetField`] back, and what [`CampaignSpec::with_field`] has set.
+    /// Ends the effect of [`Interference::SetField`] and of [`CampaignSpec::with_field`] on this field.
     ClearField(String),
     /// Changes the daily budget.
     SetMaxDaily(Amount),
 }
 
-/// JSON's null is a value here; a field that is not there is none.
+/// Reads JSON's null as a value. Only a missing field is `None`.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<serde_json::Value>, D::Error> {
     serde_json::Value::deserialize(deserializer).map(Some)
 }
@@ -68,7 +70,7 @@ pub(crate) struct World {
     pub(crate) campaigns: BTreeMap<i64, Campaign>,
     pub(crate) faults: Faults,
     pub(crate) log: Vec<RequestRecord>,
-    /// When each expires, and for which API key it was issued.
+    /// The access tokens, each with the time at which it expires and the API key for which it was issued.
     tokens: HashMap<String, (DateTime<Utc>, String)>,
     random: RandomState,
     tokens_issued: u64,
@@ -98,32 +100,32 @@ impl World {
         }
     }
 
-    /// Every request received so far, oldest first.
+    /// Returns every request that was received so far, oldest first.
     pub(crate) fn requests(&self) -> &[RequestRecord] {
         &self.log
     }
 
-    /// How many requests were about `operation`.
+    /// Returns the number of requests with this operation.
     pub(crate) fn count(&self, operation: Operation) -> usize {
         self.log.iter().filter(|request| request.operation == operation).count()
     }
 
-    /// A campaign's present state.
+    /// Returns a campaign's present state.
     pub(crate) fn campaign(&self, id: i64) -> Option<CampaignView> {
         self.campaigns.get(&id).map(|campaign| campaign.view(self.now()))
     }
 
-    /// Whether a campaign runs; false where there is none.
+    /// Whether a campaign runs; false if it does not exist.
     pub(crate) fn is_running(&self, id: i64) -> bool {
         self.campaigns.get(&id).is_some_and(|campaign| campaign.is_running(self.now()))
     }
 
-    /// How many requests were answered with 429.
+    /// Returns the number of requests that the rate limit answered with 429.
     pub(crate) fn too_many_requests(&self) -> usize {
         self.too_many
     }
 
-    /// Brings every campaign up to the moment that the real clock says is now.
+    /// Brings every campaign up to the present time of the real clock.
     pub(crate) fn settle(&mut self, real_now: DateTime<Utc>) {
         self.real_now = real_now;
         let now = self.now();
@@ -132,7 +134,7 @@ impl World {
         }
     }
 
-    /// What the API's clock says.
+    /// Returns the time of the API's clock.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.real_now + self.ahead
     }
@@ -141,7 +143,7 @@ impl World {
         self.real_now
     }
 
-    /// Sets the API's clock that far ahead of the real one.
+    /// Sets how far the API's clock is ahead of the real one.
     pub(crate) fn set_ahead(&mut self, ahead: TimeDelta) {
         let by = ahead - self.ahead;
         self.ahead = ahead;
@@ -155,7 +157,7 @@ impl World {
         self.campaigns.insert(spec.id, Campaign::new(spec, self.now()));
     }
 
-    /// Sets what a campaign has spent on a day; `None` takes it off the record.
+    /// Sets the spend of a campaign on a day; `None` removes it.
     pub(crate) fn set_spend(&mut self, id: i64, day: NaiveDate, spend: Option<Amount>) -> Result<(), NoSuchCampaign> {
         self.find(id)?.set_spend(spend, day);
         Ok(())
@@ -184,8 +186,8 @@ impl World {
         self.campaigns.get_mut(&id).ok_or(NoSuchCampaign(id))
     }
 
-    /// Writes a request into the log. Says which faults it meets, or, where the rate limit does not let it in, when
-    /// there is room again by the real clock.
+    /// Writes a request into the log. Returns its number and the faults that apply to it. If the rate limit refuses the
+    /// request, the error is the time at which there is room again, by the real clock.
     pub(crate) fn receive(&mut self, mut request: RequestRecord) -> (u64, Result<Vec<Met>, DateTime<Utc>>) {
         self.received += 1;
         let sequence = self.received;
@@ -198,7 +200,7 @@ impl World {
         (sequence, met)
     }
 
-    /// The log's entry of a request.
+    /// Returns the log's entry of a request.
     pub(crate) fn request(&mut self, sequence: u64) -> Option<&mut RequestRecord> {
         self.log.iter_mut().rev().find(|request| request.sequence == sequence)
     }
@@ -218,7 +220,7 @@ impl World {
         admitted
     }
 
-    /// A new access token. Earlier ones stay good.
+    /// Issues a new access token. Earlier ones stay valid.
     pub(crate) fn issue_token(&mut self, api_key: &str) -> String {
         self.tokens_issued += 1;
         let token = format!("eyJhbGciOiJub25lIn0.sandbox-{:016x}", self.random.hash_one(self.tokens_issued));
@@ -230,7 +232,7 @@ impl World {
         self.tokens.get(token).is_some_and(|(expires, _)| *expires > self.real_now)
     }
 
-    /// The API key for which a token was issued.
+    /// Returns the API key for which a token was issued.
     pub(crate) fn key_of(&self, token: &str) -> Option<&str> {
         self.tokens.get(token).map(|(_, api_key)| api_key.as_str())
     }

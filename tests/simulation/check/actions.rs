@@ -1,4 +1,4 @@
-//! "Sent is not done": the life of an action, and that there is one at a time.
+//! The steps of an action, and that a campaign has one action at a time (RULES.md, "Sent is not done").
 
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::action::{ActionKind, Outcome, Step as ActionStep};
@@ -10,8 +10,8 @@ use super::judge::{self, Remote};
 use super::world::{Doing, Place, Question, Stage, Step, World, is_end};
 use super::{Checker, Findings};
 
-/// Rule 5: "At most one action per campaign is in flight." For an end time alone nothing waits, and a forced pause waits for an
-/// answer, not for a read that shows it.
+/// Rule 5: at most one action per campaign is in flight. Exceptions: nothing waits for a request that sets an end time
+/// alone, and a forced pause waits for an answer, but not for a read that shows its effect.
 pub(super) struct OneActionInFlight;
 
 impl Checker for OneActionInFlight {
@@ -28,7 +28,7 @@ impl Checker for OneActionInFlight {
             });
             if in_the_way || sent_before {
                 let text =
-                    format!("campaign {}: {:?} is sent while {open:?} is on its way", step.campaign, sent.request);
+                    format!("campaign {}: {:?} is sent while {open:?} is under way", step.campaign, sent.request);
                 found.report("one-action-in-flight", sent.line, text);
             }
             sent_before = true;
@@ -36,13 +36,13 @@ impl Checker for OneActionInFlight {
     }
 }
 
-/// Whether this step is the answer to what was in flight.
+/// Whether this step is the answer to the action in flight.
 fn answers(step: &Step<'_>, place: &Place<'_>) -> bool {
     let open = place.open().filter(|doing| doing.stage == Stage::InFlight);
     open.is_some_and(|doing| matches!(step.event, Event::Applied { action, .. } if *action == doing.id))
 }
 
-/// One read, as an action is held against it.
+/// One read, by which an action may be judged.
 struct Reading<'a> {
     question: Question,
     remote: Result<&'a RemoteCampaign, &'a RemoteFault>,
@@ -50,16 +50,16 @@ struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     fn of(place: &Place<'_>, step: &Step<'a>) -> Option<Self> {
-        let asked = |question: Option<Question>, operation: QuestionId| {
-            question.filter(|question| question.operation == operation)
+        let asked = |question: Option<Question>, question_id: QuestionId| {
+            question.filter(|question| question.question_id == question_id)
         };
-        if let Event::Observed { operation, observation } = step.event {
+        if let Event::Observed { question_id, observation } = step.event {
             let remote = observation.remote.as_ref();
-            return asked(place.observing, *operation).map(|question| Self { question, remote });
+            return asked(place.observing, *question_id).map(|question| Self { question, remote });
         }
-        if let Event::ReadBack { operation, remote } = step.event {
+        if let Event::ReadBack { question_id, remote } = step.event {
             let remote = remote.as_ref().map(Box::as_ref);
-            return asked(place.reading_back, *operation).map(|question| Self { question, remote });
+            return asked(place.reading_back, *question_id).map(|question| Self { question, remote });
         }
         None
     }
@@ -80,8 +80,9 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// "`requested` → `accepted` → `confirmed`, or `failed` with the reason": confirmed by a read that was sent after the
-/// answer and shows it; failed by a refusal, or by a read that does not, sent past `confirm_within`.
+/// `requested`, then `accepted`, then `confirmed`; or `failed` with the reason. A read confirms if it was sent after
+/// the answer and shows the effect. A refusal fails the action, and so does a read without the effect after
+/// `confirm_within`.
 pub(super) struct ConfirmedByARead;
 
 impl Checker for ConfirmedByARead {
@@ -113,7 +114,7 @@ struct Judgement<'a, 'b> {
 }
 
 impl<'a> Judgement<'a, '_> {
-    /// The read that may speak about it: sent after the answer, and answered.
+    /// Returns the read by which the action may be judged: sent after the action's answer, and answered.
     fn later_reading(&self) -> Option<&Reading<'a>> {
         let Stage::Awaiting { line, .. } = self.doing.stage else { return None };
         let reading = self.reading.as_ref().filter(|reading| reading.question.line > line);
@@ -130,8 +131,8 @@ impl<'a> Judgement<'a, '_> {
         }
         match self.later_reading() {
             Some(reading) if reading.shows(&self.doing, self.step.wall) => None,
-            Some(_) => Some("is confirmed by a read that does not show it".to_owned()),
-            None => Some("is confirmed without a read that was asked for after its answer".to_owned()),
+            Some(_) => Some("is confirmed by a read that does not show its effect".to_owned()),
+            None => Some("is confirmed without a read that was sent after its answer".to_owned()),
         }
     }
 
@@ -141,33 +142,33 @@ impl<'a> Judgement<'a, '_> {
             Event::Applied { action, outcome: Outcome::Failed(_) | Outcome::NotSent(_) | Outcome::Postponed(_) | Outcome::Unclear(_) }
                 if *action == self.doing.id
         );
-        // A pause overtakes an end time alone, and a forced one an activation that was answered.
+        // A pause may overtake an end time; a forced pause may also overtake an activation that was answered.
         let overtaken = self.step.sent().any(|sent| sent.request.kind == ActionKind::Pause);
         if answered || overtaken || self.doing.stage == Stage::Postponed {
             return None;
         }
         let Some(reading) = self.later_reading() else {
-            return Some("has failed without an answer or a read that says so".to_owned());
+            return Some("has failed without an answer or a read that shows it".to_owned());
         };
         if reading.shows(&self.doing, self.step.wall) {
-            return Some("has failed by a read that shows it".to_owned());
+            return Some("has failed by a read that shows its effect".to_owned());
         }
         if self.doing.kind == ActionKind::Activate && reading.is_blocked(self.step.wall) {
             return None;
         }
         let early = self.deadlines().all(|deadline| reading.question.wall < deadline);
         let doubtful = self.since().is_some_and(|line| self.world.clock_set_since(line));
-        (early && !doubtful).then(|| "has failed by a read that was sent before `confirm_within` was over".to_owned())
+        (early && !doubtful).then(|| "has failed by a read that was sent within `confirm_within`".to_owned())
     }
 
     fn wrongly_waits(&self) -> Option<String> {
         let reading = self.later_reading()?;
         if reading.shows(&self.doing, self.step.wall) {
-            return Some("is not confirmed by a read that shows it".to_owned());
+            return Some("is not confirmed by a read that shows its effect".to_owned());
         }
         let late = self.deadlines().all(|deadline| reading.question.wall >= deadline);
         let doubtful = self.since().is_some_and(|line| self.world.clock_set_since(line));
-        (late && !doubtful).then(|| "has not failed past `confirm_within`".to_owned())
+        (late && !doubtful).then(|| "has not failed after `confirm_within`".to_owned())
     }
 
     fn since(&self) -> Option<usize> {
@@ -175,7 +176,7 @@ impl<'a> Judgement<'a, '_> {
         Some(line)
     }
 
-    /// By each policy that it may have been counted by, at most `confirm_within` from the start of a process on.
+    /// Returns the deadline by each policy that the guard may have used, from the moment of acceptance.
     fn deadlines(&self) -> impl Iterator<Item = DateTime<Utc>> {
         let wall = match self.doing.stage {
             Stage::Awaiting { wall, .. } => wall,
@@ -185,7 +186,7 @@ impl<'a> Judgement<'a, '_> {
     }
 }
 
-/// "the journal keeps each step with its time, and every attempt is an entry of its own"
+/// The journal keeps each step with its time, and every attempt has an entry of its own.
 pub(super) struct JournalSteps;
 
 impl Checker for JournalSteps {
@@ -207,7 +208,7 @@ impl Checker for JournalSteps {
             let Some(doing) = place.doing.filter(|doing| doing.id == entry.id) else { continue };
             let over = matches!(doing.stage, Stage::Confirmed | Stage::Failed);
             if over && !is_end(entry.step) {
-                report("goes on after its end");
+                report("gets another step after its end");
             }
             if doing.kind != entry.kind {
                 report("has become another action");
@@ -215,7 +216,10 @@ impl Checker for JournalSteps {
         }
         for sent in step.sent() {
             let Some(entry) = sent.entry else {
-                let text = format!("campaign {}: {:?} is sent without an entry before it", step.campaign, sent.request);
+                let text = format!(
+                    "campaign {}: {:?} is sent without an entry that was stored before it",
+                    step.campaign, sent.request
+                );
                 found.report("journal-before-sending", sent.line, text);
                 continue;
             };

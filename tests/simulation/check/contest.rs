@@ -1,5 +1,5 @@
-//! "**Contested.** Each change of the remote that we did not ask for is counted. More than `contested_after` (6) in an hour
-//! mark the campaign `contested`; an event is raised once … An hour without a foreign change lifts it."
+//! Contested campaigns (RULES.md, "Contested"). Each change that the program did not request counts. More than
+//! `contested_after` (6) in an hour mark the campaign, with one event. An hour without a foreign change lifts the mark.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -15,32 +15,35 @@ use super::{Checker, Findings};
 use crate::model::log::{By, Line, Seen, What};
 
 const HOUR: Duration = Duration::hours(1);
-/// Changes that are older by the guard's clock may be none of the last hour's though it is set back.
+/// How long changes are kept. After the clock was set back, older ones may be within the last hour again.
 const REMEMBERED_FOR: Duration = Duration::hours(3);
-/// For so long what an action that failed, or one of a process that was killed, may still do is nobody's word.
+/// How long an action that failed, or that a killed process sent, may still take effect. In this time no change counts
+/// with certainty as a change of others.
 const LATE_EFFECT: Duration = Duration::minutes(10);
-/// For so long a change may be there and not be shown yet.
+/// How long a change may be in force before a read shows it.
 const SHOWN_LATE: Duration = Duration::minutes(1);
 
 #[derive(Debug, Clone, Default)]
 struct History {
-    /// Whether it runs, as last seen or brought about; none where nobody can say.
+    /// Whether it runs, by the last read or the last confirmed action; `None` while unknown.
     known: Option<bool>,
-    /// When it was last known.
+    /// When `known` was last set.
     known_at: Option<DateTime<Utc>>,
-    /// The last change by somebody else, by its end time, and the last doubt about our own.
+    /// The last change by others.
     others_at: Option<DateTime<Utc>>,
+    /// When its end time last passed.
     ended_at: Option<DateTime<Utc>>,
-    /// The last change that our own action brought about.
+    /// The last change by an action of the guard.
     own_at: Option<DateTime<Utc>>,
+    /// When it was last uncertain what the guard's own requests had done.
     doubt_at: Option<DateTime<Utc>>,
     our_end_times: VecDeque<DateTime<Utc>>,
     end_time: Option<EndTime>,
-    /// The end time that alone kept it stopped, as last seen.
+    /// The last seen end time that alone kept it stopped.
     ended_by: Option<EndTime>,
-    /// It was blocked or could not be read since it was last known.
+    /// Whether it was blocked or unreadable since `known` was last set.
     unseen: bool,
-    /// The line at which it was last known.
+    /// The line at which `known` was last set.
     known_line: usize,
     changes: VecDeque<(DateTime<Utc>, usize)>,
     changed_line: usize,
@@ -59,7 +62,7 @@ impl Checker for Contested {
             What::Switched { campaign, by, .. } => {
                 let history = self.histories.entry(*campaign).or_default();
                 match by {
-                    // What the guard asked for long before, and what it cannot know, is as good as anybody's.
+                    // The guard cannot tell its own late or repeated requests from the changes of others.
                     By::Others | By::TrafficStars | By::Again => history.others_at = Some(line.at),
                     By::EndTime => history.ended_at = Some(line.at),
                     By::Guard => history.own_at = Some(line.at),
@@ -102,10 +105,10 @@ impl Checker for Contested {
     }
 }
 
-/// Whether what a tick has read says something about others: nothing of ours is on its way.
+/// Whether this tick's read may count as a change of others: no action is under way.
 fn is_decided(place: &Place<'_>, step: &Step<'_>) -> bool {
-    let Event::Observed { operation, .. } = step.event else { return false };
-    let Some(question) = place.observing.filter(|question| question.operation == *operation) else { return false };
+    let Event::Observed { question_id, .. } = step.event else { return false };
+    let Some(question) = place.observing.filter(|question| question.question_id == *question_id) else { return false };
     let settled = place.open().is_none_or(|doing| {
         let over = matches!(doing.stage, Stage::Awaiting { .. }) && step.end_of(doing.id).is_some();
         let mode = step.seen.map(|seen| seen.policy.mode);
@@ -114,7 +117,7 @@ fn is_decided(place: &Place<'_>, step: &Step<'_>) -> bool {
     settled && question.line >= place.changed_line
 }
 
-/// Its end time, where nobody has switched it off.
+/// Returns the end time of a campaign that is switched on.
 fn end_of_what_is_on(campaign: &RemoteCampaign) -> Option<EndTime> {
     let is_on = campaign.active == Some(true) && campaign.status.as_deref() != Some("paused");
     is_on.then(|| campaign.end_time.clone())
@@ -139,22 +142,22 @@ impl History {
         running: bool,
     ) -> Option<String> {
         let Some((seen, remote)) = shown else {
-            return Some("a foreign change is told without a read that shows one".to_owned());
+            return Some("a foreign change is reported without a read that shows one".to_owned());
         };
         if (remote == Remote::Running) != running || !(running || remote.is_stopped()) {
-            return Some(format!("a foreign change to running: {running} is told of what is {remote:?}"));
+            return Some(format!("a foreign change to running: {running} is reported, but the campaign is {remote:?}"));
         }
-        // Only what certainly was our own work, or time's alone, is held against it.
+        // A report is wrong only where the guard itself or the end time certainly made the change.
         let since = self.known_at? - SHOWN_LATE;
-        // Where ours followed theirs so soon, each may show when the other was taken for the last.
+        // If a change of ours soon followed one of theirs, either may show in a read that is older than the other.
         let since = self.own_at.filter(|at| *at >= since).map_or(since, |at| since.min(at - SHOWN_LATE));
         let by_others = self.others_at.is_some_and(|at| at >= since);
         let end_is_ours = seen.remote.as_ref().is_ok_and(|campaign| match campaign.end_time {
-            // By a clock that is late it has not come yet, and nobody can know that it was time alone.
+            // With a late clock the guard does not see that the end time has passed, so it cannot name the cause.
             EndTime::At(end) => end <= step.wall && self.our_end_times.contains(&end),
             EndTime::Unset | EndTime::Unreadable(_) => false,
         });
-        // An end time that is not ours is somebody's change, before it comes and after, whatever the guard's clock says.
+        // An end time that the guard did not set is a foreign change, before it passes and after, by any clock.
         let has_passed =
             seen.remote.as_ref().is_ok_and(|remote| matches!(remote.end_time, EndTime::At(end) if end <= step.at));
         let shows_end = remote == Remote::Stopped { by_end_time: true };
@@ -163,11 +166,11 @@ impl History {
         let by_end_time = (ended || edited) && !end_is_ours;
         let doubtful = self.is_doubtful(step.at) || self.unseen || world.clock_set_since(self.known_line);
         (!doubtful && !by_others && !by_end_time)
-            .then(|| "what nobody else did is taken for a foreign change".to_owned())
+            .then(|| "a change that no one else made counts as a foreign change".to_owned())
     }
 
     fn missed(&self, world: &World<'_>, place: &Place<'_>, step: &Step<'_>, remote: Remote) -> Option<String> {
-        // What an action that failed does late is our own work after all.
+        // The late effect of an action that failed is the guard's own change.
         let cut_short = place.doing.is_some_and(|doing| {
             doing.kind == ActionKind::Activate && matches!(doing.stage, Stage::Failed | Stage::Postponed)
         });
@@ -179,13 +182,14 @@ impl History {
             Remote::Stopped { by_end_time: false } => false,
             Remote::Stopped { by_end_time: true } | Remote::Blocked { .. } | Remote::Unknown { .. } => return None,
         };
-        // An end time passes once. What runs with the one by which it had ended never did: the clock was set between the read
-        // and the decision, so that what the read said of the clocks was old. Any other end time is somebody's.
+        // An end time passes once. If the campaign runs with the end time by which it had ended, it never ended. Then
+        // the clock was set between the read and the decision, so the known clock difference was wrong. Another end
+        // time is foreign.
         let end_time = step.seen.and_then(|seen| seen.remote.as_ref().ok()).map(|campaign| &campaign.end_time);
         if runs && self.ended_by.is_some() && self.ended_by.as_ref() == end_time {
             return None;
         }
-        (self.known == Some(!runs)).then(|| format!("it is {remote:?}, which we did not ask for, and is not counted"))
+        (self.known == Some(!runs)).then(|| format!("it is {remote:?}, not by the guard, and is not counted"))
     }
 
     fn count(
@@ -202,7 +206,7 @@ impl History {
             self.changes.pop_front();
         }
         let in_an_hour = self.changes.iter().filter(|(at, _)| *at > step.wall - HOUR).count();
-        let told = step.effects.iter().find_map(|(_, effect)| match effect {
+        let reported = step.effects.iter().find_map(|(_, effect)| match effect {
             Effect::Note(Note::Contested { began }) => Some(*began),
             _ => None,
         });
@@ -212,30 +216,30 @@ impl History {
             .chain(step.seen.map(|seen| seen.policy.contested_after));
         let (least, most) = most.fold((u32::MAX, 0), |(least, most), after| (least.min(after), most.max(after)));
         let count = u32::try_from(in_an_hour).unwrap_or(u32::MAX);
-        match told {
+        match reported {
             Some(true) if count <= least && !doubtful => {
                 report("contested-is-counted", format!("contested by {count} changes"))
             }
-            Some(true) if self.contested => report("contested-is-counted", "contested, and told again".to_owned()),
+            Some(true) if self.contested => report("contested-is-counted", "contested, and reported again".to_owned()),
             Some(false) if last.is_some_and(|(at, _)| at > step.wall - HOUR) && !doubtful => {
-                report("contested-is-counted", "contested no more within an hour of the last change".to_owned());
+                report("contested-is-counted", "no longer contested within an hour of the last change".to_owned());
             }
             None if !self.contested && count > most && !doubtful => {
-                report("contested-is-counted", format!("{count} changes in an hour do not make it contested"));
+                report("contested-is-counted", format!("{count} changes in an hour do not mark it contested"));
             }
             None if self.contested && shown && count == 0 && !world.clock_set_since(self.changed_line) => {
-                report("contested-is-counted", "contested after an hour without a change".to_owned());
+                report("contested-is-counted", "still contested after an hour without a change".to_owned());
             }
             Some(_) | None => {}
         }
-        self.contested = told.unwrap_or(self.contested);
-        if told == Some(false) {
+        self.contested = reported.unwrap_or(self.contested);
+        if reported == Some(false) {
             self.changes.clear();
         }
     }
 
     fn learn(&mut self, place: &Place<'_>, step: &Step<'_>, shown: Option<(&Seen, Remote)>) {
-        // An end time alone says nothing about whether it runs.
+        // An action that sets an end time alone does not change whether the campaign runs.
         if let Some(doing) = place.doing.filter(|doing| doing.kind != ActionKind::SetEndTime)
             && let Some((_, end)) = step.end_of(doing.id)
         {

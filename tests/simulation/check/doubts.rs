@@ -1,4 +1,4 @@
-//! What is in doubt, and switched on, is paused all the same; what is out of funds is not run.
+//! A campaign that is unknown or blocked, but switched on, is paused; one that is out of funds is not run.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ use super::world::{Place, Stage, Step, World};
 use super::{Checker, Findings};
 use crate::model::log::{Line, Seen, What};
 
-/// `may-run-is-paused`: "`active: true` is still known, so the row of used-up clicks pauses", whatever else of the answer is
-/// odd, missing, or blocks it.
+/// `may-run-is-paused`: while `active: true` is known, the row of used-up clicks pauses. Other odd or missing fields,
+/// and blocks, do not matter.
 #[derive(Debug, Default)]
 pub(super) struct MayRunIsPaused;
 
@@ -25,18 +25,17 @@ impl Checker for MayRunIsPaused {
             return;
         }
         if step.sent().all(|sent| sent.request.kind != ActionKind::Pause) {
-            let text =
-                format!("campaign {}: it is switched on with its clicks used up: {:?}", step.campaign, seen.remote);
+            let text = format!("campaign {}: switched on, used up and not paused: {:?}", step.campaign, seen.remote);
             found.report("may-run-is-paused", step.line, text);
         }
     }
 }
 
-/// Out of the raw fields alone.
+/// Whether the raw fields alone demand a pause.
 fn demands_a_pause(seen: &Seen, step: &Step<'_>) -> bool {
     let Ok(campaign) = &seen.remote else { return false };
     let timezone_known = campaign.odd_fields.iter().all(|field| field.name != "schedule_timezone");
-    // By another time zone an end time is hours away from what it seems: the table's checker looks at that.
+    // In another time zone an end time means another moment; the checker of the decision table covers that.
     let may_have_ended = matches!(campaign.end_time, EndTime::At(end) if end <= judge::theirs(campaign, step.wall))
         || (timezone_known && campaign.schedule_timezone.is_some_and(|hours| hours != 0));
     let used_up = judge::clicks(&seen.clicks, &seen.policy) == ClickClass::UsedUp;
@@ -48,10 +47,11 @@ fn demands_a_pause(seen: &Seen, step: &Step<'_>) -> bool {
         && !reached
 }
 
-/// Whether nothing holds the decision back: no order, no hold that only watches, nothing on its way.
+/// Whether the guard may decide: no order is under way, no hold without `pause` is in force, and no action is under
+/// way.
 fn may_be_decided(place: &Place<'_>, step: &Step<'_>, seen: &Seen) -> bool {
-    let Event::Observed { operation, .. } = step.event else { return false };
-    let asked = place.observing.filter(|question| question.operation == *operation);
+    let Event::Observed { question_id, .. } = step.event else { return false };
+    let asked = place.observing.filter(|question| question.question_id == *question_id);
     let is_new = asked.is_some_and(|question| question.line >= place.changed_line);
     let busy = place.open().is_some_and(|doing| {
         doing.kind != ActionKind::SetEndTime && (doing.stage == Stage::InFlight || step.end_of(doing.id).is_none())
@@ -60,11 +60,11 @@ fn may_be_decided(place: &Place<'_>, step: &Step<'_>, seen: &Seen) -> bool {
     is_new && !busy && !held && !place.disabling && place.forced.is_none() && seen.policy.mode == Mode::Act
 }
 
-/// `out-of-funds-fails-at-once`: "A run that is read back as out of funds has failed at once."
-/// `no-run-without-funds`: none is sent while reads show that the funds are gone; what was read last counts.
+/// `out-of-funds-fails-at-once`: a run that is read back as out of funds has failed at once.
+/// `no-run-without-funds`: no run is sent while the latest read shows that the funds are gone.
 #[derive(Debug, Default)]
 pub(super) struct OutOfFunds {
-    /// Who was out of funds by the last read.
+    /// By campaign: whether the latest read showed it out of funds.
     without: BTreeMap<usize, bool>,
 }
 
@@ -87,7 +87,7 @@ impl Checker for OutOfFunds {
             if let Some(run) = waits.filter(|_| without)
                 && step.end_of(run.id).map(|(_, end)| end) != Some(ActionStep::Failed)
             {
-                let text = format!("campaign {}: {run:?} is read back as out of funds, and goes on", step.campaign);
+                let text = format!("campaign {}: {run:?} is read back out of funds, and has not failed", step.campaign);
                 found.report("out-of-funds-fails-at-once", step.line, text);
             }
             if read.is_ok() {
@@ -96,28 +96,28 @@ impl Checker for OutOfFunds {
         }
         let without = self.without.get(&step.campaign).copied().unwrap_or_default();
         if let Some(sent) = step.sent().find(|sent| without && sent.request.kind == ActionKind::Activate) {
-            let text = format!("campaign {}: it is run, and was read last as out of funds", step.campaign);
+            let text = format!("campaign {}: it is run, though the latest read showed it out of funds", step.campaign);
             found.report("no-run-without-funds", sent.line, text);
         }
     }
 }
 
-/// What was read, and the line at which it was asked for.
+/// Returns the step's read, and the line at which it was requested.
 fn reading<'a>(place: &Place<'a>, step: &Step<'a>) -> Option<(usize, Result<&'a RemoteCampaign, &'a RemoteFault>)> {
     match step.event {
-        Event::Observed { operation, observation } => {
-            let question = place.observing.filter(|question| question.operation == *operation)?;
+        Event::Observed { question_id, observation } => {
+            let question = place.observing.filter(|question| question.question_id == *question_id)?;
             Some((question.line, observation.remote.as_ref()))
         }
-        Event::ReadBack { operation, remote } => {
-            let question = place.reading_back.filter(|question| question.operation == *operation)?;
+        Event::ReadBack { question_id, remote } => {
+            let question = place.reading_back.filter(|question| question.question_id == *question_id)?;
             Some((question.line, remote.as_ref().map(Box::as_ref)))
         }
         _ => None,
     }
 }
 
-/// "out of funds (`no_funds`, `no_funds_paused`, `no_funds_active`, `stopped: no_funds`)"
+/// Whether it is out of funds: `no_funds`, `no_funds_paused`, `no_funds_active`, `stopped: no_funds`.
 pub(super) fn out_of_funds(campaign: &RemoteCampaign) -> bool {
     let word = campaign.status.as_deref();
     campaign.no_funds

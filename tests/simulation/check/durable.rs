@@ -1,4 +1,4 @@
-//! What a crash must not lose, and what must be durable before a request leaves.
+//! What a crash must not lose, and what has to be stored before a request is sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,16 +13,17 @@ use super::world::{Step, World};
 use super::{Checker, Findings};
 use crate::model::log::{Carried, Line, Restored, What};
 
-/// Rule 9: "Every request that changes something has a journal entry stored before it was sent; the one exception is a pause
-/// while the database is away, journalled late and marked so."
+/// Rule 9: every request that changes something has a journal entry, stored before the request is sent. The one
+/// exception is a pause while the database is away: its entry is stored late, and marked so.
 #[derive(Debug, Default)]
 pub(super) struct JournalBeforeSending {
     stored: BTreeSet<(usize, ActionId)>,
-    /// Could not be stored, and the database has not been seen working for it since.
+    /// The campaigns with a record that could not be stored, until the next one is stored.
     refused: BTreeSet<usize>,
     queued_requests: BTreeMap<RequestId, Vec<Carried>>,
-    /// Sent although they could not be stored.
+    /// Actions that may be sent without a stored entry, since the database is away.
     excused: BTreeSet<(usize, ActionId)>,
+    /// Actions that were sent without a stored entry.
     unstored: BTreeSet<(usize, ActionId)>,
 }
 
@@ -64,7 +65,7 @@ impl JournalBeforeSending {
         let Some(entry) = &record.entry else { return };
         self.stored.insert((campaign, entry.id));
         if self.unstored.remove(&(campaign, entry.id)) && !entry.late {
-            let text = format!("campaign {campaign}: {entry:?} was sent before it was stored, and is not marked so");
+            let text = format!("campaign {campaign}: {entry:?} was sent before it was stored, and is not marked late");
             found.report("journal-before-sending", index, text);
         }
     }
@@ -77,25 +78,25 @@ impl JournalBeforeSending {
         if carried.kind == ActionKind::Pause && self.excused.contains(&key) {
             self.unstored.insert(key);
         } else {
-            found.report("journal-before-sending", index, format!("{carried:?} leaves without a stored entry"));
+            found.report("journal-before-sending", index, format!("{carried:?} is sent without a stored entry"));
         }
     }
 }
 
-/// What is durable of one campaign.
+/// What the database has about one campaign.
 #[derive(Debug, Clone, Default)]
 struct Durable {
     promise: Option<Promise>,
     hold: Option<Hold>,
-    /// In the order in which they were written first.
+    /// In the order of their first writes.
     entries: Vec<Action>,
 }
 
-/// Rule 7: "A crash at any point loses no promise, no cool-down (an absolute time), no hold, no journal entry of something sent."
+/// Rule 7: a crash loses no promise, no cool-down, no hold, and no journal entry of a request that was sent.
 #[derive(Debug, Default)]
 pub(super) struct CrashLosesNothing {
     durable: BTreeMap<usize, Durable>,
-    /// One that was told while the database was away may be lost, so that only what is durable counts.
+    /// The stored hold on all. One that was set while the database was away may be lost, so it does not count.
     hold_on_all: Option<Hold>,
 }
 
@@ -118,7 +119,7 @@ impl Checker for CrashLosesNothing {
         }
     }
 
-    /// What is to be kept is stored in the same step in which it changes.
+    /// A change of the promise or of a hold is stored in the step that makes it.
     fn step(&mut self, world: &World<'_>, step: &Step<'_>, found: &mut Findings) {
         let Some(place) = world.place(step.campaign) else { return };
         let last = step.records().last();
@@ -129,7 +130,7 @@ impl Checker for CrashLosesNothing {
             stored == Some(step.phase)
         };
         if !kept {
-            let text = format!("campaign {}: it stands in {:?}, and {stored:?} is stored", step.campaign, step.phase);
+            let text = format!("campaign {}: its state is {:?}, but {stored:?} is stored", step.campaign, step.phase);
             found.report("crash-loses-nothing", step.line, text);
         }
         if let Event::Hold { hold, .. } = step.event {
@@ -140,7 +141,7 @@ impl Checker for CrashLosesNothing {
                 (Some(_) | None, _) => false,
             };
             if !stores {
-                let text = format!("campaign {}: the hold {hold:?} is not stored, but {change:?}", step.campaign);
+                let text = format!("campaign {}: the hold {hold:?} is not stored; stored is {change:?}", step.campaign);
                 found.report("crash-loses-nothing", step.line, text);
             }
         }
@@ -151,11 +152,12 @@ impl CrashLosesNothing {
     fn compare(&self, index: usize, line: &Line, restored: &Restored, found: &mut Findings) {
         let campaign = restored.campaign;
         let Some(durable) = self.durable.get(&campaign) else {
-            // What was there before the run began is as it is.
+            // The database had this campaign before the run began.
             return;
         };
-        let mut report = |what: &str, stored: &dyn std::fmt::Debug, stands: &dyn std::fmt::Debug| {
-            let text = format!("campaign {campaign}: {what} was stored as {stored:?}, and is restored as {stands:?}");
+        let mut report = |what: &str, stored: &dyn std::fmt::Debug, found_now: &dyn std::fmt::Debug| {
+            let text =
+                format!("campaign {campaign}: {what} was stored as {stored:?}, and is restored as {found_now:?}");
             found.report("crash-loses-nothing", index, text);
         };
         let promise = |promise: Option<Promise>| {
@@ -178,7 +180,7 @@ impl CrashLosesNothing {
         let same = match (open, &restored.unfinished) {
             (None, None) => true,
             (Some(open), Some(restored)) => is_same(open, restored) && open.step == restored.step,
-            // An older one may be open still.
+            // An older entry may still be open.
             (None, Some(restored)) => durable.entries.iter().any(|entry| is_same(entry, restored)),
             (Some(_), None) => false,
         };
@@ -187,7 +189,7 @@ impl CrashLosesNothing {
         }
     }
 
-    /// "Enabling starts from `idle`, or the cool-down."
+    /// Enabling starts from `idle`, or from the rest of the cool-down.
     fn check_enabled(&self, index: usize, line: &Line, restored: &Restored, found: &mut Findings) {
         let stored = self.durable.get(&restored.campaign).and_then(|durable| durable.promise);
         let cools = |promise: Option<Promise>| {
@@ -201,7 +203,7 @@ impl CrashLosesNothing {
             .is_some_and(|promise| matches!(promise.phase, Phase::ActiveGuarded | Phase::PausedGuarded));
         if promised || (stored.is_some() && cools(stored) != cools(restored.promise)) {
             let text = format!(
-                "campaign {}: it is enabled and stands in {:?}; stored was {stored:?}",
+                "campaign {}: it is enabled in {:?}, but {stored:?} was stored",
                 restored.campaign, restored.promise
             );
             found.report("enabled-starts-from-idle", index, text);
@@ -210,11 +212,11 @@ impl CrashLosesNothing {
 }
 
 impl Durable {
-    /// A process begins where this says.
+    /// Takes the state that a process begins with.
     fn begin(&mut self, restored: &Restored) {
         self.promise = restored.promise;
         self.hold.clone_from(&restored.hold);
-        // Only the newest can be asked for again.
+        // Only the newest entries can matter again.
         let old = self.entries.len().saturating_sub(8);
         self.entries.drain(..old);
     }
@@ -227,7 +229,7 @@ impl Durable {
             HoldChange::Release => self.hold = None,
         }
         let Some(entry) = &record.entry else { return };
-        // By what it is, not by its number: what a process stored last may become durable after the next has begun.
+        // Compared without the number: a late write of one process may arrive after the next process has begun.
         let known = self.entries.iter_mut().rev().take(8).find(|known| is_same(known, entry));
         match known {
             Some(known) => *known = entry.clone(),
@@ -237,7 +239,7 @@ impl Durable {
     }
 }
 
-/// Whether two are the same journal entry, whatever its number.
+/// Whether both are the same journal entry. Their numbers may differ.
 fn is_same(one: &Action, other: &Action) -> bool {
     one.kind == other.kind && one.requested_at == other.requested_at
 }

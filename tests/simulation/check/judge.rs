@@ -1,4 +1,4 @@
-//! The words of RULES.md: what the raw fields of an answer mean, and what today's spend is.
+//! The definitions of RULES.md: the meaning of an answer's raw fields, and today's spend.
 
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::failure::{DatabaseFailure, RemoteFault};
@@ -9,7 +9,7 @@ use traffic_generator::domain::spend::{SpendReading, SpendSource, StoredSpend};
 
 use crate::model::log::Seen;
 
-/// The remote status, with what the rules ask about it beyond the word.
+/// The remote status, with what else the rules need to know about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Remote {
     Unknown {
@@ -18,7 +18,7 @@ pub(super) enum Remote {
     Blocked {
         may_run: bool,
     },
-    /// By its end time, or by somebody's switch.
+    /// Stopped by its end time, or by a switch.
     Stopped {
         by_end_time: bool,
     },
@@ -26,7 +26,7 @@ pub(super) enum Remote {
 }
 
 impl Remote {
-    /// "running, or blocked or unknown with `active: true` and no end time that has passed"
+    /// Whether it may run: it is running; or it is blocked or unknown with `active: true`, and no end time has passed.
     pub(super) const fn may_run(self) -> bool {
         matches!(self, Self::Running | Self::Unknown { may_run: true } | Self::Blocked { may_run: true })
     }
@@ -65,11 +65,11 @@ const BLOCKING: [&str; 8] = [
     "no_funds_active",
 ];
 
-/// "judged from the whole answer, the first that fits"
+/// Judges the whole answer: the first status that fits.
 pub(super) fn remote(read: &Result<RemoteCampaign, RemoteFault>, wall: DateTime<Utc>) -> Remote {
     let campaign = match read {
         Ok(campaign) => campaign,
-        // "gone: it answered 404 to single reads for 15 minutes (until then a 404 is *unknown*"
+        // A campaign is gone after 404s for 15 minutes; until then a 404 means unknown.
         Err(RemoteFault::Gone) => return Remote::Blocked { may_run: false },
         Err(RemoteFault::NotFound | RemoteFault::Failed(_) | RemoteFault::Shared(_) | RemoteFault::Late) => {
             return Remote::Unknown { may_run: false };
@@ -77,12 +77,12 @@ pub(super) fn remote(read: &Result<RemoteCampaign, RemoteFault>, wall: DateTime<
     };
     let word = campaign.status.as_deref();
     let blocking_word = word.is_some_and(|word| BLOCKING.contains(&word));
-    let taught = blocking_word || word.is_some_and(|word| FREE.contains(&word));
+    let known = blocking_word || word.is_some_and(|word| FREE.contains(&word));
     let theirs = theirs(campaign, wall);
     let may_run = campaign.active == Some(true) && !has_passed(campaign, theirs);
-    // "a field that judging needs is missing or of a type that cannot be read. Each field stands alone"
+    // A field that is needed is missing, or is of a type that cannot be read. Each field is judged alone.
     let readable = campaign.active.is_some() && !matches!(campaign.end_time, EndTime::Unreadable(_));
-    if !taught || !readable || !campaign.odd_fields.is_empty() {
+    if !known || !readable || !campaign.odd_fields.is_empty() {
         return Remote::Unknown { may_run };
     }
     let disapproved = campaign.approved.as_deref().is_some_and(|word| word != "approved");
@@ -100,12 +100,12 @@ pub(super) fn remote(read: &Result<RemoteCampaign, RemoteFault>, wall: DateTime<
     Remote::Running
 }
 
-/// An end time passes by TrafficStars' clock, from which ours was so far away when this was read.
+/// Returns the time by TrafficStars' clock. The answer says how far the guard's clock was away from it.
 pub(super) fn theirs(campaign: &RemoteCampaign, wall: DateTime<Utc>) -> DateTime<Utc> {
     campaign.our_clock.map_or(wall, |clock| wall - clock.0)
 }
 
-/// "no end time that has passed", in the time zone by which the schedule is read; in one that nobody can read it has not.
+/// Whether the end time has passed, in the schedule's time zone. In a time zone that cannot be read it has not.
 fn has_passed(campaign: &RemoteCampaign, theirs: DateTime<Utc>) -> bool {
     let EndTime::At(end) = campaign.end_time else { return false };
     let unreadable = campaign.odd_fields.iter().any(|field| field.name == "schedule_timezone");
@@ -113,7 +113,7 @@ fn has_passed(campaign: &RemoteCampaign, theirs: DateTime<Utc>) -> bool {
     !unreadable && end <= theirs + Duration::hours(hours)
 }
 
-/// Whether a read shows it stopped, whatever else is wrong with it.
+/// Whether a read shows the campaign stopped. Other defects of the answer do not matter.
 pub(super) fn shows_stopped(read: &Result<RemoteCampaign, RemoteFault>, wall: DateTime<Utc>) -> bool {
     read.as_ref().is_ok_and(|campaign| campaign.active == Some(false)) || remote(read, wall).is_stopped()
 }
@@ -122,7 +122,7 @@ pub(super) fn clicks(clicks: &Result<RemainingClicks, DatabaseFailure>, policy: 
     match clicks {
         Err(_) => ClickClass::Unknown,
         Ok(clicks) if clicks.count <= policy.pause_clicks => ClickClass::UsedUp,
-        // A sum with a senseless row in it may stop, never start; and so may more clicks than are plausible.
+        // A sum with an invalid row in it may pause, but never start, and neither may an implausible number of clicks.
         Ok(clicks) if clicks.defect.is_some() => ClickClass::Unknown,
         Ok(clicks) if policy.implausible_clicks.is_some_and(|bound| clicks.count > bound) => ClickClass::Unknown,
         Ok(clicks) if clicks.count >= policy.activate_clicks => ClickClass::Enough,
@@ -138,10 +138,10 @@ pub(super) fn spend_class(spend: Option<Money>, policy: &Policy) -> SpendClass {
     }
 }
 
-/// Today's spend out of its sources; `None` is unknown. `wall` is the moment of the decision.
+/// Returns today's spend by its sources; `None` if it is unknown. `wall` is the moment of the decision.
 pub(super) fn spend(seen: &Seen, wall: DateTime<Utc>) -> Option<Money> {
     let today = wall.date_naive();
-    // "A value read for another day is not today's spend."
+    // A value that was read for another day is not today's spend.
     if seen.spend_day != Some(today) {
         return None;
     }
@@ -164,26 +164,27 @@ pub(super) fn spend(seen: &Seen, wall: DateTime<Utc>) -> Option<Money> {
     match &seen.report {
         Some(SpendReading::Value(amount)) => return Some(*amount),
         Some(SpendReading::Failed(_)) => failed = true,
-        // "answered without a row it says 0"
+        // A report that is answered without a row says 0.
         Some(SpendReading::NoValue) => doubted = false,
         Some(SpendReading::NoSource) => {}
-        // Where the object had no value the report is to be asked; a campaign that is not there has no report.
+        // If the object had no value, the report has to be read. A campaign that is gone has no report.
         None => failed |= seen.remote != Err(RemoteFault::Gone),
     }
     if !failed {
-        // "Every source answered and none had a value: the spend is 0"
+        // Every source answered, and none had a value: the spend is 0.
         return (!doubted).then_some(Money::ZERO);
     }
-    // "(d) the value stored in the database, if a source before it failed and it is of this UTC day"
+    // The last source: the value that was stored on this UTC day, if a source before it failed.
     let stored = seen.stored.as_ref().ok()?.today.filter(|stored| stored.at.date_naive() == today)?;
-    // "at or above the limit it counts at any age; below it serves for 30 minutes, then unknown"
+    // At the limit or above, it counts at any age; below, for 30 minutes.
     let fresh = (Duration::zero()..=seen.policy.stored_spend_max_age).contains(&wall.signed_duration_since(stored.at));
     (stored.amount >= seen.policy.spend_limit || fresh).then_some(stored.amount)
 }
 
-/// "For 3 hours (`midnight_doubt`) a counter above 0 is in doubt unless it was seen lower, or absent, since midnight, or is
-/// below yesterday's last known value (none known: below the limit)." Lower than what may be yesterday's: late clicks alone
-/// make it grow. One that was believed today was seen to be today's. What nobody can read is not known to be none.
+/// For 3 hours (`midnight_doubt`) a counter above 0 is in doubt, unless it was absent or lower than yesterday's last
+/// value since midnight (without one: below the limit). Late clicks alone make yesterday's counter grow, never fall. A
+/// counter that was believed today is today's. If the database cannot be read, yesterday's value is not known to be
+/// absent.
 fn is_in_doubt(seen: &Seen, amount: Money, wall: DateTime<Utc>) -> bool {
     let today = wall.date_naive();
     let since_midnight = wall.signed_duration_since(today.and_time(chrono::NaiveTime::MIN).and_utc());

@@ -1,4 +1,4 @@
-//! Faults cease, and within a bounded time every campaign is as its facts demand.
+//! After the last fault, every campaign reaches the state that its facts demand, within a bounded time.
 
 use std::collections::BTreeMap;
 
@@ -13,31 +13,28 @@ use super::world::{Place, Step, World};
 use super::{Checker, Findings};
 use crate::model::log::{Line, Truth, What};
 
-/// What may still have to pass after the last fault, and why. All of it can come one after the other.
+/// What may still take time after the last fault: the reason, and the time. All of it can happen one after the other.
 const AFTER_THE_LAST_FAULT: [(&str, Duration); 6] = [
-    ("the last failed run is tried again after 15 minutes at the most", Duration::minutes(15)),
+    ("a run that failed is tried again after at most 15 minutes", Duration::minutes(15)),
     ("a campaign that answered 404 is read again after 15 minutes", Duration::minutes(15)),
-    ("an operation that failed again and again is probed every 15 s, to a tick", Duration::minutes(1)),
-    (
-        "an answer that is shown is waited for for `confirm_within`, and decided on at the next tick",
-        Duration::minutes(2),
-    ),
-    ("a cool-down ends after 2 minutes, and its pause may have been repeated once", Duration::minutes(4)),
-    ("ticks: one under way when the faults cease, and one that decides", Duration::minutes(3)),
+    ("an operation that failed repeatedly is probed every 15 s; rounded up to a tick", Duration::minutes(1)),
+    ("an effect is awaited for `confirm_within`, and the next tick decides", Duration::minutes(2)),
+    ("a cool-down lasts 2 minutes, and its pause may have been repeated once", Duration::minutes(4)),
+    ("ticks: one that is under way when the faults end, and one that decides", Duration::minutes(3)),
 ];
-/// A tick, the limit's minute, a request and its answer, and reading back: from facts to what they demand.
+/// The time from new facts to the state that they demand: a tick, the limit's minute, a request, and reading back.
 const FROM_FACTS_TO_TRUTH: Duration = Duration::minutes(4);
 /// What has waited for longer is stuck: two of the longest ticks, and a minute for the limit.
 const STUCK: Duration = Duration::minutes(5);
-/// After midnight the day's report decides where a counter is in doubt; it comes with the next ticks.
+/// The time after midnight until the day's report decides about a counter in doubt.
 const AFTER_MIDNIGHT: Duration = Duration::minutes(5);
 
-/// How long after `Calm` a run must end for it to be judged: a driver that ends sooner learns nothing of liveness.
+/// Returns how long a run has to go on after `Calm` for this checker to judge it. Shorter runs prove nothing here.
 pub(crate) fn bound() -> Duration {
     AFTER_THE_LAST_FAULT.iter().fold(Duration::zero(), |sum, (_, span)| sum + *span)
 }
 
-/// The classes of facts that a campaign has had, and since when.
+/// The classes of a campaign's facts, and when they last changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Steady {
     spend: SpendClass,
@@ -94,7 +91,7 @@ impl Liveness {
         let slower = slower(world);
         for (request_id, since) in &self.queued_requests {
             if line.at - *since > STUCK * slower {
-                found.report("liveness", index, format!("{request_id:?} is at the scheduler since {since}"));
+                found.report("liveness", index, format!("{request_id:?} waits in the scheduler since {since}"));
             }
         }
         for truth in truths {
@@ -107,7 +104,7 @@ impl Liveness {
                 found.report("liveness", index, format!("campaign {}: {text} ({truth:?})", truth.campaign));
             };
             if !place.lives {
-                report("it is enabled and nobody guards it".to_owned());
+                report("it is enabled, and no actor guards it".to_owned());
                 continue;
             }
             let ticked = self.ticked_at.get(&truth.campaign).copied();
@@ -120,17 +117,17 @@ impl Liveness {
         }
     }
 
-    /// Nothing is in flight for too long, no order unanswered.
+    /// No action is under way for too long, and no question waits for too long.
     fn check_stuck(&self, place: &Place<'_>, line: &Line, slower: i32, report: &mut impl FnMut(String)) {
         if let Some(doing) = place.open().filter(|doing| line.at - doing.at > STUCK * slower) {
-            report(format!("{doing:?} is still on its way"));
+            report(format!("{doing:?} is still under way"));
         }
         if let Some(question) = place.observing.filter(|question| line.at - question.at > STUCK * slower) {
             report(format!("{question:?} is still unanswered"));
         }
     }
 
-    /// What its facts demand, by RULES.md.
+    /// Checks that the campaign is in the state that its facts demand, by RULES.md.
     fn check_demand(
         &self,
         place: &Place<'_>,
@@ -140,19 +137,19 @@ impl Liveness {
         report: &mut impl FnMut(String),
     ) {
         let policy = &place.row.policy;
-        // Observe mode and a hold send nothing, and what is not there can neither run nor be paused.
+        // Observe mode and a hold send nothing; a campaign that does not exist can neither run nor be paused.
         if policy.mode == Mode::Observe || !truth.exists {
             return;
         }
         if let Some(hold) = place.holding(line.wall) {
             let held_for = place.seen.is_some();
             if hold.pause && truth.runs && held_for && line.at - hold.since > STUCK * slower {
-                report("it runs, and is to be kept paused".to_owned());
+                report("it runs, though a hold keeps it paused".to_owned());
             }
             return;
         }
         let Some(steady) = self.steady.get(&truth.campaign) else { return };
-        // The truth may have crossed a threshold since it was read.
+        // The true values may have crossed a threshold since the last read.
         let steady_for = line.at - steady.since;
         if steady_for < FROM_FACTS_TO_TRUTH * slower || (steady.spend, steady.clicks) != classes(truth, policy) {
             return;
@@ -161,7 +158,7 @@ impl Liveness {
             && line.wall < until
         {
             if truth.runs && steady_for > STUCK * slower {
-                report("it runs while it cools down".to_owned());
+                report("it runs during its cool-down".to_owned());
             }
             return;
         }
@@ -174,10 +171,10 @@ impl Liveness {
             (SpendClass::Below, ClickClass::Between, Phase::PausedGuarded) => Some(false),
             (SpendClass::Below, ClickClass::Between, Phase::Idle | Phase::CoolingDown { .. }) => None,
         };
-        // What is blocked and runs all the same is stopped, and never started.
+        // A blocked campaign that runs is paused, and never started.
         let may_be_activated = may_be_activated && !truth.blocked;
         if demanded.is_some_and(|demanded| demanded != truth.runs && (!demanded || may_be_activated)) {
-            report(format!("its facts ({steady:?}, {:?}) demand that it runs: {demanded:?}", place.phase));
+            report(format!("its facts ({steady:?}, {:?}) demand another state; has to run: {demanded:?}", place.phase));
         }
     }
 }
@@ -195,18 +192,18 @@ fn classes(truth: &Truth, policy: &Policy) -> (SpendClass, ClickClass) {
     (spend, clicks)
 }
 
-/// Neither past the day end, nor so soon after midnight that the day's spend may be in doubt.
+/// Whether activations are allowed: before the day end, and not so soon after midnight that the spend may be in doubt.
 fn may_be_activated(policy: &Policy, wall: DateTime<Utc>) -> bool {
     let since_midnight = wall.time().signed_duration_since(NaiveTime::MIN);
     let day_end_is_near = wall.time() + FROM_FACTS_TO_TRUTH < wall.time();
     wall.time() < policy.day_end && since_midnight > AFTER_MIDNIGHT && !day_end_is_near
 }
 
-/// By how much everything takes longer where the limit does not reach: the requests of one tick, in full minutes.
+/// Returns the factor by which everything takes longer if the limit is too low for one tick's requests: full minutes.
 fn slower(world: &World<'_>) -> i32 {
     let campaigns = world.places.len();
     let pages = campaigns.div_ceil(world.page_size.max(1));
-    // The pages or single reads, a report, and what writes and reading back take beside them.
+    // Requests of one tick: pages or single reads, a report, and as many again for writes and reading back.
     let requests = 2 * (pages.min(campaigns) + 1);
     let minutes = requests.div_ceil(usize::try_from(world.requests_per_minute.max(1)).unwrap_or(1));
     i32::try_from(minutes).unwrap_or(i32::MAX)

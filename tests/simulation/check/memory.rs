@@ -1,5 +1,5 @@
-//! What the shadow remembers of one campaign beyond `world`: when a run that failed may be tried again, which end times
-//! are owed, and whether others contest it.
+//! What the shadow remembers of one campaign in addition to `world`: when a failed run may be tried again, which end
+//! times are owed, and whether it is contested.
 
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::action::{ActionId, ActionKind, Outcome, Step as ActionStep};
@@ -14,7 +14,7 @@ use super::judge::{self, Remote};
 use super::world::{Place, Stage, Step, World};
 use crate::model::log::{Restored, Seen};
 
-/// "A run that fails is tried again after 1, 2, 4, 8, then every 15 minutes".
+/// The minutes after which a failed run is tried again; the last number repeats.
 const RETRY_MINUTES: [i64; 5] = [1, 2, 4, 8, 15];
 
 /// Whether an activation that is due waits.
@@ -25,8 +25,8 @@ pub(super) enum Wait {
     Must,
 }
 
-/// What of a campaign "changes" when a run that failed is worth another try at once. The end time is not among it: the
-/// attempt itself has set it.
+/// The fields of a campaign whose change lets a failed run be tried again at once. The end time is not one of them,
+/// since the failed attempt itself has set it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Looks(Option<bool>, [Option<String>; 3], bool, bool);
 
@@ -37,42 +37,44 @@ impl Looks {
     }
 }
 
-/// After a run that failed.
+/// The wait after a failed run.
 #[derive(Debug, Clone)]
 struct Backoff {
-    /// It must wait until then, unless the remote changes; none where it need not.
+    /// Until when it has to wait, unless the remote changes; `None` if the rules do not say.
     must_until: Option<DateTime<Utc>>,
+    /// Until when it may wait.
     may_until: DateTime<Utc>,
     line: usize,
-    /// The read that showed the failure said that the funds are gone: it waits for them alone.
+    /// Whether the read that showed the failure said that the funds are gone: then the run waits for funds alone.
     without_funds: bool,
 }
 
-/// An end time that is to be set.
+/// An end time that has to be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Owed {
-    /// It is known not to be set.
+    /// Whether it is certain that it is not set.
     pub(super) certain: bool,
-    /// It was adopted running without one: to the day end. To now after a pause, otherwise.
+    /// Whether it is owed because the campaign was adopted running without one: then it is the day end. Else it follows
+    /// a pause, and is the moment of the pause.
     pub(super) adopted: bool,
 }
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Memory {
-    /// Failed runs in a row: those that surely count, and those that the page leaves open too.
+    /// Failed runs in a row: those that certainly count, and all that may count by RULES.md.
     failures: (usize, usize),
     backoff: Option<Backoff>,
-    /// How the remote looked from the run's decision to its failure.
+    /// The remote's fields from the decision to run until the run failed.
     looked: Vec<Looks>,
-    /// How the read looked that showed the failure.
+    /// The remote's fields in the reads that showed the failure.
     doubtful: Vec<Looks>,
     pub(super) owed: Option<Owed>,
     last_pause: Option<ActionId>,
-    /// The end time of the last activation, or of the last end time that was set alone while it was promised to run.
+    /// The last end time that the guard set with an activation, or alone in a campaign that is promised to run.
     own_end_time: Option<DateTime<Utc>>,
     contested: bool,
     last_activation: Option<DateTime<Utc>>,
-    /// Observe mode: the decision that was journalled last, by its row.
+    /// The decision that observe mode last journalled: its kind and its row.
     pub(super) observed_only: Option<(ActionKind, usize)>,
 }
 
@@ -83,7 +85,7 @@ impl Memory {
         Self { owed, own_end_time: restored.own_end_time, ..Self::default() }
     }
 
-    /// Before the decision of a tick: what it has read may have changed, and what waited may have ended by it.
+    /// Takes in a tick's read, before its decision. The read may show a change, or end an action.
     pub(super) fn take_reading(&mut self, place: &Place<'_>, step: &Step<'_>) {
         for (_, effect) in &step.effects {
             if let Effect::Note(Note::Contested { began }) = effect {
@@ -91,13 +93,13 @@ impl Memory {
             }
         }
         let read = match step.event {
-            // One that is told once more answers no question.
-            Event::Observed { operation, observation } => {
-                let is_asked = place.observing.is_some_and(|question| question.operation == *operation);
+            // An event that is delivered twice answers no question the second time.
+            Event::Observed { question_id, observation } => {
+                let is_asked = place.observing.is_some_and(|question| question.question_id == *question_id);
                 observation.remote.as_ref().ok().filter(|_| is_asked)
             }
-            Event::ReadBack { operation, remote } => {
-                let is_asked = place.reading_back.is_some_and(|question| question.operation == *operation);
+            Event::ReadBack { question_id, remote } => {
+                let is_asked = place.reading_back.is_some_and(|question| question.question_id == *question_id);
                 remote.as_ref().ok().map(Box::as_ref).filter(|_| is_asked)
             }
             Event::Wake
@@ -113,7 +115,7 @@ impl Memory {
         };
         self.take_end(place, step, read);
         let Some(read) = read else { return };
-        // "nothing is sent again until funds are back, then within a tick"
+        // While the funds are gone nothing is sent; once they are back, the next tick may run it.
         self.backoff.take_if(|backoff| backoff.without_funds && !out_of_funds(read));
         let looks = Looks::of(read);
         let runs = judge::remote(&Ok(read.clone()), step.wall) == Remote::Running;
@@ -130,8 +132,8 @@ impl Memory {
         if runs_open && ended.is_none() {
             self.looked.push(looks);
         } else if let Some(backoff) = &mut self.backoff {
-            // "or at once when the remote changes"; nobody knows how it looked to a process that is gone.
-            // What is seen running has come about after all, though a clock that is off shows it as it was.
+            // "At once when the remote changes": a new process does not know the fields before its start. A campaign
+            // that is seen running did start after all, even if a wrong clock makes its fields look unchanged.
             if self.looked.is_empty() || (runs && self.looked.contains(&looks)) {
                 backoff.must_until = None;
             } else if !self.looked.contains(&looks) && !self.doubtful.contains(&looks) {
@@ -163,7 +165,7 @@ impl Memory {
         }
         let reads = matches!(step.event, Event::Observed { .. } | Event::ReadBack { .. });
         let refused = matches!(step.event, Event::Applied { outcome: Outcome::Failed(_), .. });
-        // One that a pause has overtaken was never seen to fail: the page leaves open whether it counts.
+        // A run that a pause overtook did not visibly fail. RULES.md does not say whether it counts.
         let surely = (reads || refused) && step.sent().all(|sent| sent.request.kind != ActionKind::Pause);
         let wait = |failures: usize| {
             let minutes = RETRY_MINUTES.get(failures).or(RETRY_MINUTES.last()).copied().unwrap_or_default();
@@ -171,7 +173,7 @@ impl Memory {
         };
         let (sure, possible) = self.failures;
         let must_until = surely.then(|| wait(sure));
-        // By a read that an odd field keeps from being judged nothing is known of its funds.
+        // If an odd field makes the status unknown, the read does not prove that the funds are gone.
         let shows_it = |read: &RemoteCampaign| {
             out_of_funds(read) && matches!(judge::remote(&Ok(read.clone()), step.wall), Remote::Blocked { .. })
         };
@@ -188,7 +190,7 @@ impl Memory {
             Some(backoff) if wall < backoff.may_until => Wait::May,
             Some(_) | None => Wait::MustNot,
         };
-        // "only where `contested_backoff` is set do activations back off, up to that interval"
+        // Activations back off only if `contested_backoff` is set, for at most that time.
         let contested = match (policy.contested_backoff, self.last_activation) {
             (Some(most), Some(last)) if self.contested && wall < last + most => Wait::May,
             (Some(_) | None, Some(_) | None) => Wait::MustNot,
@@ -196,7 +198,7 @@ impl Memory {
         after_failure.max(contested)
     }
 
-    /// After the whole step.
+    /// Takes in the whole step.
     pub(super) fn take_step(&mut self, place: &Place<'_>, step: &Step<'_>) {
         for sent in step.sent() {
             match sent.request.kind {
@@ -209,7 +211,7 @@ impl Memory {
                         step.seen.and_then(|seen| seen.remote.as_ref().ok()).map(Looks::of).into_iter().collect();
                 }
                 ActionKind::Pause => {
-                    // "Pause = pause, then set the end time to now": owed until it is known to be set.
+                    // After a pause the end time is owed until it is known to be set.
                     self.owed = Some(Owed { certain: true, adopted: false });
                     self.last_pause = Some(sent.request.action);
                 }
@@ -217,7 +219,7 @@ impl Memory {
             }
         }
         match step.event {
-            // One that is told once more says nothing of what is owed since.
+            // An event that is delivered twice says nothing about a newer debt.
             Event::EndTimeSet { action, outcome: Outcome::Accepted }
                 if self.last_pause == Some(*action) && place.end_times_underway.contains(action) =>
             {
@@ -255,12 +257,12 @@ impl Memory {
         if let Some(owed) = &mut self.owed
             && passed
         {
-            // It is set, whatever became of the answer.
+            // The end time is set, though the answer may not have said so.
             owed.certain = false;
         }
     }
 
-    /// "an end time that our own activation set beyond today's day end is set anew"
+    /// Whether the guard itself has set an end time that is later than today's day end: such an end time is set again.
     pub(super) fn has_set_too_late_an_end_time(&self, seen: &Seen, wall: DateTime<Utc>) -> bool {
         let shown = seen.remote.as_ref().ok().map(|campaign| &campaign.end_time);
         let day_end = wall.date_naive().and_time(seen.policy.day_end).and_utc();

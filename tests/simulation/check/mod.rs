@@ -1,18 +1,18 @@
-//! Holds a run's log against RULES.md. Written from that page and not from the code: a checker knows the lines of the
-//! log and nothing of the guard.
+//! Checks a run's log against RULES.md. The checkers are written from that page, not from the code: they know the lines
+//! of the log, and nothing of the guard.
 //!
-//! | file | holds |
+//! | file | what is in it |
 //! | --- | --- |
-//! | `world` | what the log says up to a line: where each machine stands, what is on its way, what is durable |
-//! | `judge` | the page's words: the remote status and today's spend out of raw fields |
-//! | `shadow` | the decision table as the page has it, and all that holds a decision back |
+//! | `world` | what the log says up to a line: each machine's state, what is under way, what is stored |
+//! | `judge` | the page's definitions: the remote status and today's spend from raw fields |
+//! | `shadow` | the decision table of the page, and the reasons that delay a decision |
 //! | `memory` | what the shadow remembers of earlier steps: backoffs, end times owed, changes of others |
-//! | `starts`, `sending`, `requests`, `actions`, `states`, `ticks`, `durable`, `contest`, `reading`, `midnight`, `doubts`, `refusals`, `session`, `more` | the other rules, by theme |
-//! | `liveness` | once all faults have ceased, every campaign is as its facts demand |
+//! | `starts`, `sending`, `requests`, `actions`, `states`, `ticks`, `durable`, `contest`, `reading`, `midnight`, `doubts`, `refusals`, `session`, `waits` | the other rules, by theme |
+//! | `liveness` | after the last fault, every campaign reaches the state that its facts demand |
 //!
-//! Deliberately absent: the domain's own logic. Its types are data; `decide`, `judge`, `resolve` and the like are not used,
-//! since a checker that leaned on them would be blind to their faults.
-#![allow(clippy::wildcard_enum_match_arm, reason = "a checker picks the lines that it is about")]
+//! Deliberately absent: the domain's own logic. Its types are data; `decide`, `judge`, `resolve` and the like are not
+//! called, since a checker that used them would not notice their faults.
+#![allow(clippy::wildcard_enum_match_arm, reason = "a checker picks the lines that it checks")]
 
 mod actions;
 mod contest;
@@ -22,7 +22,6 @@ mod judge;
 mod liveness;
 mod memory;
 mod midnight;
-mod more;
 mod reading;
 mod refusals;
 mod requests;
@@ -32,6 +31,7 @@ mod shadow;
 mod starts;
 mod states;
 mod ticks;
+mod waits;
 mod world;
 
 use self::world::{Step, World};
@@ -40,21 +40,23 @@ use super::model::log::Line;
 /// A rule that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Violation {
+    /// The checker's name, such as `liveness`.
     pub(crate) checker: &'static str,
     /// The line's place in the log, from 0.
     pub(crate) line: usize,
+    /// What is wrong, for a reader of the log.
     pub(crate) text: String,
 }
 
-/// One rule. It is shown every line before `world` takes it, and every step of a machine, once it is whole, before `world`
-/// takes that.
+/// One rule, or several. Each checker gets every line before `world` takes it in, and every complete step of a machine
+/// before `world` takes that in.
 trait Checker {
     fn line(&mut self, _world: &World<'_>, _index: usize, _line: &Line, _found: &mut Findings) {}
 
     fn step(&mut self, _world: &World<'_>, _step: &Step<'_>, _found: &mut Findings) {}
 }
 
-/// What was found, up to a number of each kind that nobody reads to the end anyway.
+/// What was found, at most `MOST_OF_A_KIND` by each checker.
 #[derive(Debug, Default)]
 struct Findings(Vec<Violation>);
 
@@ -68,7 +70,7 @@ impl Findings {
     }
 }
 
-/// Every rule that the log breaks, in the order of its lines.
+/// Returns every violation, in the order of the log's lines.
 pub(crate) fn check(lines: &[Line]) -> Vec<Violation> {
     let mut checkers: Vec<Box<dyn Checker>> = vec![
         Box::new(shadow::AsTheTableSays::default()),
@@ -91,9 +93,9 @@ pub(crate) fn check(lines: &[Line]) -> Vec<Violation> {
         Box::new(ticks::Ticks::default()),
         Box::new(ticks::Readings::default()),
         Box::new(contest::Contested::default()),
-        Box::new(more::Silence::default()),
-        Box::new(more::Unhindered::default()),
-        Box::new(more::Debts::default()),
+        Box::new(waits::RateLimit::default()),
+        Box::new(waits::Unhindered::default()),
+        Box::new(waits::Debts::default()),
         Box::new(reading::NeededReads::default()),
         Box::new(midnight::LateCounters::default()),
         Box::new(doubts::MayRunIsPaused),
@@ -108,10 +110,10 @@ pub(crate) fn check(lines: &[Line]) -> Vec<Violation> {
             checker.line(&world, index, line, &mut found);
         }
         if let Some(step) = world.take(index, line) {
-            if world.place(step.campaign).is_some_and(|place| place.released) {
+            if world.place(step.campaign).is_some_and(|place| place.ignores_all) {
                 if let Some((line, effect)) = step.effects.first() {
-                    let text = format!("campaign {}: {effect:?} after its promise has ended", step.campaign);
-                    found.report("released-sends-nothing", *line, text);
+                    let text = format!("campaign {}: {effect:?} after its generator was disabled", step.campaign);
+                    found.report("disabled-sends-nothing", *line, text);
                 }
                 continue;
             }

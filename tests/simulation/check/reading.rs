@@ -1,4 +1,4 @@
-//! What a pause needs is read first.
+//! The reads that a pause needs come first.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -15,17 +15,19 @@ use super::{Checker, Findings};
 use crate::model::log::{Line, Seen, What};
 use crate::model::remote::Call;
 
-/// The database is read before a status is asked for, and questions are gathered.
+/// The longest time from a tick's start to its request of a status: the database is read before, and requests are
+/// gathered.
 const ASKED_WITHIN: Duration = Duration::seconds(2);
-/// A slot is held until a minute after its answer.
+/// How long a slot is used: a minute after its answer.
 const HELD_FOR: Duration = Duration::seconds(76);
-/// No tick takes longer.
+/// How long sent requests are kept. No tick takes longer.
 const REMEMBERED_FOR: Duration = Duration::minutes(10);
 
-/// A request that left.
+/// A request that was sent.
 #[derive(Debug)]
 struct Left {
     request_id: RequestId,
+    /// When it was queued.
     came_at: DateTime<Utc>,
     left_at: DateTime<Utc>,
     does: Does,
@@ -35,18 +37,18 @@ struct Left {
 enum Does {
     Read,
     ReadForAPause,
-    /// It runs a campaign, or sets an end time.
+    /// Runs a campaign, or sets an end time.
     Change,
 }
 
-/// `needed-reads-are-not-last`: rule 3, "the reads that they need are not last". Used-up clicks of a campaign that ran when
-/// it was last seen may need a pause. While none of all campaigns is read, nothing that came later and starts something
-/// may leave before its read.
+/// `needed-reads-are-not-last`: rule 3. A campaign that ran at its last read may need a pause once its clicks are used
+/// up. Until some campaign is read, no request that starts something, and was queued later, may be sent before its
+/// read.
 #[derive(Debug, Default)]
 pub(super) struct NeededReads {
     queued_requests: BTreeMap<RequestId, (DateTime<Utc>, Does)>,
     left: VecDeque<Left>,
-    /// The ticks whose reads a pause may need.
+    /// The ticks whose reads a pause may need, by campaign.
     ticks: BTreeMap<usize, (QuestionId, DateTime<Utc>)>,
 }
 
@@ -77,26 +79,26 @@ impl Checker for NeededReads {
 
     fn step(&mut self, world: &World<'_>, step: &Step<'_>, found: &mut Findings) {
         let Some(place) = world.place(step.campaign) else { return };
-        if let (Event::Observed { operation, .. }, Some(seen)) = (step.event, step.seen)
+        if let (Event::Observed { question_id, .. }, Some(seen)) = (step.event, step.seen)
             && let Some((asked, began_at)) = self.ticks.remove(&step.campaign)
-            && asked == *operation
+            && asked == *question_id
             && used_up_from_the_beginning(place, seen)
             && let Some(overtaker) = self.overtaker(world, began_at, seen)
         {
             let text = format!(
-                "campaign {}: its clicks are used up, and {:?} left before its status was asked for",
+                "campaign {}: its clicks are used up, and {:?} was sent before its status was requested",
                 step.campaign, overtaker.request_id
             );
             found.report("needed-reads-are-not-last", step.line, text);
         }
         let observes = step.effects.iter().find_map(|(_, effect)| match effect {
-            Effect::Observe { operation, read_remote: true, .. } => Some(*operation),
+            Effect::Observe { question_id, read_remote: true, .. } => Some(*question_id),
             _ => None,
         });
-        if let (Event::Wake, Some(operation)) = (step.event, observes)
+        if let (Event::Wake, Some(question_id)) = (step.event, observes)
             && may_need_a_pause(place, step)
         {
-            self.ticks.insert(step.campaign, (operation, step.at));
+            self.ticks.insert(step.campaign, (question_id, step.at));
         }
     }
 }
@@ -104,14 +106,14 @@ impl Checker for NeededReads {
 impl NeededReads {
     fn overtaker(&self, world: &World<'_>, began_at: DateTime<Utc>, seen: &Seen) -> Option<&Left> {
         let sent_at = seen.sent_at?;
-        // Where many are in doubt, their reads leave something to the others.
+        // If many campaigns may need a pause, their reads leave some slots to the others.
         let lately = self.left.iter().filter(|left| left.left_at > began_at - HELD_FOR && left.left_at < sent_at);
         let needed = lately.filter(|left| left.does == Does::ReadForAPause).count();
         if needed >= usize::try_from(world.requests_per_minute).unwrap_or(usize::MAX) / 2 {
             return None;
         }
         let mut before = self.left.iter().filter(|left| left.left_at > began_at && left.left_at < sent_at);
-        // Many reads may be needed, and what is on its way may have been to bring this one.
+        // Many reads may be needed, and one that is in flight may have been meant to include this campaign.
         if before.clone().any(|left| left.does != Does::Change) {
             return None;
         }
@@ -119,7 +121,7 @@ impl NeededReads {
     }
 }
 
-/// By what is known when its tick begins.
+/// Whether the campaign may need a pause, by what is known when its tick begins.
 fn may_need_a_pause(place: &Place<'_>, step: &Step<'_>) -> bool {
     let Some((_, seen)) = place.seen else { return false };
     let facts = Facts::of(seen, step.wall);

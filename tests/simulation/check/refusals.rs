@@ -1,4 +1,4 @@
-//! One id that TrafficStars refuses, in a run or a pause of many.
+//! A campaign's id that TrafficStars refuses in a switch batch.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,13 +12,13 @@ use super::{Checker, Findings};
 use crate::model::log::{Carried, How, Line, What};
 use crate::model::remote::{Call, REFUSALS};
 
-/// A limit that leaves room for all requests of a batch that is split, whatever else leaves.
+/// A limit that has room for all requests of a batch that is split, beside all other requests.
 const AMPLE: u32 = 60;
 
 /// One campaign's action.
 type Key = (usize, ActionId);
 
-/// "A batch that is refused as a whole is split until only the refused ids are left, within the same tick."
+/// A batch that is refused as a whole is split within the same tick, until only the refused ids are left.
 ///
 /// `one-refused-id-holds-no-other`: a campaign that is not refused gets an answer of its own, in time.
 /// `refused-id-says-why`: a refused campaign has failed, with the status in its reason.
@@ -27,15 +27,15 @@ pub(super) struct Refusals {
     /// By the model: the campaigns that TrafficStars refuses, and the line at which that began or ended.
     refused: BTreeMap<usize, u16>,
     changed: BTreeMap<usize, usize>,
-    /// Runs and pauses at the scheduler or on their way.
+    /// Runs and pauses that wait in the scheduler or are in flight.
     requests: BTreeMap<RequestId, Vec<Carried>>,
     /// The line at which each was decided.
     decided: BTreeMap<Key, usize>,
-    /// A request for it was refused.
+    /// The actions of which a request was refused.
     met: BTreeSet<Key>,
-    /// A request for it met another trouble, such as a time-out.
+    /// The actions of which a request had another trouble, such as a time-out.
     troubled: BTreeSet<Key>,
-    /// By when it has to be told what became of it.
+    /// When each action has to have its result.
     waits: BTreeMap<Key, DateTime<Utc>>,
 }
 
@@ -55,8 +55,8 @@ impl Checker for Refusals {
                 *self = Self { refused, changed, ..Self::default() };
             }
             What::Gone { campaign } => self.waits.retain(|(of, _), _| of != campaign),
-            // No request leaves until it is over.
-            What::Silence { .. } => self.waits.clear(),
+            // No request is sent until the block is over.
+            What::Blocked { .. } => self.waits.clear(),
             What::Queued { request_id, call: Call::Run(_) | Call::Pause(_), carries, .. } => {
                 self.requests.insert(*request_id, carries.clone());
             }
@@ -71,7 +71,7 @@ impl Checker for Refusals {
             let key = (step.campaign, *action);
             self.waits.remove(&key);
             if let Some(decided) = self.decided.remove(&key)
-                && let Some((checker, text)) = self.wrongly_told(key, decided, outcome)
+                && let Some((checker, text)) = self.wrong_result(key, decided, outcome)
             {
                 found.report(checker, step.line, format!("campaign {}: {outcome:?} {text}", step.campaign));
             }
@@ -87,7 +87,7 @@ impl Refusals {
         self.waits.retain(|(campaign, action), until| {
             if line.at > *until {
                 let text = format!(
-                    "campaign {campaign}: {action:?} was in a request that another id spoiled, and got no answer"
+                    "campaign {campaign}: {action:?} was in a request that another id made fail, and got no answer"
                 );
                 found.report("one-refused-id-holds-no-other", index, text);
             }
@@ -101,7 +101,7 @@ impl Refusals {
             let key = (carried.campaign, carried.action);
             match how {
                 How::Answered => {}
-                // After a 5xx, which may have had its effect, nobody knows what such an answer is worth.
+                // A 5xx may have had its effect, so such an answer proves nothing afterwards.
                 How::Refused(_) if self.met.contains(&key) => drop(self.troubled.insert(key)),
                 How::Refused(_) => {}
                 How::Status(status) if REFUSALS.contains(status) => {
@@ -121,19 +121,19 @@ impl Refusals {
         }
     }
 
-    fn wrongly_told(&self, key: Key, decided: usize, outcome: &Outcome) -> Option<(&'static str, String)> {
+    fn wrong_result(&self, key: Key, decided: usize, outcome: &Outcome) -> Option<(&'static str, String)> {
         let changed = self.changed.get(&key.0).is_some_and(|changed| *changed > decided);
         if changed || self.troubled.contains(&key) {
             return None;
         }
-        let told = match outcome {
+        let reported = match outcome {
             Outcome::Failed(reason) | Outcome::Unclear(reason) => {
                 REFUSALS.into_iter().find(|status| reason.contains(&format!("({status})")))
             }
             Outcome::Accepted | Outcome::NotSent(_) | Outcome::Postponed(_) => None,
         };
         let over = matches!(outcome, Outcome::Accepted | Outcome::Failed(_) | Outcome::Unclear(_));
-        match (self.refused.get(&key.0), told) {
+        match (self.refused.get(&key.0), reported) {
             (None, Some(_)) => {
                 Some(("one-refused-id-holds-no-other", "though TrafficStars does not refuse it".to_owned()))
             }

@@ -1,5 +1,5 @@
-//! What leaves and what TrafficStars counts: the limit, who goes first, and that every request that changes something is
-//! somebody's decision, in its order and in its time.
+//! The requests that are sent, and that TrafficStars counts: the limit and the order of sending. Every request that
+//! changes something must belong to a decision, follow its steps, and be in time.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -14,30 +14,30 @@ use super::{Checker, Findings};
 use crate::model::log::{Carried, How, Line, What};
 use crate::model::remote::Call;
 
-/// Rule 6: "Never more requests than the limit in any 60-second window, as the server counts them".
+/// Rule 6: never more requests than the limit in any 60-second window, as the server counts them.
 #[derive(Debug, Default)]
 pub(super) struct LimitOfRequests {
     window: VecDeque<DateTime<Utc>>,
-    /// When requests last left while the database was away, so that they could not be counted before they left; or when
-    /// the clock was last set ahead, so that what is stored looks older than it is.
+    /// When requests were last sent uncounted, since the database was away; or when the clock was last set ahead, so
+    /// that the stored counts look older than they are.
     uncounted_at: Option<DateTime<Utc>>,
     /// When the database went away, or came back.
     database_at: Option<DateTime<Utc>>,
     left_at: Option<DateTime<Utc>>,
-    /// A process started that cannot know of them; README, "The account's limit", tells of it.
+    /// Until when a new process does not know of uncounted requests; the manual's topic `limit` describes this.
     forgotten_until: Option<DateTime<Utc>>,
 }
 
-/// A count that was asked for while the database was away may be answered so much later.
+/// How late the answer to a count may come if the database goes away meanwhile.
 const COUNTS_LATE: Duration = Duration::seconds(1);
 
-/// Without a token nothing leaves; one may take so long.
+/// How long a token may take. Without one no request is sent.
 const TOKEN_COMES_WITHIN: Duration = Duration::seconds(16);
 
-/// A minute is full until one after the answers of those who filled it, which may take so long.
+/// How long the answers of the requests that fill a minute may take; the minute counts from these answers.
 const LONGEST_ANSWER: Duration = Duration::seconds(16);
 
-/// For so long a request counts that was sent by an earlier process: a window, and the longest time-out before it.
+/// How long a request of an earlier process counts: a window, and the longest time-out before it.
 const COUNTS_FOR: Duration = Duration::seconds(75);
 
 impl Checker for LimitOfRequests {
@@ -45,7 +45,7 @@ impl Checker for LimitOfRequests {
         match &line.what {
             What::Database { away } => {
                 self.database_at = Some(line.at);
-                // What leaves before its count is stored may never be counted then.
+                // A request that is sent before its count is stored may then never be counted.
                 let just_left = self.left_at.filter(|at| *away && line.at < *at + COUNTS_LATE);
                 self.uncounted_at = just_left.or(self.uncounted_at);
             }
@@ -70,55 +70,55 @@ impl Checker for LimitOfRequests {
         let limit = usize::try_from(world.requests_per_minute).unwrap_or(usize::MAX);
         let forgotten = self.forgotten_until.is_some_and(|until| line.at < until);
         if self.window.len() > limit && !forgotten {
-            let text = format!("{} requests in a minute, {limit} are allowed", self.window.len());
+            let text = format!("{} requests in a minute, but only {limit} are allowed", self.window.len());
             found.report("limit-of-requests", index, text);
-            // One that is told is told once.
+            // Without the removal the next request would be reported, too.
             self.window.pop_front();
         }
     }
 }
 
-/// A request at the scheduler or on its way.
+/// A request that waits in the scheduler, or is in flight.
 #[derive(Debug, Clone)]
 struct Waiting {
     call: Call,
     carries: Vec<Carried>,
 }
 
-/// What a machine asked for.
+/// A request that a machine has decided on.
 #[derive(Debug, Clone, Copy)]
 struct Decided {
     request: Request,
     line: usize,
     at: DateTime<Utc>,
-    /// How many times each part has left since.
+    /// How often each part was sent since then.
     end_times: u32,
     switches: u32,
-    /// How many times it was answered that nothing was done, by which it may be repeated.
+    /// How often an answer said that nothing was done, so that the request may be repeated.
     repeats: u32,
     end_time_answered: bool,
     switch_answered: bool,
 }
 
 /// `pauses-overtake`, `pause-within-one-tick`, `end-time-before-run`, `undisturbed-costs-nothing`,
-/// `one-action-in-flight`, `old-facts-start-nothing`, `nothing-started-while-held-back`, `released-sends-nothing`,
+/// `one-action-in-flight`, `old-facts-start-nothing`, `nothing-started-while-held-back`, `disabled-sends-nothing`,
 /// `hold-sends-nothing`.
 #[derive(Debug, Default)]
 pub(super) struct RequestScheduler {
     waiting: BTreeMap<RequestId, Waiting>,
     pauses: BTreeSet<RequestId>,
-    /// When a token was asked for last.
+    /// When a token was last requested.
     token_asked_at: Option<DateTime<Utc>>,
-    /// When the last ones left.
+    /// When the latest pauses were sent.
     pauses_left: VecDeque<DateTime<Utc>>,
     out: BTreeMap<RequestId, Waiting>,
     decided: BTreeMap<(usize, ActionId), Decided>,
-    /// The run or pause of a campaign that is on its way.
+    /// By campaign: the run or pause that is in flight.
     switching: BTreeMap<usize, RequestId>,
-    /// Pauses that have not left yet.
+    /// Pauses that are not sent yet.
     due: BTreeMap<usize, (usize, DateTime<Utc>, ActionId)>,
-    released: BTreeMap<usize, usize>,
-    /// The line at which a hold was answered.
+    disabled: BTreeMap<usize, usize>,
+    /// By campaign: the line at which a hold was answered.
     held: BTreeMap<usize, usize>,
 }
 
@@ -141,12 +141,12 @@ impl Checker for RequestScheduler {
             What::Ended { request_id, how } => self.ended(*request_id, how),
             What::Crashed | What::Started { .. } => *self = Self::default(),
             What::Enabled(restored) => {
-                self.released.remove(&restored.campaign);
+                self.disabled.remove(&restored.campaign);
                 self.held.remove(&restored.campaign);
                 self.decided.retain(|(campaign, _), _| *campaign != restored.campaign);
             }
             What::Gone { campaign } => {
-                self.released.entry(*campaign).or_insert(index);
+                self.disabled.entry(*campaign).or_insert(index);
                 self.due.remove(campaign);
             }
             What::Ends { .. } => {
@@ -172,7 +172,7 @@ impl Checker for RequestScheduler {
                 self.due.insert(step.campaign, (sent.line, at, request.action));
             }
         }
-        // One that ended before it left is not due any more.
+        // A pause that ended before it was sent is no longer due.
         if let Some((_, _, action)) = self.due.get(&step.campaign)
             && step.end_of(*action).is_some()
         {
@@ -181,7 +181,7 @@ impl Checker for RequestScheduler {
         for (line, effect) in &step.effects {
             match effect {
                 Effect::Disabled { .. } => {
-                    self.released.insert(step.campaign, *line);
+                    self.disabled.insert(step.campaign, *line);
                 }
                 Effect::Held { .. } if world.place(step.campaign).is_some() => {
                     self.held.insert(step.campaign, *line);
@@ -199,15 +199,15 @@ impl RequestScheduler {
             self.pauses_left.push_back(line.at);
             self.pauses_left.retain(|left| line.at - *left < Duration::minutes(10));
         }
-        // 3. "pauses overtake every other waiting request"
+        // Rule 3: pauses overtake every other request that waits.
         let overtaken = self.pauses.first().filter(|_| !matches!(waiting.call, Call::Pause(_)));
         if let Some(pause) = overtaken {
-            let text = format!("{:?} leaves while the pause {pause:?} waits", waiting.call);
+            let text = format!("{:?} is sent while the pause {pause:?} waits", waiting.call);
             found.report("pauses-overtake", index, text);
         }
         for carried in &waiting.carries {
-            let leaving = Leaving { world, index, line, request_id, call: &waiting.call, carried };
-            self.carried(&leaving, found);
+            let sending = Sending { world, index, line, request_id, call: &waiting.call, carried };
+            self.carried(&sending, found);
         }
         if waiting.call.is_write() && waiting.carries.is_empty() {
             found.report("undisturbed-costs-nothing", index, format!("{:?} is for no action", waiting.call));
@@ -215,11 +215,11 @@ impl RequestScheduler {
         self.out.insert(request_id, waiting);
     }
 
-    fn carried(&mut self, leaving: &Leaving<'_, '_>, found: &mut Findings) {
-        let Leaving { world, index, line, request_id, call, carried } = *leaving;
+    fn carried(&mut self, sending: &Sending<'_, '_>, found: &mut Findings) {
+        let Sending { world, index, line, request_id, call, carried } = *sending;
         let Carried { campaign, action, kind } = *carried;
         let (Some(place), Some(decided)) = (world.place(campaign), self.decided.get_mut(&(campaign, action))) else {
-            let text = format!("campaign {campaign}: {call:?} for an action that nobody asked for");
+            let text = format!("campaign {campaign}: {call:?} for an action that no machine requested");
             return found.report("undisturbed-costs-nothing", index, text);
         };
         let mut report = |checker: &'static str, text: &str| {
@@ -235,14 +235,14 @@ impl RequestScheduler {
             report("undisturbed-costs-nothing", "for another kind of action than was decided");
         }
         match (kind, call) {
-            // "set the end time to the day end, then run. In this order"
+            // First the end time is set to the day end, then the campaign is run.
             (ActionKind::Activate, Call::Run(_)) if !decided.end_time_answered => {
                 report("end-time-before-run", "a run before its end time was set");
             }
             (ActionKind::Activate, Call::Pause(_)) | (ActionKind::Pause | ActionKind::SetEndTime, Call::Run(_)) => {
                 report("undisturbed-costs-nothing", "the opposite of what was decided");
             }
-            // "pause, then set the end time to now"
+            // First the campaign is paused, then its end time is set to now.
             (ActionKind::Pause, Call::EndTime { .. }) if !decided.switch_answered => {
                 report("end-time-before-run", "an end time before its pause was accepted");
             }
@@ -254,17 +254,17 @@ impl RequestScheduler {
         if kind == ActionKind::Activate {
             check_activation(world, place, line, decided, &mut report);
         }
-        if self.released.contains_key(&campaign) {
-            report("released-sends-nothing", "after its generator was disabled");
+        if self.disabled.contains_key(&campaign) {
+            report("disabled-sends-nothing", "after its generator was disabled");
         }
-        // A hold is answered when "nothing that was begun before is on its way any more".
+        // When a hold is answered, no action that began before it may still be under way.
         let held = self.held.get(&campaign).is_some_and(|held| decided.line < *held);
         if held && place.holding(line.wall).is_some_and(|hold| !hold.pause) {
             report("hold-sends-nothing", "begun before the hold that was answered");
         }
         if switches {
             if let Some(other) = self.switching.insert(campaign, request_id) {
-                report("one-action-in-flight", &format!("while {other:?} is on its way"));
+                report("one-action-in-flight", &format!("while {other:?} is under way"));
             }
             if kind == ActionKind::Pause
                 && let Some((_, at, _)) = self.due.remove(&campaign)
@@ -285,10 +285,10 @@ impl RequestScheduler {
             match how {
                 How::Answered | How::Refused(_) if switches => decided.switch_answered = true,
                 How::Answered => decided.end_time_answered = true,
-                // Neither did anything: a token is fetched, or silence is kept, and it is asked again.
+                // Neither changed anything: a token is fetched, or the block ends, and the request is sent again.
                 How::Status(401 | 429) => decided.repeats += 1,
-                // "A batch that is refused as a whole … is split", a 5xx is repeated once, and each refused id is tried by the
-                // other ways.
+                // A batch that is refused as a whole is split, a 5xx is repeated once, and each refused id is tried by
+                // the other ways.
                 How::Status(_) if switches => decided.repeats += 1,
                 How::Refused(_) | How::Status(_) | How::TimedOut | How::Broke => {}
             }
@@ -296,9 +296,9 @@ impl RequestScheduler {
     }
 }
 
-/// A request that leaves, for one action.
+/// A request that is sent, for one of its actions.
 #[derive(Clone, Copy)]
-struct Leaving<'a, 'b> {
+struct Sending<'a, 'b> {
     world: &'b World<'a>,
     index: usize,
     line: &'b Line,
@@ -314,23 +314,23 @@ fn check_activation(
     decided: &Decided,
     report: &mut impl FnMut(&'static str, &str),
 ) {
-    // How long it may wait is told when it is asked for, by the clock as it was then.
+    // The request's age limit is set by the clock at the decision, so a clock that was set since proves nothing.
     if world.clock_set_since(decided.line) {
         return;
     }
-    // "From then to 24:00 no activation is sent: its end time would be past."
+    // From the day end to 24:00 no activation is sent, since its end time would be past.
     if place.policies().all(|policy| past_day_end(policy, line.wall)) {
         report("nothing-started-while-held-back", "between the day end and midnight");
     }
     let too_old = decided.request.valid_until.is_none_or(|until| line.wall > until);
     if too_old {
-        report("old-facts-start-nothing", "decided on facts that are too old by now");
+        report("old-facts-start-nothing", "decided on facts that are now too old");
     }
 }
 
 impl RequestScheduler {
-    /// Rule 3: "… is sent a pause within one tick": from its decision on nothing but silence that TrafficStars has asked for,
-    /// and a minute that is full, may hold it up.
+    /// Rule 3: a pause is sent within one tick of its decision. Only a block that TrafficStars has demanded, and a full
+    /// minute, may delay it.
     fn too_late(
         &self,
         world: &World<'_>,
@@ -341,23 +341,21 @@ impl RequestScheduler {
         found: &mut Findings,
     ) {
         let tick = world.place(campaign).map_or(Duration::minutes(1), |place| place.row.policy.tick);
-        let silent = world.silence_until.map_or(decided, |until| until.max(decided));
-        // "Never more requests than the limit": what the last process sent still counts, until its longest time-out is over.
-        let silent = world
+        let blocked = world.blocked_until.map_or(decided, |until| until.max(decided));
+        // The limit holds for the last process, too: its requests count until its longest time-out is over.
+        let blocked = world
             .started_at
-            .map_or(silent, |at| silent.max(at + (COUNTS_FOR - Duration::minutes(1)) + TOKEN_COMES_WITHIN));
-        // Where pauses alone fill a minute, the others wait for the next one.
+            .map_or(blocked, |at| blocked.max(at + (COUNTS_FOR - Duration::minutes(1)) + TOKEN_COMES_WITHIN));
+        // If pauses alone fill a minute, the other pauses wait for the next one.
         let limit = usize::try_from(world.requests_per_minute).unwrap_or(usize::MAX);
         let before = self.pauses_left.iter().filter(|left| **left >= decided && **left < line.at).count();
         let minutes = i32::try_from(before / limit.saturating_sub(2).max(1)).unwrap_or(i32::MAX);
         let full = Duration::minutes(1) * minutes;
         let lacks_token = self.token_asked_at.is_some_and(|at| at >= decided - COUNTS_FOR);
         let token = if lacks_token { TOKEN_COMES_WITHIN } else { Duration::zero() };
-        if line.at > silent + full + token + tick.max(Duration::minutes(1)) + LONGEST_ANSWER {
-            let text = format!(
-                "campaign {campaign}: its pause was decided at {decided} and has left at {} at the earliest",
-                line.at
-            );
+        if line.at > blocked + full + token + tick.max(Duration::minutes(1)) + LONGEST_ANSWER {
+            let text =
+                format!("campaign {campaign}: its pause was decided at {decided} and was not sent before {}", line.at);
             found.report("pause-within-one-tick", index, text);
         }
     }

@@ -1,5 +1,5 @@
-//! What may be sent at all: in observe mode, on hold, once released, without having read, and against the wish of a
-//! campaign that is as wanted already; and that what is forced is done or refused.
+//! What may be sent: in observe mode, on hold, once a generator is disabled, without a read, and to a campaign that is
+//! already as wanted. And that every forced action is done or refused.
 
 use chrono::{Duration, SubsecRound};
 use traffic_generator::domain::action::ActionKind;
@@ -12,7 +12,7 @@ use super::judge::{self, Remote};
 use super::world::{Place, Sent, Step, World, serves};
 use super::{Checker, Findings};
 
-/// `observe-mode-sends-nothing`, `hold-sends-nothing`, `released-sends-nothing`, `read-in-the-same-tick`,
+/// `observe-mode-sends-nothing`, `hold-sends-nothing`, `disabled-sends-nothing`, `read-in-the-same-tick`,
 /// `undisturbed-costs-nothing`, `end-time-is-right`.
 pub(super) struct Sending;
 
@@ -24,7 +24,7 @@ impl Checker for Sending {
             let context = Context { place, step, sent, forced };
             context.check_mode(found);
             context.check_hold(found);
-            context.check_release(found);
+            context.check_disabling(found);
             context.check_read(found);
             context.check_need(found);
             context.check_end_time(found);
@@ -32,7 +32,7 @@ impl Checker for Sending {
     }
 }
 
-/// Whether an order that has not ended asks for it: one given before, or in this very step.
+/// Whether an order that has not ended demands it: one given before, or in this step.
 fn ordered(place: &Place<'_>, step: &Step<'_>, kind: ActionKind) -> bool {
     let before = place.forced.as_ref().is_some_and(|forced| serves(forced.force, kind));
     before || matches!(step.event, Event::Force { force, .. } if serves(force, kind))
@@ -51,7 +51,7 @@ impl Context<'_, '_> {
         found.report(checker, self.sent.line, format!("campaign {}: {kind} is sent, {text}", self.step.campaign));
     }
 
-    /// "no request that changes anything"
+    /// In observe mode no request changes anything.
     fn check_mode(&self, found: &mut Findings) {
         let observes = match self.step.seen {
             Some(seen) => seen.policy.mode == Mode::Observe,
@@ -62,39 +62,39 @@ impl Context<'_, '_> {
         }
     }
 
-    /// "**hold**: observe and show, send nothing; with `pause` it is paused first and kept so"; "a forced pause is always
-    /// sent"; a release with a pause is an operator's order too.
+    /// A hold sends nothing; with `pause` it pauses and keeps paused. A forced pause is sent during any hold, and so is
+    /// the pause of an order that disables the generator.
     fn check_hold(&self, found: &mut Findings) {
         let Some(hold) = self.place.holding(self.step.wall) else { return };
         let stops = self.sent.request.kind != ActionKind::Activate;
-        if !(stops && (hold.pause || self.forced || self.releases())) {
+        if !(stops && (hold.pause || self.forced || self.pauses_to_disable())) {
             self.report("hold-sends-nothing", &format!("on hold: {hold:?}"), found);
         }
     }
 
-    /// The pause that comes before a release.
-    fn releases(&self) -> bool {
+    /// Whether this is the pause before the generator is disabled.
+    fn pauses_to_disable(&self) -> bool {
         self.place.disabling && self.sent.request.kind == ActionKind::Pause
     }
 
-    fn check_release(&self, found: &mut Findings) {
-        if self.place.disabling && !self.releases() && !self.forced {
-            self.report("released-sends-nothing", "while its promise ends", found);
+    fn check_disabling(&self, found: &mut Findings) {
+        if self.place.disabling && !self.pauses_to_disable() && !self.forced {
+            self.report("disabled-sends-nothing", "while its generator is being disabled", found);
         }
     }
 
-    /// "Before every activation or pause the status has been read in the same tick"
+    /// Before every activation or pause, the status has been read in the same tick.
     fn check_read(&self, found: &mut Findings) {
         let pauses = self.sent.request.kind == ActionKind::Pause;
         let at_once = self.forced && pauses;
-        let releases = self.releases() && matches!(self.step.event, Event::ReadBack { .. });
-        let reads = self.step.seen.is_some_and(|seen| seen.sent_at.is_some()) || releases;
+        let disables = self.pauses_to_disable() && matches!(self.step.event, Event::ReadBack { .. });
+        let reads = self.step.seen.is_some_and(|seen| seen.sent_at.is_some()) || disables;
         if !reads && !at_once {
-            self.report("read-in-the-same-tick", "without having been read in the same tick", found);
+            self.report("read-in-the-same-tick", "without a read in the same tick", found);
         }
     }
 
-    /// "a campaign already as wanted gets no request (the panic button excepted)"
+    /// A campaign that is already as wanted gets no request, except from `pause-all`.
     fn check_need(&self, found: &mut Findings) {
         let Some(seen) = self.step.seen else { return };
         let remote = judge::remote(&seen.remote, self.step.wall);
@@ -108,7 +108,7 @@ impl Context<'_, '_> {
         }
     }
 
-    /// "set the end time to the day end, then run"; "pause, then set the end time to now"
+    /// An activation sets the end time to the day end, a pause to now.
     fn check_end_time(&self, found: &mut Findings) {
         let wall = self.step.wall;
         let end_time = self.sent.request.end_time;
@@ -130,7 +130,7 @@ impl Context<'_, '_> {
     }
 }
 
-/// `forced-is-done-or-refused`: "a forced pause is always sent", a forced activation may be refused, and only then.
+/// `forced-is-done-or-refused`: a forced pause is always sent; a forced activation is sent or refused.
 #[derive(Debug, Default)]
 pub(super) struct Forced;
 
@@ -154,7 +154,7 @@ fn wrong_end(place: &Place<'_>, step: &Step<'_>, order: OrderId, result: &Result
             waiting.map(|forced| (forced.force, forced.action))
         }
     };
-    let Some((force, action)) = given else { return Some("an order ends that was not given".to_owned()) };
+    let Some((force, action)) = given else { return Some("an order ends that no operator gave".to_owned()) };
     let observes = place.policies().any(|policy| policy.mode == Mode::Observe);
     let overtaken = matches!(step.event, Event::Force { order: newer, .. } if *newer != order);
     let may_refuse = place.disabling
@@ -170,10 +170,10 @@ fn wrong_end(place: &Place<'_>, step: &Step<'_>, order: OrderId, result: &Result
         }
         (Ok(()), ForceKind::Activate) if action.is_none() => {
             let runs = step.seen.is_some_and(|seen| judge::remote(&seen.remote, step.wall) == Remote::Running);
-            (!runs).then(|| "a forced activation ends well, neither sent nor seen running".to_owned())
+            (!runs).then(|| "a forced activation succeeds, but was neither sent nor seen running".to_owned())
         }
         (Ok(()), ForceKind::Pause) if action.is_none() && !force.unless_stopped => {
-            Some("a forced pause ends well and was never sent".to_owned())
+            Some("a forced pause succeeds, but was never sent".to_owned())
         }
         _ => None,
     }

@@ -1,4 +1,4 @@
-//! What a session owes beside its decisions: its pauses wait for no database, and it starts nothing on old clicks.
+//! Duties of a session besides its decisions: pauses do not wait for the database, and old clicks start nothing.
 
 use std::collections::BTreeSet;
 
@@ -10,12 +10,12 @@ use super::world::{Sent, Step, World};
 use super::{Checker, Findings};
 use crate::model::log::{Line, What};
 
-/// `pause-waits-for-no-database`: rule 9. A pause whose record cannot be stored is sent all the same.
+/// `pause-waits-for-no-database`: rule 9. A pause is sent even if its record cannot be stored.
 #[derive(Debug, Default)]
 pub(super) struct PauseWaitsForNoDatabase {
-    /// Not tried yet.
+    /// Pauses that are not queued yet.
     asked: BTreeSet<(usize, ActionId)>,
-    /// Could not be stored, and the database has not taken anything since.
+    /// Campaigns with a record that could not be stored, until the next one is stored.
     refused: BTreeSet<usize>,
 }
 
@@ -37,10 +37,10 @@ impl Checker for PauseWaitsForNoDatabase {
             What::Stored { campaign, .. } => {
                 self.refused.remove(campaign);
             }
-            What::OrderReport { campaign, event: Event::Applied { action, outcome: Outcome::NotSent(reason) } }
+            What::Delivered { campaign, event: Event::Applied { action, outcome: Outcome::NotSent(reason) } }
                 if self.asked.remove(&(*campaign, *action)) && self.refused.contains(campaign) =>
             {
-                let text = format!("campaign {campaign}: its pause was never tried: {reason}");
+                let text = format!("campaign {campaign}: its pause was never sent: {reason}");
                 found.report("pause-waits-for-no-database", index, text);
             }
             _ => {}
@@ -48,22 +48,22 @@ impl Checker for PauseWaitsForNoDatabase {
     }
 }
 
-/// Clicks are read again when they are older than a second, for which the database has two.
+/// How old clicks may be: they are read again after a second, and the database may take two.
 const FRESH_FOR: Duration = Duration::milliseconds(3_100);
 
-/// `clicks-are-fresh`: "the remaining clicks are read last" before something is started by them.
+/// `clicks-are-fresh`: the remaining clicks are read last, before they start a campaign.
 pub(super) struct ClicksAreFresh;
 
 impl Checker for ClicksAreFresh {
     fn step(&mut self, world: &World<'_>, step: &Step<'_>, found: &mut Findings) {
         let (Some(place), Some(seen)) = (world.place(step.campaign), step.seen) else { return };
         let (Some(question), Ok(clicks)) = (place.observing, &seen.clicks) else { return };
-        // An order starts a campaign whatever its clicks are.
+        // An order starts a campaign without regard to its clicks.
         let by_clicks = |sent: &Sent<'_>| sent.entry.is_none_or(|entry| entry.trigger == Trigger::Tick);
         let starts = step.sent().any(|sent| sent.request.kind == ActionKind::Activate && by_clicks(&sent));
         let age = step.wall.signed_duration_since(clicks.at);
         if starts && age > FRESH_FOR && !world.clock_set_since(question.line) {
-            let text = format!("campaign {}: it is started by clicks of {age} ago", step.campaign);
+            let text = format!("campaign {}: it is started by clicks that were read {age} ago", step.campaign);
             found.report("clicks-are-fresh", step.line, text);
         }
     }

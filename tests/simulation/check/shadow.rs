@@ -1,5 +1,5 @@
-//! The decision table, row by row as RULES.md has it, and what the page says about every tick beside the table. What a
-//! tick's step does is held against it.
+//! The decision table of RULES.md, row by row, and the page's rules about each tick. Each step of a tick is compared
+//! with them.
 
 use std::collections::BTreeMap;
 
@@ -17,12 +17,12 @@ use super::world::{Doing, Place, Question, Stage, Step, World};
 use super::{Checker, Findings};
 use crate::model::log::{Line, Seen, What};
 
-/// What the table asks of the remote.
+/// A row's condition on the remote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RemoteIs {
     BlockedOrUnknown,
     MayRun,
-    /// "may run, not running"
+    /// It may run, but is not known to be running.
     MayRunInDoubt,
     Running,
     Stopped,
@@ -44,7 +44,7 @@ struct TableRow {
     remote: RemoteIs,
     state: StateIs,
     does: Option<ActionKind>,
-    /// None leaves it unchanged; a pause leads to a cool-down.
+    /// The next state. `None` if it stays, or if a pause leads to a cool-down.
     next: Option<Phase>,
 }
 
@@ -72,7 +72,7 @@ const fn row(
     TableRow { spend, clicks, remote, state, does, next }
 }
 
-/// RULES.md, "Decisions", in its order.
+/// RULES.md, "Decisions", row by row.
 const TABLE: [TableRow; 14] = [
     row(NOT_REACHED, USED_UP, RemoteIs::MayRun, StateIs::Any, PAUSE, None),
     row(NOT_REACHED, ANY_CLICKS, RemoteIs::MayRunInDoubt, StateIs::Paused, PAUSE, None),
@@ -127,32 +127,33 @@ impl TableRow {
     }
 }
 
-/// The first row that fits, and its number on the page.
+/// Returns the first row that fits, with its number on the page.
 fn first_row(facts: Facts, phase: Phase) -> Option<(usize, &'static TableRow)> {
     (1..).zip(&TABLE).find(|(_, row)| row.fits(facts, phase))
 }
 
-/// What a tick's step may be. More than one where the page leaves it open.
+/// What a tick's step may do. There is more than one choice where the page allows it.
 struct Expected {
-    /// The request, and the state that it leaves; none where any may be.
+    /// The request, and the state after it; `None` as the state if any state is allowed.
     allowed: Vec<(Option<ActionKind>, Option<Phase>)>,
+    /// The reason, for the report.
     why: String,
     would: Would,
 }
 
-/// In observe mode: what the decision is.
+/// The decision that observe mode has to journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Would {
-    /// None was taken, or the page leaves it open.
+    /// No decision, or the page leaves it open.
     Undecided,
     Nothing,
-    /// By this row of the page.
+    /// An action, by this row of the page.
     Do(ActionKind, usize),
-    /// By this row, unless it waits.
+    /// An action by this row, or none if it waits.
     Perhaps(ActionKind, usize),
 }
 
-/// A pause that keeps a promise is the table's last but one row, whether the table or a cool-down or a hold asks for it.
+/// The row for a pause that keeps a promise: the last but one, also for a pause by a cool-down or a hold.
 const GUARD_PAUSE: usize = 13;
 
 impl Expected {
@@ -171,7 +172,7 @@ pub(super) struct AsTheTableSays {
     memory: BTreeMap<usize, Memory>,
 }
 
-/// One tick that is to be decided.
+/// One tick, and what its decision depends on.
 struct Tick<'a, 'b> {
     world: &'b World<'a>,
     place: &'b Place<'a>,
@@ -200,8 +201,8 @@ impl Checker for AsTheTableSays {
         let Some(place) = world.place(step.campaign) else { return };
         let memory = self.memory.entry(step.campaign).or_default();
         memory.take_reading(place, step);
-        if let (Event::Observed { operation, .. }, Some(seen)) = (step.event, step.seen) {
-            let question = place.observing.filter(|question| question.operation == *operation);
+        if let (Event::Observed { question_id, .. }, Some(seen)) = (step.event, step.seen) {
+            let question = place.observing.filter(|question| question.question_id == *question_id);
             check_spend(seen, step, found);
             let tick = Tick { world, place, step, seen, memory };
             let expected = tick.expected(question);
@@ -216,24 +217,24 @@ impl Tick<'_, '_> {
     fn expected(&self, question: Option<Question>) -> Expected {
         let Self { place, step, seen, .. } = self;
         let unchanged = |why: &str| Expected::one(None, place.phase, why).undecided();
-        let Some(question) = question else { return unchanged("the answer to no question that is out") };
-        if place.disabling || self.ends_what_it_is_here_for() {
-            return Expected { allowed: vec![(None, None)], ..unchanged("its promise is ending") };
+        let Some(question) = question else { return unchanged("the answer belongs to no open question") };
+        if place.disabling || self.ends_a_single_force() {
+            return Expected { allowed: vec![(None, None)], ..unchanged("its generator is being disabled") };
         }
         if self.still_open() {
-            return unchanged("an action is on its way: sent is not done");
+            return unchanged("an action is under way: sent is not done");
         }
         if question.line < place.changed_line {
-            return unchanged("an action was answered while this was read: it says nothing about its effect");
+            return unchanged("an action was answered while this was read: the read says nothing about its effect");
         }
         if let Some(forced) =
             place.forced.as_ref().filter(|forced| forced.action.is_none() && forced.line < question.line)
         {
             return self.forced(forced.force.kind);
         }
-        // "an absolute time": a clock that was set back meanwhile has not come to it.
+        // The end of a cool-down is an absolute time: a clock that was set back meanwhile has not reached it.
         let cools = matches!(place.phase, Phase::CoolingDown { until } if question.wall.min(self.step.wall) < until);
-        // "A tick falls due at their very end: the state becomes `paused-guarded` and the table decides from there."
+        // The tick at the end of a cool-down enters `paused-guarded`, and the table decides from there.
         let phase = match place.phase {
             Phase::CoolingDown { .. } if !cools => Phase::PausedGuarded,
             Phase::Idle | Phase::ActiveGuarded | Phase::PausedGuarded | Phase::CoolingDown { .. } => place.phase,
@@ -242,9 +243,7 @@ impl Tick<'_, '_> {
         if let Some(hold) = place.holding(step.wall) {
             let why = "it is on hold";
             return match hold.pause {
-                true if facts.remote.may_run() => {
-                    self.pause(phase, GUARD_PAUSE, "it is on hold, and to be kept paused")
-                }
+                true if facts.remote.may_run() => self.pause(phase, GUARD_PAUSE, "it is on hold, and is kept paused"),
                 true => self.nothing(phase, phase, facts, why),
                 false => Expected::one(None, phase, why),
             };
@@ -255,15 +254,16 @@ impl Tick<'_, '_> {
         self.by_the_table(phase, facts)
     }
 
-    /// What was forced once ends by this very read, and the promise with it.
-    fn ends_what_it_is_here_for(&self) -> bool {
+    /// Whether this read ends an order for a campaign whose generator is disabled, and with it the campaign's actor.
+    fn ends_a_single_force(&self) -> bool {
         let once = self.place.forced.as_ref().filter(|forced| forced.once && forced.action.is_some());
         once.is_some_and(|forced| {
             self.step.has(|effect| matches!(effect, Effect::ForceEnded { order, .. } if *order == forced.order))
         })
     }
 
-    /// "Until then a read that still shows the old state is a late effect". For an end time alone nothing waits.
+    /// Whether an action is still open. Within `confirm_within` a read with the old state is a late effect. No decision
+    /// waits for an action that sets an end time alone.
     fn still_open(&self) -> bool {
         let Some(doing) = self.place.open() else { return false };
         let over =
@@ -273,9 +273,9 @@ impl Tick<'_, '_> {
     }
 
     fn cooling_down(&self, phase: Phase, facts: Facts) -> Expected {
-        // "may run → pause again, and the 2 minutes start anew"
+        // A campaign that may run is paused again, and its 2 minutes start anew.
         if facts.remote.may_run() {
-            return self.pause(phase, GUARD_PAUSE, "it may run while it cools down");
+            return self.pause(phase, GUARD_PAUSE, "it may run during its cool-down");
         }
         self.nothing(phase, phase, facts, "it cools down")
     }
@@ -311,15 +311,15 @@ impl Tick<'_, '_> {
 
     fn activate(&self, phase: Phase, facts: Facts, number: usize, why: &str) -> Expected {
         let (policy, wall) = (&self.seen.policy, self.step.wall);
-        // "From the day end to 24:00 an activation row does nothing, state unchanged"
+        // From the day end to 24:00 an activation row does nothing, and the state stays.
         if past_day_end(policy, wall) {
             return self.nothing_in_mode(phase, facts, &format!("{why}, and past the day end"));
         }
         if is_clock_far_off(self.seen) {
-            return self.nothing_in_mode(phase, facts, &format!("{why}, and the clock is far off"));
+            return self.nothing_in_mode(phase, facts, &format!("{why}, and the clocks are five minutes apart"));
         }
-        if self.end_time_on_its_way() {
-            return self.nothing_in_mode(phase, facts, &format!("{why}, and an end time is on its way"));
+        if self.end_time_under_way() {
+            return self.nothing_in_mode(phase, facts, &format!("{why}, and an end time is under way"));
         }
         let waits = self.memory.backs_off(self.world, wall, policy);
         if waits == Wait::Must {
@@ -346,7 +346,7 @@ impl Tick<'_, '_> {
         }
     }
 
-    /// Nothing about whether it runs; an end time that is owed is tried at every tick.
+    /// Neither runs nor pauses. An end time that is owed is tried at every tick.
     fn nothing(&self, phase: Phase, next: Phase, facts: Facts, why: &str) -> Expected {
         let policy = &self.seen.policy;
         let adopted = next == Phase::ActiveGuarded && phase != next;
@@ -373,20 +373,20 @@ impl Tick<'_, '_> {
         let why = format!("{why}; an end time is owed");
         let set = Expected::one(Some(ActionKind::SetEndTime), next, why);
         let Owed { certain, adopted } = owed;
-        // One that was owed for the other state may be as good as not owed any more.
+        // An end time that was owed for the other state may no longer be owed.
         if certain && adopted == (next == Phase::ActiveGuarded) {
             return set;
         }
         Expected { allowed: [set.allowed, none.allowed].concat(), ..set }
     }
 
-    /// It would end what is activated now, unless this very read ends the wait for it.
-    fn end_time_on_its_way(&self) -> bool {
+    /// Whether an end time is under way, which would end an activated campaign; unless this read ends the wait for it.
+    fn end_time_under_way(&self) -> bool {
         let still_set = |doing: &Doing| doing.kind == ActionKind::SetEndTime && self.step.end_of(doing.id).is_none();
         self.place.open().is_some_and(still_set) || self.place.follows_an_end_time()
     }
 
-    /// "do that now whatever spend and clicks say, then guard it"
+    /// A forced action is done now, without regard to spend and clicks, and is guarded afterwards.
     fn forced(&self, kind: ForceKind) -> Expected {
         let Self { place, step, seen, .. } = self;
         let remote = judge::remote(&seen.remote, step.wall);
@@ -397,12 +397,12 @@ impl Tick<'_, '_> {
             ForceKind::Pause => {
                 let is_gone = seen.remote == Err(RemoteFault::Gone);
                 if observes || is_gone || judge::shows_stopped(&seen.remote, step.wall) {
-                    return nothing("a forced pause of what is stopped");
+                    return nothing("a forced pause of a stopped campaign");
                 }
                 let until = step.wall + seen.policy.cooldown;
                 Expected::one(PAUSE, Phase::CoolingDown { until }, "a forced pause")
             }
-            // "activating on hold, while cooling down, blocked, on an unknown status or after the day end is refused"
+            // Refused on hold, during a cool-down, if blocked, on an unknown status, and after the day end.
             ForceKind::Activate => {
                 let cools = matches!(place.phase, Phase::CoolingDown { until } if step.wall < until);
                 let held = place.holding(step.wall).is_some();
@@ -410,8 +410,10 @@ impl Tick<'_, '_> {
                 match remote {
                     Remote::Blocked { .. } | Remote::Unknown { .. } => nothing("a forced activation that is refused"),
                     _ if observes || cools || held || past => nothing("a forced activation that is refused"),
-                    Remote::Running => Expected::one(None, Phase::ActiveGuarded, "a forced activation of what runs"),
-                    Remote::Stopped { .. } if self.end_time_on_its_way() => {
+                    Remote::Running => {
+                        Expected::one(None, Phase::ActiveGuarded, "a forced activation, already running")
+                    }
+                    Remote::Stopped { .. } if self.end_time_under_way() => {
                         nothing("a forced activation that waits for an end time")
                     }
                     Remote::Stopped { .. } => Expected::one(ACTIVATE, Phase::ActiveGuarded, "a forced activation"),
@@ -420,7 +422,7 @@ impl Tick<'_, '_> {
         }
     }
 
-    /// "A cool-down never lasts longer from now than its length": the clock may have been set back.
+    /// Returns the state with a cool-down that lasts at most its length from now: the clock may have been set back.
     fn shortened(&self, phase: Phase) -> Phase {
         match phase {
             Phase::CoolingDown { until } => {
@@ -436,7 +438,7 @@ impl Tick<'_, '_> {
         let (first, second) = (sent.next(), sent.next());
         let kind = first.map(|sent| sent.request.kind);
         let line = first.map_or(step.line, |sent| sent.line);
-        // A promise that ends in the same step leaves any state.
+        // If the generator is disabled in the same step, any state is right.
         let any_phase = step.has(|effect| matches!(effect, Effect::Disabled { .. }));
         let fits = |(request, phase): &(Option<ActionKind>, Option<Phase>)| {
             *request == kind
@@ -444,7 +446,7 @@ impl Tick<'_, '_> {
         };
         if second.is_some() || !expected.allowed.iter().any(fits) {
             let text = format!(
-                "campaign {}: expected {:?}, since {}; sent {kind:?} and stands in {:?}",
+                "campaign {}: expected {:?}, since {}; sent {kind:?} and its state is {:?}",
                 step.campaign, expected.allowed, expected.why, step.phase
             );
             found.report("as-the-table-says", line, text);
@@ -452,31 +454,31 @@ impl Tick<'_, '_> {
     }
 }
 
-/// "**Day end**: 23:59:00 UTC today. From then to 24:00 no activation is sent"
+/// Whether it is after the day end, when no activation is sent until 24:00.
 pub(super) fn past_day_end(policy: &Policy, wall: DateTime<Utc>) -> bool {
     wall.time() >= policy.day_end
 }
 
-/// "five minutes apart activate nothing"
+/// Whether the clocks are five minutes apart, so that nothing is activated.
 fn is_clock_far_off(seen: &Seen) -> bool {
     seen.clock_ahead_by.is_some_and(|ahead_by| ahead_by.abs() >= Duration::minutes(5))
 }
 
-/// What the guard made of the sources, against what the page makes of them.
+/// Compares the spend that the guard found with the one that the page finds.
 fn check_spend(seen: &Seen, step: &Step<'_>, found: &mut Findings) {
     let own = judge::spend(seen, step.wall);
     let made = seen.spend.as_ref().ok();
     let of_today = made.is_none_or(|spend| spend.day == step.wall.date_naive());
     if made.map(|spend| spend.amount) != own || !of_today {
         let text = format!(
-            "campaign {}: today's spend is {own:?} by the page, and was taken for {:?}",
+            "campaign {}: today's spend is {own:?} by the page, but the guard takes {:?}",
             step.campaign, seen.spend
         );
         found.report("spend-by-its-sources", step.line, text);
     }
 }
 
-/// "the state stays; a journal entry `observed-only` whenever the decision changes"
+/// Observe mode: the state stays, and a journal entry `observed-only` is written whenever the decision changes.
 fn check_observed_only(memory: &mut Memory, seen: &Seen, step: &Step<'_>, expected: &Expected, found: &mut Findings) {
     let written = step.entries().find(|(_, entry)| entry.step == ActionStep::ObservedOnly);
     if seen.policy.mode == Mode::Act {
@@ -485,7 +487,7 @@ fn check_observed_only(memory: &mut Memory, seen: &Seen, step: &Step<'_>, expect
             found.report(
                 "observed-only-is-journalled",
                 line,
-                format!("campaign {} is not observed only", step.campaign),
+                format!("campaign {} is not in observe mode", step.campaign),
             );
         }
         return;
@@ -500,7 +502,7 @@ fn check_observed_only(memory: &mut Memory, seen: &Seen, step: &Step<'_>, expect
             let changed = memory.observed_only.replace((does, number)) != Some((does, number));
             if changed && kind != Some(does) {
                 let text =
-                    format!("campaign {}: {does} by row {number} is not journalled, but {kind:?}", step.campaign);
+                    format!("campaign {}: {does} by row {number} is not journalled, but {kind:?} is", step.campaign);
                 found.report("observed-only-is-journalled", step.line, text);
             }
         }

@@ -1,4 +1,4 @@
-//! "What must hold always", 1 and 2: what an activation must not be begun on.
+//! "What must hold always", 1 and 2: the facts and states on which no activation may begin.
 
 use chrono::Duration;
 use traffic_generator::domain::action::{ActionKind, Trigger};
@@ -14,13 +14,13 @@ fn activation<'a>(step: &Step<'a>) -> Option<Sent<'a>> {
     step.sent().find(|sent| sent.request.kind == ActionKind::Activate)
 }
 
-/// An operator's order, by the journal or by the order that waits.
+/// Whether an operator ordered it, by the journal or by the order that waits.
 fn is_forced(place: &Place<'_>, sent: &Sent<'_>) -> bool {
     let ordered = place.forced.as_ref().is_some_and(|forced| serves(forced.force, sent.request.kind));
     ordered && sent.entry.is_none_or(|entry| entry.trigger == Trigger::Force)
 }
 
-/// Rule 1: "Nothing is activated on an unknown status, an unknown spend, or unknown clicks (a force: on an unknown status)."
+/// Rule 1: nothing is activated on an unknown status, spend, or clicks. A force may ignore spend and clicks.
 pub(super) struct UnknownStartsNothing;
 
 impl Checker for UnknownStartsNothing {
@@ -30,7 +30,7 @@ impl Checker for UnknownStartsNothing {
             found.report("unknown-starts-nothing", sent.line, format!("campaign {}: {text}", step.campaign));
         };
         let Some(seen) = step.seen.filter(|_| matches!(step.event, Event::Observed { .. })) else {
-            return report("activated without having been read in the same tick");
+            return report("activated without a read in the same tick");
         };
         let facts = Facts::of(seen, step.wall);
         if matches!(facts.remote, Remote::Unknown { .. }) {
@@ -48,10 +48,11 @@ impl Checker for UnknownStartsNothing {
     }
 }
 
-/// "five minutes apart activate nothing": by the true time, where the clock has not been set since the tick began.
+/// With clocks five minutes apart nothing is activated. Checked by the true time, if the clock was not set since the
+/// tick began.
 pub(super) struct FarClockStartsNothing;
 
-/// `Date` has whole seconds, and an answer is on its way for a while.
+/// The precision of the measured difference: `Date` has whole seconds, and an answer takes a while.
 const MEASURED_WITHIN: Duration = Duration::seconds(20);
 
 impl Checker for FarClockStartsNothing {
@@ -60,13 +61,13 @@ impl Checker for FarClockStartsNothing {
         let apart = step.wall.signed_duration_since(step.at).abs();
         let since = place.observing.map(|question| question.line);
         if apart >= Duration::minutes(5) + MEASURED_WITHIN && since.is_some_and(|line| !world.clock_set_since(line)) {
-            let text = format!("campaign {}: activated by a clock that is {apart} off", step.campaign);
+            let text = format!("campaign {}: activated while the clocks are {apart} apart", step.campaign);
             found.report("far-clock-starts-nothing", sent.line, text);
         }
     }
 }
 
-/// Rule 2: "Nothing is activated while cooling down, on hold, blocked, disabled, or from the day end to midnight."
+/// Rule 2: nothing is activated during a cool-down, on hold, blocked, disabled, or from the day end to midnight.
 pub(super) struct NothingStartedWhileHeldBack;
 
 impl Checker for NothingStartedWhileHeldBack {
@@ -77,7 +78,7 @@ impl Checker for NothingStartedWhileHeldBack {
         };
         let forced = is_forced(place, &sent);
         if matches!(place.phase, Phase::CoolingDown { until } if step.wall < until) {
-            report("activated while cooling down");
+            report("activated during its cool-down");
         }
         if let Some(hold) = place.holding(step.wall) {
             report(&format!("activated while on hold: {hold:?}"));
@@ -89,7 +90,7 @@ impl Checker for NothingStartedWhileHeldBack {
             report("activated while its generator is being disabled");
         }
         if !place.lives {
-            report("activated without a machine");
+            report("activated without an actor");
         }
         let policy = step.seen.map_or(&place.row.policy, |seen| &seen.policy);
         if past_day_end(policy, step.wall) {

@@ -13,8 +13,8 @@ use super::world::{Place, Step, World};
 use super::{Checker, Findings};
 use crate::model::log::{Line, What};
 
-/// "we paused it less than 2 minutes ago"; "it is stored with the request and moved once, when the answer comes"; a pause
-/// again makes it start anew, and nothing ends it before its time.
+/// A cool-down begins with a pause and is stored with the request. It is moved once, when the answer comes. Another
+/// pause makes it start anew, and nothing ends it before its time.
 #[derive(Debug, Default)]
 pub(super) struct CoolDown;
 
@@ -29,17 +29,17 @@ impl Checker for CoolDown {
             .chain(place.policies())
             .map(|policy| policy.cooldown)
             .collect();
-        // "A cool-down never lasts longer from now than its length"
+        // A cool-down never lasts longer from now than its length.
         let longest = spans.iter().max().map(|span| step.wall + *span);
         if let (Phase::CoolingDown { until }, Some(longest)) = (step.phase, longest)
             && until > longest
         {
-            let text = format!("campaign {}: at {} it cools down until {until}", step.campaign, step.wall);
+            let text = format!("campaign {}: at {} its cool-down lasts until {until}", step.campaign, step.wall);
             found.report("cool-down-is-kept", step.line, text);
         }
         let text = match (place.phase, step.phase) {
             (Phase::CoolingDown { until }, Phase::CoolingDown { until: now }) if until == now && !pauses => None,
-            // "A cool-down never lasts longer from now than its length"
+            // A cool-down never lasts longer from now than its length, so a clock that was set back shortens it.
             (Phase::CoolingDown { until }, Phase::CoolingDown { until: now })
                 if now < until && spans.iter().any(|span| now == step.wall + *span) =>
             {
@@ -50,11 +50,11 @@ impl Checker for CoolDown {
                 (!from_now).then(|| format!("a pause at {} begins a cool-down until {until}", step.wall))
             }
             (before, Phase::CoolingDown { until }) => {
-                Some(format!("from {before:?} it cools down until {until}, unpaused"))
+                Some(format!("from {before:?} a cool-down until {until} begins without a pause"))
             }
             (before, after) if pauses => Some(format!("a pause leads from {before:?} to {after:?}")),
             (Phase::CoolingDown { until }, after) => (step.wall < until)
-                .then(|| format!("the cool-down until {until} is left for {after:?} at {}", step.wall)),
+                .then(|| format!("the cool-down until {until} ends early, in {after:?} at {}", step.wall)),
             (_, _) => None,
         };
         if let Some(text) = text {
@@ -63,33 +63,33 @@ impl Checker for CoolDown {
     }
 }
 
-/// An accepted pause, or one whose answer was lost, counts from its answer on.
+/// Whether this step is the answer to a pause, accepted or lost. Its cool-down counts from the answer.
 fn answers_pause(place: &Place<'_>, step: &Step<'_>) -> bool {
     let in_flight = place.open().filter(|doing| doing.kind == ActionKind::Pause);
     let Event::Applied { action, outcome: Outcome::Accepted | Outcome::Unclear(_) } = step.event else { return false };
     in_flight.is_some_and(|doing| doing.id == *action && doing.stage == super::world::Stage::InFlight)
 }
 
-/// Flags as they were told last.
+/// A campaign's flags as they were last reported.
 #[derive(Debug, Clone, Copy, Default)]
-struct OrderReport {
+struct Reported {
     high_on: Option<NaiveDate>,
     blocked: bool,
     unguarded: bool,
 }
 
-/// "kept up to date in every state, held or not: `high_spend`, … `blocked`, `unguarded`".
+/// The flags `high_spend`, `blocked` and `unguarded` are kept up to date in every state, on hold or not.
 #[derive(Debug, Default)]
 pub(super) struct Flags {
-    told: BTreeMap<usize, OrderReport>,
+    reported: BTreeMap<usize, Reported>,
 }
 
 impl Checker for Flags {
     fn line(&mut self, _world: &World<'_>, _index: usize, line: &Line, _found: &mut Findings) {
         match &line.what {
-            What::Started { .. } | What::Crashed => self.told.clear(),
+            What::Started { .. } | What::Crashed => self.reported.clear(),
             What::Gone { campaign } => {
-                self.told.remove(campaign);
+                self.reported.remove(campaign);
             }
             _ => {}
         }
@@ -97,62 +97,62 @@ impl Checker for Flags {
 
     fn step(&mut self, world: &World<'_>, step: &Step<'_>, found: &mut Findings) {
         let (Some(place), Some(seen)) = (world.place(step.campaign), step.seen) else { return };
-        let asked = |operation| place.observing.is_some_and(|question| question.operation == operation);
-        if !matches!(step.event, Event::Observed { operation, .. } if asked(*operation)) {
+        let asked = |question_id| place.observing.is_some_and(|question| question.question_id == question_id);
+        if !matches!(step.event, Event::Observed { question_id, .. } if asked(*question_id)) {
             return;
         }
         let facts = Facts::of(seen, step.wall);
-        let told = self.told.entry(step.campaign).or_default();
+        let reported = self.reported.entry(step.campaign).or_default();
         let mut report = |checker: &'static str, text: &str| {
             found.report(checker, step.line, format!("campaign {}: {text} ({facts:?})", step.campaign));
         };
-        check_high_spend(told, facts, step, &mut report);
+        check_high_spend(reported, facts, step, &mut report);
         let blocked = match facts.remote {
             Remote::Blocked { .. } => true,
-            Remote::Unknown { .. } => told.blocked,
+            Remote::Unknown { .. } => reported.blocked,
             Remote::Stopped { .. } | Remote::Running => false,
         };
-        let tells = step.has(|effect| matches!(effect, Effect::Note(Note::Blocked(_))));
-        if blocked != told.blocked && !tells {
-            report("blocked-is-told", if blocked { "it is blocked" } else { "it is no longer blocked" });
+        let reports = step.has(|effect| matches!(effect, Effect::Note(Note::Blocked(_))));
+        if blocked != reported.blocked && !reports {
+            report("blocked-is-reported", if blocked { "it is blocked" } else { "it is no longer blocked" });
         }
-        told.blocked = blocked;
+        reported.blocked = blocked;
         let costs = facts.clicks == ClickClass::UsedUp || facts.spend == SpendClass::Reached;
-        // One whose generator is disabled is nobody's to guard.
-        let released = step.has(|effect| matches!(effect, Effect::Disabled { .. }));
+        // No promise is in force once the generator is disabled.
+        let is_disabled = step.has(|effect| matches!(effect, Effect::Disabled { .. }));
         let is_unguarded = match facts.remote {
             Remote::Running => costs,
             // A failed read says nothing new.
-            Remote::Unknown { .. } => told.unguarded,
+            Remote::Unknown { .. } => reported.unguarded,
             Remote::Stopped { .. } | Remote::Blocked { .. } => false,
         };
         let is_left_alone = place.holding(step.wall).is_some_and(|hold| !hold.pause);
-        let unguarded = is_unguarded && (step.phase == Phase::Idle || is_left_alone) && !released;
-        let tells = step.has(|effect| matches!(effect, Effect::Note(Note::Unguarded(_))));
-        if !released && tells != (unguarded && !told.unguarded) {
+        let unguarded = is_unguarded && (step.phase == Phase::Idle || is_left_alone) && !is_disabled;
+        let reports = step.has(|effect| matches!(effect, Effect::Note(Note::Unguarded(_))));
+        if !is_disabled && reports != (unguarded && !reported.unguarded) {
             report(
-                "unguarded-is-told",
-                if tells { "it is told, and was known or is not so" } else { "it is not told" },
+                "unguarded-is-reported",
+                if reports { "the report is repeated or wrong" } else { "it is not reported" },
             );
         }
-        told.unguarded = unguarded;
+        reported.unguarded = unguarded;
     }
 }
 
 fn check_high_spend(
-    told: &mut OrderReport,
+    reported: &mut Reported,
     facts: Facts,
     step: &Step<'_>,
     report: &mut impl FnMut(&'static str, &str),
 ) {
     let today = day(step.wall);
-    told.high_on = match facts.spend {
+    reported.high_on = match facts.spend {
         SpendClass::Reached => Some(today),
         SpendClass::Below => None,
-        // Yesterday's limit is not today's; within a day an unknown spend takes nothing back.
-        SpendClass::Unknown => told.high_on.filter(|day| *day == today),
+        // Yesterday's mark ends with the day; within a day an unknown spend changes nothing.
+        SpendClass::Unknown => reported.high_on.filter(|day| *day == today),
     };
-    if step.high_spend != told.high_on.is_some() {
+    if step.high_spend != reported.high_on.is_some() {
         report("high-spend-is-marked", &format!("`high_spend` is {}", step.high_spend));
     }
 }

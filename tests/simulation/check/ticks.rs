@@ -1,4 +1,4 @@
-//! When a campaign ticks, and that what a tick has read is new.
+//! The times of a campaign's ticks, and that each tick reads anew.
 
 use std::collections::BTreeMap;
 
@@ -11,62 +11,63 @@ use super::world::{Doing, Place, Stage, Step, World};
 use super::{Checker, Findings};
 use crate::model::log::{Line, Seen, What};
 
-/// What may pass between a timer's time and the wake.
+/// The longest delay between a timer's time and the wake.
 const LATE: Duration = Duration::seconds(2);
 /// The time-out of TrafficStars' answers.
 const ANSWERED_WITHIN: Duration = Duration::seconds(15);
-/// What may pass between a machine's birth and its first tick.
+/// The longest time between a machine's start and its first tick.
 const FIRST: Duration = Duration::seconds(5);
 
 /// One campaign's ticks.
 #[derive(Debug, Clone, Copy)]
 struct Clockwork {
-    born_at: DateTime<Utc>,
+    started_at: DateTime<Utc>,
+    /// Whether its first tick has begun.
     began: bool,
     /// The line of the last tick's beginning.
     line: usize,
-    /// An operator has ordered a tick, or what makes one due, since.
+    /// Whether an operator has since ordered a tick, or a change that makes one due.
     ordered: bool,
-    /// When the last one ended.
+    /// The end of the last tick; `None` while a tick runs.
     ended: Option<Ended>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Ended {
-    /// By the guard's clock.
+    /// The tick's beginning, by the guard's clock.
     began: DateTime<Utc>,
     at: DateTime<Utc>,
     wall: DateTime<Utc>,
     /// When the next tick is due by the grid.
     next_due: DateTime<Utc>,
-    /// It waited for answers up to its end, so that the next tick follows at once.
+    /// Whether it waited for answers up to its end, so that the next tick follows at once.
     waited: bool,
     clock_sets: i32,
     cools_down_until: Option<DateTime<Utc>>,
 }
 
-/// `tick-at-the-grid`: "once at start, then at the next point of one shared grid (the full minute) … A tick that still
-/// waits for answers is never overlapped: a late one skips points." And one at the very end of a cool-down.
+/// `tick-at-the-grid`: a campaign ticks once at its start, then at the points of one shared grid (the full minute), and
+/// at the end of a cool-down. No tick begins while another one waits for answers; a late tick skips points.
 ///
-/// `tick-ends-at-the-grid`: "What has not come by the next point of the grid has failed".
+/// `tick-ends-at-the-grid`: a tick ends at the next point of the grid; answers that are missing then have failed.
 #[derive(Debug, Default)]
 pub(super) struct Ticks {
-    /// How many times the guard's clock was set.
+    /// How often the guard's clock was set.
     clock_sets: i32,
     clockworks: BTreeMap<usize, Clockwork>,
 }
 
 impl Checker for Ticks {
     fn line(&mut self, _world: &World<'_>, index: usize, line: &Line, _found: &mut Findings) {
-        let born = Clockwork { born_at: line.at, began: false, line: index, ordered: false, ended: None };
+        let new = Clockwork { started_at: line.at, began: false, line: index, ordered: false, ended: None };
         if let What::ClockSet { .. } = &line.what {
             self.clock_sets += 1;
         }
         if let What::Started { campaigns } = &line.what {
-            self.clockworks = campaigns.iter().map(|restored| (restored.campaign, born)).collect();
+            self.clockworks = campaigns.iter().map(|restored| (restored.campaign, new)).collect();
         }
         if let What::Enabled(restored) = &line.what {
-            self.clockworks.insert(restored.campaign, born);
+            self.clockworks.insert(restored.campaign, new);
         }
     }
 
@@ -89,20 +90,21 @@ impl Checker for Ticks {
             clockwork.ordered = false;
             clockwork.ended = None;
         }
-        // No tick is due while a release is under way; whether one was meanwhile is known when it is over.
+        // While a generator is being disabled no tick is due. Only at the end is it known whether one was due
+        // meanwhile.
         if step.effects.iter().any(|(_, effect)| matches!(effect, Effect::DisableRefused(_))) {
             clockwork.ended = None;
             clockwork.ordered = true;
         }
-        let ends = matches!(step.event, Event::Observed { operation, .. }
-            if place.observing.is_some_and(|question| question.operation == *operation));
+        let ends = matches!(step.event, Event::Observed { question_id, .. }
+            if place.observing.is_some_and(|question| question.question_id == *question_id));
         if ends {
             let (at, wall) = (step.at, step.wall);
             let began = place.observing.map_or(wall, |question| question.wall);
             let clock_sets = self.clock_sets;
             let cools_down_until = step.phase.cooling_down_until();
             let latest_end = latest_end(place, began);
-            // Its questions wait until what was decided before is stored.
+            // The tick's questions wait until earlier decisions are stored.
             let asked = step.seen.map_or(began, |seen| seen.began_at_wall.max(began));
             if wall > self::latest_end(place, asked) + LATE && !world.clock_set_since(clockwork.line) {
                 let text = format!("campaign {}: its tick of {began} ends at {wall}", step.campaign);
@@ -115,13 +117,13 @@ impl Checker for Ticks {
     }
 }
 
-/// The next full minute, or whatever the tick's length is.
+/// Returns the next full minute, or the next multiple of the tick's length.
 fn next_point(place: &Place<'_>, wall: DateTime<Utc>) -> DateTime<Utc> {
     let length_ms = place.row.policy.tick.num_milliseconds();
     wall + Duration::milliseconds(length_ms - wall.timestamp_millis().rem_euclid(length_ms))
 }
 
-/// The point of the grid that ends a tick which began then: the first one that leaves TrafficStars the time to answer.
+/// Returns the grid point that ends a tick: the first one that leaves TrafficStars the time to answer.
 fn latest_end(place: &Place<'_>, began: DateTime<Utc>) -> DateTime<Utc> {
     next_point(place, began + ANSWERED_WITHIN)
 }
@@ -131,7 +133,7 @@ impl Clockwork {
         if place.disabling {
             return None;
         }
-        // However the clock is set: one tick until that is noticed, each time, and one to the next point.
+        // Each time the clock is set, one tick may pass until the guard notices; then one more to the next grid point.
         let longest = |ended: &Ended| place.row.policy.tick * (2 + (clock_sets - ended.clock_sets)) + LATE;
         if let Some(ended) = self.ended.filter(|ended| step.at - ended.at > longest(ended)) {
             return Some(format!("no tick from {} to {}", ended.at, step.at));
@@ -140,11 +142,11 @@ impl Clockwork {
             return None;
         }
         if !self.began {
-            let waited = step.at.signed_duration_since(self.born_at);
+            let waited = step.at.signed_duration_since(self.started_at);
             return (waited > FIRST).then(|| format!("its first tick comes {waited} after its start"));
         }
         if let Some(ended) = self.ended {
-            // "A tick falls due at their very end"; it is known once the pause is answered.
+            // A tick is due at the end of a cool-down, which is known once the pause is answered.
             let answered = |doing: &Doing| {
                 doing.kind == ActionKind::Pause && matches!(doing.stage, Stage::Awaiting { .. } | Stage::Confirmed)
             };
@@ -157,22 +159,21 @@ impl Clockwork {
         }
         let length_ms = place.row.policy.tick.num_milliseconds();
         let at_the_grid = step.wall.timestamp_millis().rem_euclid(length_ms) <= LATE.num_milliseconds();
-        // One that began before the end of the cool-down has not looked at it; the next one falls due when it is over.
-        // "A tick that is due already stays due", though its pause is answered then and the cool-down begins anew.
+        // A tick that began before the end of the cool-down did not see it; the next one is due at that end. A tick
+        // that is due stays due, even if its pause is answered at that moment and the cool-down begins anew.
         let until_then = self.ended.and_then(|ended| ended.cools_down_until);
         let cooled_down =
             place.phase.cooling_down_until().into_iter().chain(until_then).any(|until| until <= step.wall);
         let waits_for_tick = place.forced.as_ref().is_some_and(|forced| forced.action.is_none());
         let follows = self.ended.is_some_and(|ended| ended.waited && step.wall <= ended.wall + LATE);
         let reasoned = at_the_grid || cooled_down || self.ordered || waits_for_tick || follows;
-        (!reasoned).then(|| format!("a tick at {}, which is no point of the grid", step.wall))
+        (!reasoned).then(|| format!("a tick at {}, which is not a point of the grid", step.wall))
     }
 }
 
-/// "gone: it answered 404 to single reads for 15 minutes (until then a 404 is *unknown*, read again at every tick"; "A
-/// campaign that is gone is read again every 15 minutes."
+/// How long all reads have to answer 404 until a campaign is gone; and how often it is read afterwards.
 const FOUND_GONE_AFTER: Duration = Duration::minutes(15);
-/// A tick may begin some milliseconds late, and the next one does not.
+/// How late a tick may begin: some milliseconds, while the next one is not late.
 const TOLERANCE: Duration = Duration::seconds(1);
 
 /// A read that was answered with 404.
@@ -186,9 +187,9 @@ struct Missed {
 /// `no-cached-status`, `gone-after-15-minutes`, `gone-is-read-every-15-minutes`.
 #[derive(Debug, Default)]
 pub(super) struct Readings {
-    /// The first 404 since the campaign was seen last.
+    /// By campaign: the first 404 since the campaign was last seen.
     missing: BTreeMap<usize, Missed>,
-    /// The last one of a campaign that is gone.
+    /// By campaign that is gone: its last 404.
     gone: BTreeMap<usize, Missed>,
 }
 
@@ -197,12 +198,12 @@ impl Checker for Readings {
         match &line.what {
             What::Started { .. } | What::Crashed => *self = Self::default(),
             What::Enabled(restored) => self.forget(restored.campaign),
-            What::SeenBack { campaign, operation, sent_at: Some(sent_at) } => {
+            What::SeenBack { campaign, question_id, sent_at: Some(sent_at) } => {
                 let question = world.place(*campaign).and_then(|place| place.reading_back);
-                let asked = question.filter(|question| question.operation == *operation);
+                let asked = question.filter(|question| question.question_id == *question_id);
                 if asked.is_some_and(|question| *sent_at < question.at) {
                     let text = format!(
-                        "campaign {campaign}: read back by a request sent at {sent_at}, before it was asked for"
+                        "campaign {campaign}: read back by a request sent at {sent_at}, before the read-back began"
                     );
                     found.report("no-cached-status", index, text);
                 }
@@ -218,12 +219,12 @@ impl Checker for Readings {
         if let Some(gone) = self.gone.get_mut(&step.campaign) {
             gone.ordered |= ordered;
         }
-        let awaited = |operation| {
+        let awaited = |question_id| {
             let question = world.place(step.campaign).and_then(|place| place.reading_back);
-            question.is_some_and(|question| question.operation == operation)
+            question.is_some_and(|question| question.question_id == question_id)
         };
-        if let Event::ReadBack { operation, remote: Ok(_) } = step.event
-            && awaited(*operation)
+        if let Event::ReadBack { question_id, remote: Ok(_) } = step.event
+            && awaited(*question_id)
         {
             self.forget(step.campaign);
         }
@@ -236,17 +237,17 @@ impl Readings {
             found.report(checker, index, format!("campaign {campaign}: {text}"));
         };
         let question = world.place(campaign).and_then(|place| place.observing);
-        let Some(question) = question.filter(|question| question.operation == seen.operation) else { return };
-        // "no cached value; a request that was sent before this tick began does not count"
+        let Some(question) = question.filter(|question| question.question_id == seen.question_id) else { return };
+        // No cached value counts, nor a request that was sent before this tick began.
         let began_at = seen.began_at.max(question.at);
         if seen.sent_at.is_some_and(|sent_at| sent_at < began_at) {
             report(
                 "no-cached-status",
-                format!("its status was asked for at {:?}, its tick began at {began_at}", seen.sent_at),
+                format!("its status was requested at {:?}, but its tick began at {began_at}", seen.sent_at),
             );
         }
         if seen.sent_at.is_none() && seen.remote.is_ok() {
-            report("no-cached-status", "its status came without a request".to_owned());
+            report("no-cached-status", "its status is known without a request".to_owned());
         }
         let gone = self.gone.get(&campaign).copied();
         let set_since = |missed: Missed| world.clock_set_since(missed.line);
@@ -254,24 +255,24 @@ impl Readings {
         if !question.read_remote {
             let long = gone.is_none_or(|gone| since(gone) >= FOUND_GONE_AFTER && !set_since(gone));
             if long {
-                let text = format!("it is taken for gone without having been read, since {gone:?}");
+                let text = format!("it counts as gone without a read, since {gone:?}");
                 report("gone-is-read-every-15-minutes", text);
             }
             if seen.remote != Err(RemoteFault::Gone) {
-                report("no-cached-status", "its status came without being asked for".to_owned());
+                report("no-cached-status", "its status is known, though the tick did not request it".to_owned());
             }
             return;
         }
-        // To a point of the grid, so that some milliseconds of delay do not cost a whole tick more.
+        // Counted to a grid point: some milliseconds of delay must not cost one more tick.
         let soonest = FOUND_GONE_AFTER - seen.policy.tick;
         if let Some(gone) = gone.filter(|gone| since(*gone) < soonest && !gone.ordered && !set_since(*gone)) {
             report("gone-is-read-every-15-minutes", format!("it is read {:?} after a 404", since(gone)));
         }
         let missed = Missed { asked_at: question.wall, line: question.line, ordered: false };
         match &seen.remote {
-            // "404 to single reads for 15 minutes": any other answer ends the row.
+            // Any other answer ends the series of 404s.
             Ok(_) | Err(RemoteFault::Failed(_) | RemoteFault::Shared(_)) => self.forget(campaign),
-            // Nothing was answered.
+            // There was no answer.
             Err(RemoteFault::Late) => {}
             Err(fault @ (RemoteFault::NotFound | RemoteFault::Gone)) => {
                 let first = *self.missing.entry(campaign).or_insert(missed);

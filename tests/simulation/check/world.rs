@@ -1,4 +1,4 @@
-//! What the log says up to a line: where each machine stands, what is on its way for it, and what operators ordered.
+//! What the log says up to a line: each machine's state, what is under way for it, and the operators' orders.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use traffic_generator::domain::status::Hold;
 
 use crate::model::log::{Line, Restored, Row, Seen, What};
 
-/// One event that a machine was told, all that it asked for, and where that left it.
+/// One event of a machine, all effects that it requested, and its state afterwards.
 #[derive(Debug)]
 pub(super) struct Step<'a> {
     pub(super) campaign: usize,
@@ -21,14 +21,14 @@ pub(super) struct Step<'a> {
     pub(super) at: DateTime<Utc>,
     pub(super) wall: DateTime<Utc>,
     pub(super) event: &'a Event,
-    /// What the tick has read, where the event is a tick's answer.
+    /// What the tick has read, if the event is a tick's answer.
     pub(super) seen: Option<&'a Seen>,
     pub(super) effects: Vec<(usize, &'a Effect)>,
     pub(super) phase: Phase,
     pub(super) high_spend: bool,
 }
 
-/// A request that a step asked for, and its journal entry, where that was asked for before it.
+/// A request of a step, and its journal entry, if that was stored before it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sent<'a> {
     pub(super) line: usize,
@@ -54,7 +54,7 @@ impl<'a> Step<'a> {
         })
     }
 
-    /// The journal entries that it writes.
+    /// Returns the journal entries that the step writes.
     pub(super) fn entries(&self) -> impl Iterator<Item = (usize, &'a Action)> + '_ {
         self.records().filter_map(|(line, record)| record.entry.as_ref().map(|entry| (line, entry)))
     }
@@ -72,7 +72,7 @@ impl<'a> Step<'a> {
         self.effects.iter().any(|(_, effect)| wanted(effect))
     }
 
-    /// How an action ended in it, by its journal.
+    /// Returns how an action ended in this step, by its journal entry, and the line.
     pub(super) fn end_of(&self, action: ActionId) -> Option<(usize, ActionStep)> {
         let ended = self.entries().filter(|(_, entry)| entry.id == action && is_end(entry.step)).last();
         ended.map(|(line, entry)| (line, entry.step))
@@ -83,34 +83,34 @@ pub(super) const fn is_end(step: ActionStep) -> bool {
     matches!(step, ActionStep::Confirmed) || step.came_to_nothing()
 }
 
-/// A question that is out.
+/// A question without an answer yet.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Question {
-    pub(super) operation: QuestionId,
+    pub(super) question_id: QuestionId,
     pub(super) line: usize,
     pub(super) at: DateTime<Utc>,
     pub(super) wall: DateTime<Utc>,
     pub(super) read_remote: bool,
 }
 
-/// How far an action got.
+/// The progress of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Its request is on its way.
+    /// Its request is in flight.
     InFlight,
-    /// It was answered then, and a read has to show it.
+    /// It was answered, and a read has to show its effect.
     Awaiting {
         line: usize,
         at: DateTime<Utc>,
         wall: DateTime<Utc>,
     },
-    /// Its turn has not come; the next tick decides anew.
+    /// It was not sent; the next tick decides anew.
     Postponed,
     Confirmed,
     Failed,
 }
 
-/// The last action that a machine asked for.
+/// The last action that a machine requested.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Doing {
     pub(super) id: ActionId,
@@ -118,7 +118,7 @@ pub(super) struct Doing {
     pub(super) end_time: DateTime<Utc>,
     pub(super) at: DateTime<Utc>,
     pub(super) stage: Stage,
-    /// It was left over by an earlier process.
+    /// Whether an earlier process began it.
     pub(super) restored: bool,
 }
 
@@ -136,12 +136,12 @@ pub(super) struct Forced<'a> {
     pub(super) line: usize,
     /// The action that was sent for it.
     pub(super) action: Option<ActionId>,
-    /// The machine is there, or goes on, for this order alone.
+    /// Whether the machine exists, or goes on, for this order alone.
     pub(super) once: bool,
 }
 
 impl Forced<'_> {
-    /// Its pause is sent without reading.
+    /// Whether its pause is sent without a read.
     pub(super) const fn is_at_once(&self) -> bool {
         matches!(self.force.kind, ForceKind::Pause) && !self.force.unless_stopped
     }
@@ -151,9 +151,9 @@ impl Forced<'_> {
 #[derive(Debug, Clone)]
 pub(super) struct Place<'a> {
     pub(super) row: &'a Row,
-    /// Those that it had since its last tick: the machine goes by the one that this has read.
+    /// The rows before, since its last tick: the machine knows only the row that this tick has read.
     pub(super) rows_before: Vec<&'a Row>,
-    /// It has a machine.
+    /// Whether it has a machine.
     pub(super) lives: bool,
     pub(super) phase: Phase,
     pub(super) hold: Option<Hold>,
@@ -161,20 +161,20 @@ pub(super) struct Place<'a> {
     pub(super) observing: Option<Question>,
     pub(super) reading_back: Option<Question>,
     pub(super) doing: Option<Doing>,
-    /// The last line at which an action that changes whether it runs was answered or ended: what was asked before it says
-    /// nothing about its effect.
+    /// The last line at which a run or a pause was answered or ended. A read that was requested before says nothing
+    /// about its effect.
     pub(super) changed_line: usize,
-    /// The pauses that were accepted and whose end times are on their way.
+    /// The accepted pauses whose end times are under way.
     pub(super) end_times_underway: Vec<ActionId>,
-    /// The end time that a pause has overtaken, before it was answered.
+    /// The end time that a pause overtook before it was answered.
     pub(super) overtaken_end_time: Option<ActionId>,
     pub(super) forced: Option<Forced<'a>>,
     pub(super) disabling: bool,
-    /// It has ended its promise, and heeds nothing until it is gone.
-    pub(super) released: bool,
-    /// The last tick's facts, and the line at which they were told.
+    /// Whether its generator is disabled: it ignores all events until its machine is gone.
+    pub(super) ignores_all: bool,
+    /// The last tick's facts, and the line of their event.
     pub(super) seen: Option<(usize, &'a Seen)>,
-    /// When it came to life.
+    /// The line at which its machine started.
     pub(super) since_line: usize,
 }
 
@@ -195,74 +195,74 @@ impl<'a> Place<'a> {
             overtaken_end_time: None,
             forced: None,
             disabling: false,
-            released: false,
+            ignores_all: false,
             seen: None,
             since_line: 0,
         }
     }
 
-    fn die(&mut self) {
+    fn lose_machine(&mut self) {
         let rows_before = std::mem::take(&mut self.rows_before);
         *self = Self { rows_before, ..Self::new(self.row) };
     }
 
     fn restore(&mut self, index: usize, line: &Line, restored: &Restored) {
-        self.die();
+        self.lose_machine();
         self.lives = true;
         self.since_line = index;
         self.phase = restored.promise.map_or(Phase::Idle, |promise| promise.phase);
         self.hold.clone_from(&restored.hold);
         self.hold_on_all.clone_from(&restored.hold_on_all);
         self.doing = restored.unfinished.as_ref().map(|action| {
-            // Not from the future: the clock may have been set back since.
+            // Not in the future: the clock may have been set back since.
             let wall = action.accepted_at.unwrap_or(action.requested_at).min(line.wall);
             let stage = Stage::Awaiting { line: index, at: line.at, wall };
             Doing { id: action.id, kind: action.kind, end_time: action.end_time, at: line.at, stage, restored: true }
         });
     }
 
-    /// The policies by which it may have been told to decide lately: a row's change reaches it with a tick.
+    /// Returns the policies by which it may have decided lately: a changed row reaches the machine with a tick.
     pub(super) fn policies(&self) -> impl Iterator<Item = &Policy> {
         let seen = self.seen.map(|(_, seen)| &seen.policy);
         let rows = self.rows_before.iter().copied().chain([self.row]);
         seen.into_iter().chain(rows.map(|row| &row.policy))
     }
 
-    /// The hold in force then: of its own and the one on all campaigns, the one that keeps it paused.
+    /// Returns the hold in force, its own or the one on all; of two, the one with `pause`.
     pub(super) fn holding(&self, wall: DateTime<Utc>) -> Option<&Hold> {
         let lasts = |hold: &&Hold| hold.until.is_none_or(|until| wall < until);
         let lasting = || [&self.hold_on_all, &self.hold].into_iter().flatten().filter(lasts);
         lasting().find(|hold| hold.pause).or_else(|| lasting().next())
     }
 
-    /// The action that is not over.
+    /// Returns the action that has not ended.
     pub(super) fn open(&self) -> Option<&Doing> {
         self.doing.as_ref().filter(|doing| doing.is_open())
     }
 
     fn take_event(&mut self, step: &Step<'a>) {
         match step.event {
-            Event::Observed { operation, .. } => {
-                if self.observing.take_if(|question| question.operation == *operation).is_some()
+            Event::Observed { question_id, .. } => {
+                if self.observing.take_if(|question| question.question_id == *question_id).is_some()
                     && let Some(seen) = step.seen
                 {
                     self.seen = Some((step.line, seen));
                     self.rows_before.clear();
                 }
             }
-            Event::ReadBack { operation, .. } => {
-                self.reading_back.take_if(|question| question.operation == *operation);
+            Event::ReadBack { question_id, .. } => {
+                self.reading_back.take_if(|question| question.question_id == *question_id);
             }
             Event::Applied { action, outcome } => self.take_answer(step, *action, outcome),
             Event::EndTimeSet { action, .. } => self.end_times_underway.retain(|underway| underway != action),
             Event::Disable { .. } | Event::DisableIfStopped => {
-                // "a forced pause is always sent": the release waits for one that was not sent yet.
+                // A forced pause is always sent: disabling waits for a forced pause that is not sent yet.
                 if let Some(forced) =
                     self.forced.as_mut().filter(|forced| forced.is_at_once() && forced.action.is_none())
                 {
                     forced.once = true;
                 }
-                // "A force works on a campaign whose generator is disabled too, once": it ends by itself.
+                // A force on a campaign whose generator is disabled works once, and its machine ends by itself.
                 self.disabling |= !self.forced.as_ref().is_some_and(|forced| forced.once);
             }
             Event::Force { order, force } => {
@@ -281,7 +281,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// An end time is on its way that is no action of its own any more.
+    /// Whether an end time is under way that is no longer an action of its own.
     pub(super) fn follows_an_end_time(&self) -> bool {
         !self.end_times_underway.is_empty() || self.overtaken_end_time.is_some()
     }
@@ -294,7 +294,7 @@ impl<'a> Place<'a> {
         };
         let sets_end_time = doing.kind == ActionKind::SetEndTime;
         doing.stage = match outcome {
-            // The answer to it is the campaign itself, with the end time as set.
+            // The answer to an end time is the campaign itself, with the new end time.
             Outcome::Accepted if sets_end_time => Stage::Confirmed,
             Outcome::Unclear(_) if sets_end_time => Stage::Failed,
             Outcome::Accepted | Outcome::Unclear(_) => {
@@ -319,13 +319,13 @@ impl<'a> Place<'a> {
 
     fn take_effect(&mut self, step: &Step<'a>, line: usize, effect: &'a Effect) {
         match effect {
-            Effect::Observe { operation, read_remote, .. } => {
-                let (operation, read_remote) = (*operation, *read_remote);
-                self.observing = Some(Question { operation, line, at: step.at, wall: step.wall, read_remote });
+            Effect::Observe { question_id, read_remote, .. } => {
+                let (question_id, read_remote) = (*question_id, *read_remote);
+                self.observing = Some(Question { question_id, line, at: step.at, wall: step.wall, read_remote });
             }
-            Effect::ReadBack { operation } => {
-                let (operation, read_remote) = (*operation, true);
-                self.reading_back = Some(Question { operation, line, at: step.at, wall: step.wall, read_remote });
+            Effect::ReadBack { question_id } => {
+                let (question_id, read_remote) = (*question_id, true);
+                self.reading_back = Some(Question { question_id, line, at: step.at, wall: step.wall, read_remote });
             }
             Effect::Store(record) => {
                 match &record.hold {
@@ -352,9 +352,9 @@ impl<'a> Place<'a> {
                 self.doing = Some(Doing { id, kind, end_time, at: step.at, stage: Stage::InFlight, restored: false });
             }
             Effect::DisableRefused(_) => self.disabling = false,
-            // From now on it heeds nothing: what was asked is answered to nobody.
+            // From now on the machine ignores all events and answers.
             Effect::Disabled { .. } => {
-                (self.disabling, self.released) = (true, true);
+                (self.disabling, self.ignores_all) = (true, true);
                 (self.observing, self.reading_back) = (None, None);
             }
             Effect::ForceEnded { order, .. } => {
@@ -370,7 +370,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// The world as the log tells it.
+/// The world up to a line of the log.
 #[derive(Debug, Default)]
 pub(super) struct World<'a> {
     pub(super) places: BTreeMap<usize, Place<'a>>,
@@ -380,8 +380,8 @@ pub(super) struct World<'a> {
     pub(super) database_away: bool,
     /// When the present process started.
     pub(super) started_at: Option<DateTime<Utc>>,
-    /// TrafficStars wants to hear nothing until then.
-    pub(super) silence_until: Option<DateTime<Utc>>,
+    /// Until when a 429 blocks requests.
+    pub(super) blocked_until: Option<DateTime<Utc>>,
     /// The last line at which the guard's clock was set.
     pub(super) clock_set_line: Option<usize>,
     pub(super) calm_at: Option<DateTime<Utc>>,
@@ -394,12 +394,12 @@ impl<'a> World<'a> {
         self.places.get(&campaign)
     }
 
-    /// Whether the guard's clock was set since that line: what counts by it says little then.
+    /// Whether the guard's clock was set since that line, so that times by it prove little.
     pub(super) fn clock_set_since(&self, line: usize) -> bool {
         self.clock_set_line.is_some_and(|set| set >= line)
     }
 
-    /// Takes a line; answers the step that it completes.
+    /// Takes in a line; returns the step that it completes.
     pub(super) fn take(&mut self, index: usize, line: &'a Line) -> Option<Step<'a>> {
         match &line.what {
             What::Begins { requests_per_minute, page_size, rows } => {
@@ -413,7 +413,7 @@ impl<'a> World<'a> {
             What::Started { campaigns } => {
                 self.process = line.process;
                 self.started_at = Some(line.at);
-                self.silence_until = None;
+                self.blocked_until = None;
                 self.forget();
                 for restored in campaigns {
                     self.restore(index, line, restored);
@@ -423,26 +423,26 @@ impl<'a> World<'a> {
             What::Enabled(restored) => self.restore(index, line, restored),
             What::Gone { campaign } => {
                 if let Some(place) = self.places.get_mut(campaign) {
-                    place.die();
+                    place.lose_machine();
                 }
             }
             What::Seen { campaign, seen } => {
                 self.seen.insert(*campaign, seen);
             }
-            What::OrderReport { campaign, event } => self.begin_step(index, line, *campaign, event),
+            What::Delivered { campaign, event } => self.begin_step(index, line, *campaign, event),
             What::Asked { campaign, effect } => {
                 if let Some(step) = self.steps.get_mut(campaign) {
                     step.effects.push((index, effect));
                 }
             }
-            What::Stands { campaign, phase, high_spend } => {
+            What::StateAfter { campaign, phase, high_spend } => {
                 let mut step = self.steps.remove(campaign)?;
                 (step.phase, step.high_spend) = (*phase, *high_spend);
                 return Some(step);
             }
             What::Database { away } => self.database_away = *away,
-            // Of two the one that lasts longer.
-            What::Silence { until } => self.silence_until = self.silence_until.max(Some(*until)),
+            // Of two blocks, the longer one counts.
+            What::Blocked { until } => self.blocked_until = self.blocked_until.max(Some(*until)),
             What::ClockSet { .. } => self.clock_set_line = Some(index),
             What::Calm => self.calm_at = Some(line.at),
             What::Stored { .. }
@@ -463,7 +463,7 @@ impl<'a> World<'a> {
         None
     }
 
-    /// Takes a step that is whole.
+    /// Takes in a complete step.
     pub(super) fn take_step(&mut self, step: &Step<'a>) {
         let Some(place) = self.places.get_mut(&step.campaign) else { return };
         let tick_began = place.observing.map(|question| question.line);
@@ -474,7 +474,8 @@ impl<'a> World<'a> {
         if let Some(forced) = &mut place.forced
             && forced.action.is_none()
         {
-            // At once: whatever pause is on its way. Where it reads first: what the first tick after it sends.
+            // A pause without a read is served by any pause under way; a force with a read by what its first tick
+            // sends.
             let reads = step.seen.is_some() && tick_began.is_some_and(|line| line > forced.line);
             let sent = step.sent().any(|sent| serves(forced.force, sent.request.kind));
             let under_way = place.doing.filter(|doing| doing.is_open() && serves(forced.force, doing.kind));
@@ -484,8 +485,8 @@ impl<'a> World<'a> {
     }
 
     fn begin_step(&mut self, index: usize, line: &'a Line, campaign: usize, event: &'a Event) {
-        let seen = if let Event::Observed { operation, .. } = event {
-            self.seen.remove(&campaign).filter(|seen| seen.operation == *operation)
+        let seen = if let Event::Observed { question_id, .. } = event {
+            self.seen.remove(&campaign).filter(|seen| seen.question_id == *question_id)
         } else {
             None
         };
@@ -502,13 +503,13 @@ impl<'a> World<'a> {
     }
 
     fn forget(&mut self) {
-        self.places.values_mut().for_each(Place::die);
+        self.places.values_mut().for_each(Place::lose_machine);
         self.seen.clear();
         self.steps.clear();
     }
 }
 
-/// Whether an action of this kind is what was forced.
+/// Whether an action of this kind is what the order forces.
 pub(super) const fn serves(force: &Force, kind: ActionKind) -> bool {
     matches!((force.kind, kind), (ForceKind::Activate, ActionKind::Activate) | (ForceKind::Pause, ActionKind::Pause))
 }

@@ -1,4 +1,4 @@
-//! What is to happen, in the order of its time; at one moment in the order in which it was noted.
+//! Future events, in the order of their time; events of one moment in the order in which they were added.
 
 use std::collections::BTreeMap;
 
@@ -20,13 +20,13 @@ impl<E> Agenda<E> {
         self.now
     }
 
-    /// Notes what is to happen; what is due already happens next.
+    /// Adds an event. One whose time is past happens next.
     pub(crate) fn note(&mut self, at: DateTime<Utc>, entry: E) {
         self.last_number += 1;
         self.entries.insert((at.max(self.now), self.last_number), entry);
     }
 
-    /// What happens next, up to `until`. The time goes on to it.
+    /// Returns the next event up to `until`, and moves the time to it.
     pub(crate) fn next(&mut self, until: DateTime<Utc>) -> Option<E> {
         let due = self.entries.first_entry().filter(|entry| entry.key().0 <= until);
         if due.is_none() {

@@ -1,4 +1,4 @@
-//! One campaign's session, and what the log says of it beside that: true times, and what the counter has shown.
+//! One campaign's session, and what the log needs besides: true times, and the values that the counter has shown.
 
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::clock_difference::ClockDifference;
@@ -17,7 +17,7 @@ use super::clock::Moment;
 use super::log::{CounterSeen, Restored, Seen};
 use super::remote::id_of;
 
-/// One machine of a campaign: what was asked for it is no answer for a later one.
+/// One machine of a campaign. Answers for it do not reach a later machine of the same campaign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Life {
     pub(crate) campaign: usize,
@@ -28,16 +28,17 @@ pub(crate) struct Life {
 pub(crate) struct Campaign {
     pub(crate) life: Life,
     pub(crate) session: Session,
-    /// When it is woken next; an earlier or later wake is none of its.
+    /// When it is woken next; wakes at other times are out of date.
     pub(crate) wakes_at: Option<DateTime<Utc>>,
+    /// When the tick began.
     began: Option<Moment>,
-    /// When the request left that brought the tick's status, and when its answer came.
+    /// When the request for the tick's status was sent, and when its answer came.
     answered: Option<(Option<DateTime<Utc>>, Moment)>,
-    /// What its counter has shown.
+    /// The values that its counter has shown.
     counter: Option<CounterSeen>,
-    /// By how much the clock was ahead when the last status was answered: an answer has a `Date`.
+    /// How far the guard's clock was ahead when the last status was answered, by the answer's `Date`.
     clock_ahead_by: Option<Duration>,
-    /// The tick whose reading the machine is about to be told for the first time.
+    /// The tick whose reading is next delivered to the machine for the first time.
     just_read: Option<QuestionId>,
 }
 
@@ -73,7 +74,7 @@ impl Campaign {
         self.session.machine().phase().word()
     }
 
-    /// What it asks for now, and after how long it is to be woken, if that has changed.
+    /// Returns the session's outputs, and after how long it has to be woken, if that has changed.
     pub(crate) fn go_on(&mut self, now: Moment) -> (Vec<Output>, Option<Duration>) {
         let outputs = self.session.take_outputs();
         let wakes = self.session.wakes_after(now.wall);
@@ -85,27 +86,27 @@ impl Campaign {
         (outputs, wakes.map(|wakes| wakes.after).filter(|_| is_new))
     }
 
-    /// A tick asks the database; again where its clicks have grown old.
+    /// A tick reads from the database: at its start, and again if its clicks are too old.
     pub(crate) fn asks_database(&mut self, now: Moment) {
         if self.session.ticking_since() == Some(now.wall) {
             (self.began, self.answered) = (Some(now), None);
         }
     }
 
-    /// The status came, by a request that left then.
+    /// Delivers the status. `sent_at` is when its request was sent.
     pub(crate) fn status_came(
         &mut self,
         now: Moment,
-        operation: QuestionId,
+        question_id: QuestionId,
         sent_at: Option<DateTime<Utc>>,
         status: Result<RemoteCampaign, RemoteFault>,
     ) {
         let clock = self.clock(now, sent_at);
         self.answered = Some((sent_at, now));
-        self.session.status_came(now.wall, operation, status, clock);
+        self.session.status_came(now.wall, question_id, status, clock);
     }
 
-    /// What the answer to a request that left then says of the clock.
+    /// Returns the clock difference that the answer shows.
     pub(crate) fn clock(&mut self, now: Moment, sent_at: Option<DateTime<Utc>>) -> Option<ClockDifference> {
         if sent_at.is_some() {
             self.clock_ahead_by = Some(now.ahead_by());
@@ -113,12 +114,12 @@ impl Campaign {
         self.clock_ahead_by.map(ClockDifference)
     }
 
-    /// A tick is over: what it has read, for the log.
+    /// Returns what a tick has read, for the log.
     pub(crate) fn seen(&mut self, now: Moment, reading: &Reading) -> Seen {
-        self.just_read = Some(reading.operation);
+        self.just_read = Some(reading.question_id);
         let began = self.began.unwrap_or(now);
         let remote_at = reading.observation.remote_at;
-        // Without an answer it is the moment at which it was known that none would come.
+        // Without an answer: when it was known that there would be none.
         let (sent_at, answered) =
             self.answered.take().filter(|(_, answered)| answered.wall == remote_at).unwrap_or_else(|| {
                 (None, Moment { at: now.at - now.wall.signed_duration_since(remote_at), wall: remote_at, ..now })
@@ -126,7 +127,7 @@ impl Campaign {
         let counter = self.counter;
         self.note_counter(reading, began, answered);
         Seen {
-            operation: reading.operation,
+            question_id: reading.question_id,
             began_at: began.at,
             sent_at,
             answered_at: answered.at,
@@ -145,13 +146,13 @@ impl Campaign {
         }
     }
 
-    /// Whether the machine is told this for the first time, so that a storm may tell it once more.
-    pub(crate) fn is_news(&mut self, event: &Event) -> bool {
-        let Event::Observed { operation, .. } = event else { return false };
-        self.just_read.take_if(|read| read == operation).is_some()
+    /// Whether this event is delivered for the first time, so that a storm may deliver it again.
+    pub(crate) fn is_first_delivery(&mut self, event: &Event) -> bool {
+        let Event::Observed { question_id, .. } = event else { return false };
+        self.just_read.take_if(|read| read == question_id).is_some()
     }
 
-    /// What the log says of the counter before the next tick: raw, for checkers that judge by themselves.
+    /// Keeps the counter's raw values for the log, so that checkers can judge them by themselves.
     fn note_counter(&mut self, reading: &Reading, began: Moment, answered: Moment) {
         let Ok(campaign) = &reading.observation.remote else { return };
         let day = answered.wall.date_naive();

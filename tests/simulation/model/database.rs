@@ -1,5 +1,5 @@
-//! A model of the database: rows, promises, the journal, holds, spends and the count of requests. What it has taken
-//! outlives every crash.
+//! A model of the database: rows, promises, the journal, holds, spends and the count of requests. Stored values survive
+//! every crash.
 
 use std::collections::BTreeMap;
 
@@ -29,13 +29,13 @@ struct Stored {
 pub(crate) struct Database {
     campaigns: Vec<Stored>,
     pub(crate) hold_on_all: Option<Hold>,
-    /// By the end of the second in which they left.
+    /// The number of requests, by the end of the second in which they were sent.
     sent: BTreeMap<DateTime<Utc>, u64>,
     last_entry: JournalId,
     pub(crate) away: bool,
 }
 
-/// Away, as a caller hears it.
+/// Returns the failure that callers get while the database is away.
 pub(crate) fn no_answer() -> DatabaseFailure {
     DatabaseFailure::Failed("the database does not answer".to_owned())
 }
@@ -64,14 +64,14 @@ impl Database {
         }
     }
 
-    /// What it knows of the spend of this day and the one before.
+    /// Returns the stored spend of this day and of the day before.
     pub(crate) fn spends(&self, campaign: usize, today: NaiveDate) -> SpendHistory {
         let Some(stored) = self.campaigns.get(campaign) else { return SpendHistory::default() };
         let yesterday = today.pred_opt().and_then(|day| stored.spends.get(&day));
         SpendHistory { today: stored.spends.get(&today).copied(), yesterday: yesterday.map(|last| last.amount) }
     }
 
-    /// A promise and its journal entry, together. Answers the entry's number, if there is an entry.
+    /// Stores a promise and its journal entry together. Returns the entry's number; `None` if there is no entry.
     pub(crate) fn save(&mut self, campaign: usize, record: &Record, entry: Option<JournalId>) -> Option<JournalId> {
         let stored = self.campaigns.get_mut(campaign)?;
         stored.promise = Some(record.promise);
@@ -81,7 +81,7 @@ impl Database {
             HoldChange::Release => stored.hold = None,
         }
         let action = record.entry.as_ref()?;
-        // As `store::records`: an entry whose commit nobody heard of is there already.
+        // As in `store::records`: the entry is already there if its commit succeeded but the answer was lost.
         let same = |known: &Action| known.requested_at == action.requested_at && known.kind == action.kind;
         let known = stored.journal.iter().rev().find(|(_, known)| same(known) && is_unfinished(known));
         let known = known.map(|(number, _)| *number);
@@ -91,8 +91,8 @@ impl Database {
         Some(number)
     }
 
-    /// As `actors::supervisor::sync`: a disabled row has no promise but its cool-down.
-    pub(crate) fn let_go(&mut self, campaign: usize, wall: DateTime<Utc>) -> Option<Record> {
+    /// Ends a disabled row's promise, except for its cool-down, as `actors::supervisor::sync` does.
+    pub(crate) fn end_promise(&mut self, campaign: usize, wall: DateTime<Utc>) -> Option<Record> {
         let stored = self.campaigns.get(campaign).filter(|stored| !stored.row.enabled)?;
         let promise = stored.promise?.disabled(wall)?;
         let record = Record { promise, entry: None, by: None, hold: HoldChange::Keep };
@@ -106,7 +106,7 @@ impl Database {
         }
     }
 
-    /// What a machine of this campaign is built from, and the number of its unfinished entry.
+    /// Returns what a campaign's machine is built from, and the number of its unfinished entry.
     pub(crate) fn restore(&self, campaign: usize, wall: DateTime<Utc>) -> (Restored, Option<JournalId>) {
         let stored = self.campaigns.get(campaign);
         let unfinished =
@@ -114,7 +114,7 @@ impl Database {
         let restored = Restored {
             campaign,
             promise: stored.and_then(|stored| stored.promise),
-            // Numbers belong to a machine's life, which ended.
+            // Action numbers are valid within one machine alone.
             unfinished: unfinished.map(|(_, action)| Action { id: ActionId(0), ..action.clone() }),
             newest: stored.and_then(|stored| stored.journal.values().next_back().cloned()).map(Box::new),
             hold: stored.and_then(|stored| stored.hold.clone()),
@@ -137,7 +137,7 @@ impl Database {
         self.sent = self.sent.split_off(&(wall - Duration::minutes(10)));
     }
 
-    /// Requests that left lately, with the end of the second in which each did.
+    /// Returns the latest requests: their number by the end of the second in which they were sent.
     pub(crate) fn requests_sent(&self) -> Vec<(DateTime<Utc>, u64)> {
         self.sent.iter().map(|(by, requests)| (*by, *requests)).collect()
     }

@@ -1,7 +1,8 @@
-//! Weather that puts facts in doubt: counters that go on as yesterday's after midnight, fields of odd types, funds that go
-//! and come back, ids that spoil every request that names them.
+//! Troubles that put facts in doubt: yesterday's counters after midnight, fields of odd types, funds that run out and
+//! return, ids that TrafficStars refuses.
 //!
-//! It is drawn from numbers of its own, and for newer seeds alone: what older ones found stays what it was.
+//! They have random numbers of their own, and only newer seeds have them, so that the storms of older seeds stay the
+//! same.
 
 use chrono::{DateTime, Duration, NaiveTime, Utc};
 use traffic_generator::domain::order::ForceKind;
@@ -10,18 +11,18 @@ use super::random::Random;
 use super::remote::{Funds, LateCounter, ODD_NAMES, Odd, REFUSALS};
 use super::storm::{Storm, Trouble};
 
-/// The first seed whose storms have this weather.
+/// The first seed whose storms have these troubles.
 pub(crate) const FIRST_SEED: u64 = 20_000_000;
 
-/// QueuePlaces a seed into that of this weather's numbers.
+/// Turns a storm's seed into the seed of these troubles.
 const OTHER_NUMBERS: u64 = 0x0064_6F75_6274_7321;
-/// The same for when a storm begins.
+/// Turns a storm's seed into the seed of its beginning.
 const BEGIN_NUMBERS: u64 = 0x006D_6964_6E69_6768;
 
-/// The longest that a counter is late.
+/// How long a counter may be late.
 const LATEST: Duration = Duration::minutes(119);
 
-/// When the storm of this seed begins, where it is to be around midnight.
+/// Returns when this seed's storm begins, if it is one around midnight.
 pub(super) fn around_midnight(seed: u64) -> Option<DateTime<Utc>> {
     let mut random = Random::new(seed ^ BEGIN_NUMBERS);
     if seed < FIRST_SEED || !random.chance(50) {
@@ -41,7 +42,7 @@ struct Doubts<'a> {
 }
 
 impl Storm {
-    /// Draws this weather, on top of all other.
+    /// Adds these troubles to the others.
     pub(super) fn add_doubts(&mut self, seed: u64) {
         if seed >= FIRST_SEED {
             Doubts { random: Random::new(seed ^ OTHER_NUMBERS), storm: self }.draw();
@@ -72,7 +73,7 @@ impl Doubts<'_> {
         }
     }
 
-    /// None in a third of the storms.
+    /// Returns a number up to `most`; 0 in a third of the storms.
     fn up_to(&mut self, most: i64) -> i64 {
         if self.random.chance(33) { 0 } else { self.random.within(1..most + 1) }
     }
@@ -82,8 +83,8 @@ impl Doubts<'_> {
         self.storm.begins_at + Duration::milliseconds(self.random.within(0..raging_ms))
     }
 
-    /// One campaign, or now and then all of them at once.
-    fn anybody(&mut self, all_percent: i64) -> Vec<usize> {
+    /// Returns one campaign, or sometimes all of them.
+    fn any_campaigns(&mut self, all_percent: i64) -> Vec<usize> {
         let campaigns = i64::try_from(self.storm.campaigns).unwrap_or(1);
         if self.random.chance(all_percent) {
             (0..self.storm.campaigns).collect()
@@ -92,7 +93,7 @@ impl Doubts<'_> {
         }
     }
 
-    /// Nothing strikes in calm.
+    /// Adds a trouble, unless it would be in the calm part.
     fn add(&mut self, at: DateTime<Utc>, trouble: Trouble) {
         if at >= self.storm.begins_at && at < self.storm.calm_at {
             self.storm.troubles.push((at, trouble));
@@ -104,10 +105,10 @@ impl Doubts<'_> {
         (from + lasts).min(self.storm.calm_at - Duration::milliseconds(1))
     }
 
-    /// One field or two are of a type that nobody can read, for one campaign or after a change there for all. Meanwhile
+    /// Adds one or two fields of an unreadable type, for one campaign or, like a change of the API, for all. Meanwhile
     /// clicks run out.
     fn odd_types(&mut self) {
-        let (from, who) = (self.any_time(), self.anybody(25));
+        let (from, campaigns) = (self.any_time(), self.any_campaigns(25));
         let until = self.until(from, 1_800);
         let names = i64::try_from(ODD_NAMES.len()).unwrap_or(1);
         let mut fields = vec![self.random.within(0..names)];
@@ -115,7 +116,7 @@ impl Doubts<'_> {
             fields.push(self.random.within(0..names));
         }
         let fields: Vec<usize> = fields.into_iter().filter_map(|field| usize::try_from(field).ok()).collect();
-        for campaign in who {
+        for campaign in campaigns {
             self.add(from, Trouble::Odd(campaign, Odd::of(&fields)));
             self.add(until, Trouble::Odd(campaign, Odd::default()));
             if self.random.chance(50) {
@@ -126,13 +127,13 @@ impl Doubts<'_> {
         }
     }
 
-    /// The money of a campaign, or of the whole account, is gone for a while. Meanwhile clicks come or run out, and an
-    /// operator tries to run it.
+    /// Takes away the funds of a campaign, or of the whole account, for a while. Meanwhile clicks change, and an
+    /// operator forces an activation.
     fn funds(&mut self) {
-        let (from, who) = (self.any_time(), self.anybody(35));
+        let (from, campaigns) = (self.any_time(), self.any_campaigns(35));
         let until = self.until(from, 2_400);
         let gone = self.random.one_of(&[Funds::Gone, Funds::GoneUnseen, Funds::GoneUnseen]);
-        for campaign in who {
+        for campaign in campaigns {
             self.add(from, Trouble::Funds(campaign, gone));
             self.add(until, Trouble::Funds(campaign, Funds::There));
             for _ in 0..self.random.within(0..3) {
@@ -151,12 +152,12 @@ impl Doubts<'_> {
         }
     }
 
-    /// A campaign or two spoil every run and pause that names them, and many are to be paused, or run, at once.
+    /// Makes TrafficStars refuse one or two campaigns, while many have to be paused or run at once.
     fn refused_ids(&mut self) {
         let from = self.any_time();
         let until = self.until(from, 1_800);
         for _ in 0..self.random.one_of(&[1, 1, 1, 2]) {
-            let campaign = self.anybody(0);
+            let campaign = self.any_campaigns(0);
             let status = self.random.one_of(&REFUSALS);
             for campaign in campaign {
                 self.add(from, Trouble::RefusedId(campaign, Some(status)));
@@ -173,8 +174,8 @@ impl Doubts<'_> {
         }
     }
 
-    /// It begins after midnight, and counters are late already: nobody saw what yesterday ended with, but perhaps what it
-    /// came to at some time.
+    /// Storms that begin after midnight, with counters that are late already. The last tick before midnight saw no
+    /// final value, but may have stored an earlier one.
     fn morning(&mut self, midnight: DateTime<Utc>) {
         for campaign in 0..self.storm.campaigns {
             if !self.random.chance(70) {
@@ -193,7 +194,7 @@ impl Doubts<'_> {
         self.reports(self.storm.begins_at);
     }
 
-    /// It rages through midnight. Perhaps the database is away before, so that nobody remembers yesterday.
+    /// Storms through midnight. The database may be away before, so that yesterday's spend is unknown.
     fn midnight(&mut self, midnight: DateTime<Utc>) {
         for campaign in 0..self.storm.campaigns {
             if self.random.chance(70) {
@@ -218,7 +219,7 @@ impl Doubts<'_> {
         self.reports(midnight);
     }
 
-    /// Reports fail while the counters are late.
+    /// Makes reports fail while the counters are late.
     fn reports(&mut self, from: DateTime<Utc>) {
         for _ in 0..self.random.within(0..3) {
             let from = from + Duration::seconds(self.random.within(-60..1_800));
@@ -237,7 +238,7 @@ impl Doubts<'_> {
         let limit = self.storm.policy.spend_limit.micros();
         let mut late_clicks = Vec::new();
         for _ in 0..self.random.within(0..7) {
-            // Most of them come soon.
+            // Most late clicks come soon.
             let within_ms = self.random.one_of(&[lasts_ms.min(5_000), lasts_ms.min(300_000), lasts_ms]);
             let at = from + Duration::milliseconds(self.random.within(0..within_ms));
             late_clicks.push((at, self.random.one_of(&[10_000, 10_000, limit / 50, limit / 5])));

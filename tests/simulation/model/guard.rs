@@ -1,9 +1,10 @@
-//! The guard against the models, on a clock of its own: no thread, no runtime, no socket, the same from the same seed.
+//! The guard with the models, on a virtual clock: no threads, no runtime, no sockets, and the same run from the same
+//! seed.
 //!
-//! Events happen in the order of their time; each is followed by all that comes of it at that moment. The order of
-//! things is the actors': a tick at the grid, clicks from the database, the status by the plan within the budget's room,
-//! the spend, the decision, its record, its request by class, and reading back. A process can be killed between any two
-//! events: what left it goes on its way, what the database has taken stays.
+//! Events happen in the order of their time, each followed by all that it causes at that moment. The steps follow each
+//! other as with the actors. A tick at the grid reads the clicks from the database, the status as the request budget
+//! permits, and the spend. Then follow the decision, its record, its request by urgency, and reading back. A process can be killed between any
+//! two events: its requests in flight still arrive, and the database keeps what it has stored.
 
 mod exchanges;
 mod questions;
@@ -39,28 +40,28 @@ use super::storm::{Storm, Trouble};
 use super::weather::Fate;
 use super::wire::{self, Failure, TIMEOUT};
 
-/// A guard to which more happens at one moment never comes to rest.
+/// The most events at one moment; more mean that the guard repeats something without end.
 const MOST_AT_ONE_MOMENT: u32 = 200_000;
 
-/// What happens.
+/// An event of the simulation.
 #[derive(Debug)]
 enum Happening {
-    /// To the process with this number; to no later one.
+    /// An event for the process with this number; later processes ignore it.
     Own(u64, Own),
-    /// A question comes to the database, whatever has become of the process that asked.
+    /// A question reaches the database, even if the process that asked has ended.
     Database(u64, Question),
     Arrives(u64, RequestId, call::Call, Fate),
-    /// Something on the way has sent it twice.
+    /// A request arrives again, since the network has sent it twice.
     Again(Call),
     Outside(outside::Happening),
     Trouble(Trouble),
 }
 
-/// What happens to a process.
+/// An event for a process.
 #[derive(Debug)]
 enum Own {
     Wake(Life),
-    /// A tick ends with what has come.
+    /// A tick ends with the answers that it has.
     TickEnds(Life, QuestionId, bool),
     ClientWakes,
     Ends(RequestId, call::Call, Result<Answer, Failure>),
@@ -68,11 +69,11 @@ enum Own {
     Saved(Life, Result<Option<JournalId>, DatabaseFailure>),
     SaveAgain(Life),
     Reserved(u64, bool),
-    /// An answer comes a second time.
+    /// An answer arrives a second time.
     Twice(Life, Event),
 }
 
-/// One who asks the client.
+/// A requester of the client.
 #[derive(Debug, Clone, Copy)]
 enum Asks {
     Status(Life, QuestionId),
@@ -83,11 +84,11 @@ enum Asks {
     EndTime(Life, ActionId),
 }
 
-/// What dies with the process.
+/// The state that a crash loses.
 #[derive(Debug)]
 struct Process {
     client: Client,
-    /// When the client is woken next; an earlier or later waking is none of its.
+    /// When the client is woken next; wakes at other times are out of date.
     client_wakes_at: Option<DateTime<Utc>>,
     asks: BTreeMap<Requester, Asks>,
     campaigns: Vec<Option<Campaign>>,
@@ -100,7 +101,7 @@ pub(crate) struct Guard {
     agenda: Agenda<Happening>,
     pub(crate) outside: Outside,
     pub(crate) database: Database,
-    /// How long the database takes.
+    /// How long the database takes to answer.
     database_ms: Range<i64>,
     pub(crate) clock: Clock,
     /// The hold on all campaigns, which the supervisor keeps.
@@ -114,7 +115,7 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    /// A guard of the campaigns that are outside, all promised to run, in a quiet world.
+    /// Returns a guard without troubles; all campaigns are promised to run.
     pub(crate) fn new(outside: Outside, requests_per_minute: u32, now: DateTime<Utc>) -> Result<Self, String> {
         let policy = PolicyNumbers::default().validate().map_err(|error| error.to_string())?;
         let mut database = Database::new();
@@ -142,7 +143,7 @@ impl Guard {
         Ok(guard)
     }
 
-    /// A guard in a storm; its log is kept.
+    /// Returns a guard in a storm, with a log.
     pub(crate) fn in_a_storm(mut storm: Storm) -> Self {
         let now = storm.begins_at;
         let (outside, database) = storm.build();
@@ -175,19 +176,19 @@ impl Guard {
         guard
     }
 
-    /// Lets everything happen up to `until`.
+    /// Runs all events up to `until`.
     pub(crate) fn run_until(&mut self, until: DateTime<Utc>) {
         let (mut at, mut events) = (self.agenda.now(), 0_u32);
         while let Some(happening) = self.agenda.next(until) {
             events = if at == self.agenda.now() { events + 1 } else { 0 };
             at = self.agenda.now();
-            assert!(events < MOST_AT_ONE_MOMENT, "the guard does not come to rest at {at}");
+            assert!(events < MOST_AT_ONE_MOMENT, "the guard repeats something without end at {at}");
             self.happen(happening);
             self.follow();
         }
     }
 
-    /// Lets everything happen up to the storm's end, and says how the world is then.
+    /// Runs all events up to the storm's end, and logs the true state of the world.
     pub(crate) fn run(&mut self) {
         let Some(until) = self.storm.as_ref().map(|storm| storm.ends_at) else { return };
         self.run_until(until);
@@ -199,17 +200,17 @@ impl Guard {
         self.note(What::Ends { truths });
     }
 
-    /// How far the limit reaches, as the dump would say.
+    /// Returns how the campaigns are read, as the dump shows it.
     pub(crate) fn reading(&self) -> ReadingStatus {
         self.process.as_ref().map(|process| process.client.reading()).unwrap_or_default()
     }
 
-    /// By when all end times that are due will have left, as the dump would say.
+    /// Returns when all end times that are due will have been sent, as the dump shows it.
     pub(crate) fn running_again_by(&self) -> Option<DateTime<Utc>> {
         self.process.as_ref()?.client.running_again_by(self.now().clocks())
     }
 
-    /// How many campaigns are in this state.
+    /// Returns the number of campaigns in this state.
     pub(crate) fn in_phase(&self, phase: PhaseWord) -> usize {
         let campaigns = self.process.iter().flat_map(|process| process.campaigns.iter().flatten());
         campaigns.filter(|campaign| campaign.phase() == phase).count()
@@ -230,7 +231,7 @@ impl Guard {
         self.agenda.note(self.agenda.now() + after, Happening::Own(self.processes, own));
     }
 
-    /// A process starts from what the database has.
+    /// Starts a process from what the database has.
     pub(crate) fn start(&mut self) {
         let at = self.agenda.now();
         self.clock.start(at);
@@ -240,14 +241,14 @@ impl Guard {
             requests_per_minute: self.requests_per_minute,
             timeout: TIMEOUT.to_std().unwrap_or_default(),
             tick: self.policy.tick,
-            token_rest: PROBE_INTERVAL.min(self.policy.tick),
+            token_backoff: PROBE_INTERVAL.min(self.policy.tick),
             sent: self.database.requests_sent(),
         };
         let client = Client::new(now.clocks(), &limits);
         let campaigns: Vec<_> = (0..self.outside.campaigns()).map(|_| None).collect();
         self.process = Some(Process { client, client_wakes_at: None, asks: BTreeMap::new(), campaigns });
         for campaign in 0..self.outside.campaigns() {
-            if let Some(record) = self.database.let_go(campaign, now.wall) {
+            if let Some(record) = self.database.end_promise(campaign, now.wall) {
                 self.note(What::Stored { campaign, record });
             }
         }
@@ -258,7 +259,7 @@ impl Guard {
         enabled.into_iter().for_each(|campaign| self.build(campaign));
     }
 
-    /// A machine for a campaign, from what the database has.
+    /// Builds a campaign's machine from what the database has.
     fn build(&mut self, campaign: usize) {
         let now = self.now();
         let (restored, entry) = self.database.restore(campaign, now.wall);
@@ -272,7 +273,7 @@ impl Guard {
         self.go_on(campaign);
     }
 
-    /// Somebody's generator was enabled.
+    /// Builds the machine of a campaign whose generator was enabled.
     pub(crate) fn enable(&mut self, campaign: usize) {
         let has_machine = self.has_machine(campaign);
         if self.process.is_some() && !has_machine {
@@ -282,7 +283,7 @@ impl Guard {
         }
     }
 
-    /// The number of the machine that the campaign has now.
+    /// Returns the number of the campaign's present machine.
     pub(crate) fn machine_of(&self, campaign: usize) -> Option<u64> {
         let slot = self.process.as_ref().and_then(|process| process.campaigns.get(campaign));
         slot.and_then(Option::as_ref).map(|found| found.life.number)
@@ -292,7 +293,7 @@ impl Guard {
         self.machine_of(campaign).is_some()
     }
 
-    /// `kill -9`.
+    /// Kills the process, like `kill -9`.
     pub(crate) fn crash(&mut self) {
         if self.process.take().is_some() {
             self.note(What::Crashed);
@@ -348,8 +349,8 @@ impl Guard {
                     found.session.step(now.wall, Event::Wake);
                 }
             }),
-            Own::TickEnds(life, operation, is_again) => {
-                self.with(life, |found| found.session.tick_ends(now.wall, operation, is_again));
+            Own::TickEnds(life, question_id, is_again) => {
+                self.with(life, |found| found.session.tick_ends(now.wall, question_id, is_again));
             }
             Own::ClientWakes => {
                 if process.client_wakes_at.take_if(|at| *at == now.at).is_some() {
@@ -357,12 +358,12 @@ impl Guard {
                 }
             }
             Own::Ends(request_id, call, result) => {
-                let heard = wire::heard(now.wall, &call, result.clone());
+                let heard = wire::translated(now.wall, &call, result.clone());
                 process.client.answered(now.clocks(), request_id, heard);
                 self.note(What::Ended { request_id, how: wire::how(&result) });
             }
-            Own::Read(life, operation, answer) => {
-                self.with(life, |found| found.session.database_said(now.wall, operation, answer));
+            Own::Read(life, question_id, answer) => {
+                self.with(life, |found| found.session.database_said(now.wall, question_id, answer));
             }
             Own::Saved(life, answer) => self.with(life, |found| found.session.saved(now.wall, answer)),
             Own::SaveAgain(life) => self.with(life, |found| found.session.save_again()),
@@ -371,7 +372,7 @@ impl Guard {
         }
     }
 
-    /// All that comes of it at this moment.
+    /// Runs all that follows at this moment.
     fn follow(&mut self) {
         let now = self.now();
         self.note_outside();
@@ -403,14 +404,15 @@ impl Guard {
         self.outside.take_lines().into_iter().for_each(|what| self.note(what));
     }
 
-    fn tell_once_or_twice(&mut self, life: Life, event: Event) {
+    fn deliver_once_or_twice(&mut self, life: Life, event: Event) {
         let now = self.now();
-        self.perhaps_tell_again(life, &event);
+        self.perhaps_deliver_again(life, &event);
         self.with(life, |found| found.session.step(now.wall, event));
     }
 
-    /// TrafficStars' answers may come twice; that a request never left is our own word, and is said once.
-    fn perhaps_tell_again(&mut self, life: Life, event: &Event) {
+    /// TrafficStars' answers may arrive twice. That a request was not sent is known within the process, and arrives
+    /// once.
+    fn perhaps_deliver_again(&mut self, life: Life, event: &Event) {
         if matches!(event, Event::Applied { outcome: Outcome::Postponed(_) | Outcome::NotSent(_), .. }) {
             return;
         }
@@ -419,8 +421,8 @@ impl Guard {
         }
     }
 
-    /// Tells whichever machine the campaign has now.
-    pub(crate) fn tell(&mut self, campaign: usize, event: Event) {
+    /// Delivers an event to the campaign's present machine.
+    pub(crate) fn deliver(&mut self, campaign: usize, event: Event) {
         let now = self.now();
         let slot = self.process.as_ref().and_then(|process| process.campaigns.get(campaign));
         if let Some(life) = slot.and_then(Option::as_ref).map(|found| found.life) {
@@ -433,7 +435,7 @@ impl Guard {
         slot.and_then(Option::as_ref).is_some_and(|found| found.life == life)
     }
 
-    /// Does something with this machine, if it is still there, and carries out what it asks for.
+    /// Does something with this machine if it still exists, and carries out its outputs.
     fn with(&mut self, life: Life, act: impl FnOnce(&mut Campaign)) {
         let slot = self.process.as_mut().and_then(|process| process.campaigns.get_mut(life.campaign));
         if let Some(found) = slot.and_then(Option::as_mut).filter(|found| found.life == life) {
@@ -468,24 +470,24 @@ impl Guard {
         let now = self.now();
         let campaign = life.campaign;
         match output {
-            Output::ReadDatabase(operation) => {
+            Output::ReadDatabase(question_id) => {
                 self.found(campaign).into_iter().for_each(|found| found.asks_database(now));
-                self.ask_database(Question::ReadTick(life, operation));
+                self.ask_database(Question::ReadTick(life, question_id));
             }
             Output::Save(record, entry) => self.ask_database(Question::Save(life, record, entry)),
             Output::SaveSpend(spend) => self.ask_database(Question::SaveSpend(campaign, spend)),
-            Output::EndTickAfter(wait, operation, is_again) => {
-                self.own(wait, Own::TickEnds(life, operation, is_again));
+            Output::EndTickAfter(wait, question_id, is_again) => {
+                self.own(wait, Own::TickEnds(life, question_id, is_again));
             }
             Output::SaveAgainAfter(wait) => self.own(wait, Own::SaveAgain(life)),
-            Output::ReadStatus(operation, question) => {
-                self.ask_client(Asks::Status(life, operation), |client, now| client.read_status(now, question));
+            Output::ReadStatus(question_id, question) => {
+                self.ask_client(Asks::Status(life, question_id), |client, now| client.read_status(now, question));
             }
-            Output::ReadBack(operation, question) => {
-                self.ask_client(Asks::ReadBack(life, operation), |client, now| client.read_status(now, question));
+            Output::ReadBack(question_id, question) => {
+                self.ask_client(Asks::ReadBack(life, question_id), |client, now| client.read_status(now, question));
             }
-            Output::ReadSpend(operation, ReadQuestion { remote, urgency, .. }, since) => {
-                self.ask_client(Asks::Spend(life, operation), |client, now| {
+            Output::ReadSpend(question_id, ReadQuestion { remote, urgency, .. }, since) => {
+                self.ask_client(Asks::Spend(life, question_id), |client, now| {
                     client.read_spend(now, remote, urgency, since)
                 });
             }
@@ -527,11 +529,11 @@ impl Guard {
     fn note_step(&mut self, life: Life, step: Step) {
         let Step { event, effects, phase, high_spend } = step;
         let campaign = life.campaign;
-        self.note(What::OrderReport { campaign, event: event.clone() });
+        self.note(What::Delivered { campaign, event: event.clone() });
         effects.into_iter().for_each(|effect| self.note(What::Asked { campaign, effect }));
-        self.note(What::Stands { campaign, phase, high_spend });
-        if self.found(campaign).is_some_and(|found| found.is_news(&event)) {
-            self.perhaps_tell_again(life, &event);
+        self.note(What::StateAfter { campaign, phase, high_spend });
+        if self.found(campaign).is_some_and(|found| found.is_first_delivery(&event)) {
+            self.perhaps_deliver_again(life, &event);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What happened in a run: the facts as they were read, what the machines were told and asked for, every request, and what
-//! became durable, in the order of its time. A checker knows nothing else of the guard.
+//! The log of a run, in the order of time: the facts as they were read, each machine's events and effects, every
+//! request, and every stored record. A checker knows nothing else of the guard.
 
 use std::fmt;
 
@@ -18,86 +18,88 @@ use traffic_generator::trafficstar::budget::RequestId;
 
 use super::remote::{Call, OldCounter};
 
-/// One thing that happened.
+/// One event of the log.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Line {
     /// The true time, by which TrafficStars counts and ends campaigns.
     pub(crate) at: DateTime<Utc>,
-    /// What the guard's clock says then: it may be off, and be set.
+    /// The guard's wall clock then. It may be wrong, and may be set.
     pub(crate) wall: DateTime<Utc>,
-    /// Counts the guard's processes from 1. Numbers of actions, operations and request_ids begin anew with each.
+    /// The number of the guard's process, from 1. Numbers of actions, questions and requests begin anew with each
+    /// process.
     pub(crate) process: u64,
     pub(crate) what: What,
 }
 
-/// Campaigns are named by their place in the world, from 0.
+/// What happened. Campaigns are named by their place in the world, from 0.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum What {
     /// The first line.
     Begins {
         requests_per_minute: u32,
         page_size: usize,
-        /// From now on in the campaign's row.
+        /// The campaigns' rows at the beginning.
         rows: Vec<Row>,
     },
-    /// Its row was changed.
+    /// The campaign's row was changed.
     RowChanged { campaign: usize, row: Row },
-    /// The guard starts, and its machines stand where the database says.
+    /// The guard starts, and its machines begin with what the database has.
     Started { campaigns: Vec<Restored> },
     /// `kill -9`, at any point.
     Crashed,
     /// A campaign whose generator was enabled has a machine from now on.
     Enabled(Restored),
-    /// The machine ended its promise and is gone.
+    /// The machine ended its promise and no longer exists.
     Gone { campaign: usize },
-    /// A tick has all its facts; the machine is told of them in the next line.
+    /// A tick has all its facts; the next line delivers them to the machine.
     Seen { campaign: usize, seen: Box<Seen> },
-    /// A read-back has its answer; the machine is told of it in the next line. The true time at which the request left
-    /// that brought it, none where none did.
-    SeenBack { campaign: usize, operation: QuestionId, sent_at: Option<DateTime<Utc>> },
-    /// What a machine was told.
-    OrderReport { campaign: usize, event: Event },
-    /// What it asked for then, in this order.
+    /// A read-back has its answer; the next line delivers it to the machine. `sent_at` is the true time at which the
+    /// request was sent, `None` if none was sent.
+    SeenBack { campaign: usize, question_id: QuestionId, sent_at: Option<DateTime<Utc>> },
+    /// An event was delivered to a machine.
+    Delivered { campaign: usize, event: Event },
+    /// An effect that the machine then requested, in this order.
     Asked { campaign: usize, effect: Effect },
-    /// The state in which that left it.
-    Stands { campaign: usize, phase: Phase, high_spend: bool },
-    /// A record is durable.
+    /// The machine's state after the event.
+    StateAfter { campaign: usize, phase: Phase, high_spend: bool },
+    /// A record was stored.
     Stored { campaign: usize, record: Record },
-    /// A record could not be stored; it is kept in memory.
+    /// A record could not be stored; it stays in the outbox.
     NotStored { campaign: usize },
-    /// The hold on all campaigns is durable, or its end is; the supervisor keeps it.
+    /// The hold on all campaigns was stored, or its end.
     HoldOnAllStored { hold: Option<Hold> },
-    /// A request asks to leave.
+    /// A request waits in the scheduler.
     Queued { request_id: RequestId, urgency: Urgency, call: Call, carries: Vec<Carried> },
-    /// It will not leave.
+    /// The request was cancelled.
     GaveUp { request_id: RequestId },
-    /// It leaves the guard.
+    /// The request is sent.
     Left { request_id: RequestId },
-    /// TrafficStars counts it; it takes effect, unless it is refused.
+    /// TrafficStars counts the request, and carries it out unless it is refused.
     Arrived { request_id: RequestId, call: Call, refused: bool },
-    /// The guard hears how it ended.
+    /// The guard has the request's result.
     Ended { request_id: RequestId, how: How },
-    /// TrafficStars answers with a counter of the day that is of an earlier day.
+    /// TrafficStars answers with a counter of an earlier day.
     OldCounter(OldCounter),
-    /// From now on TrafficStars refuses every run and pause that names this campaign, with this status; or no more.
+    /// From now on TrafficStars refuses every run and pause that names this campaign, with this status; `None` ends
+    /// that.
     RefusedId { campaign: usize, status: Option<u16> },
-    /// The database has taken a spend.
+    /// A spend was stored.
     SpendStored { campaign: usize, spend: Spend },
     /// Whether a campaign runs at TrafficStars has changed.
     Switched { campaign: usize, runs: bool, by: By },
-    /// The database can be reached, or cannot.
+    /// The database can be reached, or no longer can.
     Database { away: bool },
-    /// TrafficStars wants to hear nothing until then.
-    Silence { until: DateTime<Utc> },
+    /// A 429 blocks the guard's requests until this moment.
+    Blocked { until: DateTime<Utc> },
     /// The guard's clock was set.
     ClockSet { by_ms: i64 },
-    /// From now on nothing goes wrong any more, and nobody interferes.
+    /// From now on there are no faults, and no others change anything.
     Calm,
-    /// The last line: how the world is.
+    /// The last line: the true state of the world.
     Ends { truths: Vec<Truth> },
 }
 
-/// A campaign's row, as far as its machine is concerned.
+/// The part of a campaign's row that its machine needs.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Row {
     pub(crate) enabled: bool,
@@ -105,78 +107,77 @@ pub(crate) struct Row {
     pub(crate) policy: Policy,
 }
 
-/// From what a machine was built.
+/// What a machine is built from.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Restored {
     pub(crate) campaign: usize,
     pub(crate) promise: Option<Promise>,
     pub(crate) unfinished: Option<Action>,
-    /// The newest journal entry, whatever it is of.
+    /// The newest journal entry, of any kind.
     pub(crate) newest: Option<Box<Action>>,
     pub(crate) hold: Option<Hold>,
     pub(crate) hold_on_all: Option<Hold>,
-    /// The end time of the newest journal entry that is no pause.
+    /// The end time of the newest journal entry that is not a pause.
     pub(crate) own_end_time: Option<DateTime<Utc>>,
 }
 
-/// All that a tick has read, before anybody made anything of it.
+/// All that a tick has read, before the guard judges it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Seen {
-    pub(crate) operation: QuestionId,
-    /// True times: when the tick began, when the request left that brought the status (none was sent where a campaign is
-    /// still taken for gone), and when its answer came.
+    pub(crate) question_id: QuestionId,
+    /// The true times when the tick began, when the request for its status was sent (`None` if the campaign still
+    /// counts as gone), and when its answer came.
     pub(crate) began_at: DateTime<Utc>,
     pub(crate) sent_at: Option<DateTime<Utc>>,
     pub(crate) answered_at: DateTime<Utc>,
-    /// The guard's clock at these two.
+    /// The guard's clock at the first and the last of these times.
     pub(crate) began_at_wall: DateTime<Utc>,
     pub(crate) answered_at_wall: DateTime<Utc>,
-    /// The day by the guard's clock when the spend was looked for.
+    /// The day, by the guard's clock, whose spend was read.
     pub(crate) spend_day: Option<NaiveDate>,
     pub(crate) remote: Result<RemoteCampaign, RemoteFault>,
-    /// The report's answer, where one was asked for.
+    /// The report's answer, if a report was requested.
     pub(crate) report: Option<SpendReading>,
-    /// What the campaign's counter has shown to earlier ticks of this machine, on the day of the last of them.
+    /// The campaign's counter as earlier ticks of this machine have read it, on the day of the last of them.
     pub(crate) counter: Option<CounterSeen>,
     pub(crate) stored: Result<SpendHistory, DatabaseFailure>,
     pub(crate) clicks: Result<RemainingClicks, DatabaseFailure>,
-    /// How many clicks remained when the tick began, which says how urgent its read is.
+    /// The remaining clicks when the tick began, which decide how urgent its read is.
     pub(crate) first_clicks: Option<Clicks>,
-    /// What the guard made of the sources.
+    /// The spend that the guard found in its sources.
     pub(crate) spend: Result<Spend, SpendUnknown>,
     /// The policy by which it decides.
     pub(crate) policy: Policy,
-    /// By how much the guard's clock was ahead when TrafficStars answered last.
+    /// How far the guard's clock was ahead when TrafficStars last answered.
     pub(crate) clock_ahead_by: Option<Duration>,
 }
 
-/// What a campaign's counter has shown on one day. Absent is less than any amount.
+/// The values of a campaign's counter on one day. `None` means absent, and is less than any amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CounterSeen {
     pub(crate) day: NaiveDate,
     pub(crate) least: Option<Money>,
     pub(crate) last: Option<Money>,
-    /// The least that it showed after it had shown more.
+    /// The least value after a higher one.
     pub(crate) fell_to: Option<Option<Money>>,
 }
 
-/// An action that a request is for.
+/// An action that a request belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Carried {
     pub(crate) campaign: usize,
     pub(crate) action: ActionId,
-    /// The action's kind. An activation is carried by an end time first, then by a run; a pause by a pause, then by an end
-    /// time.
+    /// The action's kind. An activation sends an end time and then a run; a pause sends a pause and then an end time.
     pub(crate) kind: ActionKind,
 }
 
-/// How a request ended for the guard.
+/// The result of a request, as the guard gets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum How {
     Answered,
-    /// So many of the campaigns that it names were refused by an answer of success.
+    /// An answer of success that refuses this many of its campaigns.
     Refused(usize),
-    /// A status code that is none of success.
+    /// A status code other than success.
     Status(u16),
     TimedOut,
     Broke,
@@ -186,15 +187,15 @@ pub(crate) enum How {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum By {
     Guard,
-    /// The guard's request, which something on the way has sent twice.
+    /// A request of the guard's that the network has sent twice.
     Again,
     Others,
     EndTime,
-    /// Blocked or unblocked, deleted or restored there.
+    /// TrafficStars itself: blocked, unblocked, deleted or restored.
     TrafficStars,
 }
 
-/// How a campaign really is.
+/// A campaign's true state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Truth {
     pub(crate) campaign: usize,
@@ -202,12 +203,12 @@ pub(crate) struct Truth {
     pub(crate) runs: bool,
     pub(crate) blocked: bool,
     pub(crate) end_time: Option<DateTime<Utc>>,
-    /// Today's, in millionths.
+    /// Today's spend, in millionths.
     pub(crate) spent_micros: i64,
     pub(crate) remaining_clicks: i64,
 }
 
-/// A run's lines. One that is not kept costs nothing.
+/// The lines of a run; without lines for runs that need no log.
 #[derive(Debug)]
 pub(crate) struct Log {
     lines: Option<Vec<Line>>,
@@ -242,16 +243,16 @@ impl Log {
 }
 
 impl What {
-    /// The campaigns that it is about; none where it is about all.
+    /// Returns the campaigns that the line is about; empty if it is about all.
     pub(crate) fn campaigns(&self) -> Vec<usize> {
         match self {
             Self::RowChanged { campaign, .. }
             | Self::Gone { campaign }
             | Self::Seen { campaign, .. }
             | Self::SeenBack { campaign, .. }
-            | Self::OrderReport { campaign, .. }
+            | Self::Delivered { campaign, .. }
             | Self::Asked { campaign, .. }
-            | Self::Stands { campaign, .. }
+            | Self::StateAfter { campaign, .. }
             | Self::Stored { campaign, .. }
             | Self::NotStored { campaign }
             | Self::OldCounter(OldCounter { campaign, .. })
@@ -269,7 +270,7 @@ impl What {
             | Self::Arrived { .. }
             | Self::Ended { .. }
             | Self::Database { .. }
-            | Self::Silence { .. }
+            | Self::Blocked { .. }
             | Self::ClockSet { .. }
             | Self::Calm
             | Self::Ends { .. } => Vec::new(),

@@ -1,20 +1,20 @@
-//! A virtual world for the guard, on a virtual clock: the real rules, the real budget and the real batch against models
-//! of TrafficStars, of the tracker and of the database.
+//! A simulated world for the guard, on a virtual clock: the real rules, request budget and batches, with models of
+//! TrafficStars, the tracker and the database.
 //!
-//! | file | holds |
+//! | file | what is in it |
 //! | --- | --- |
-//! | `agenda` | what happens next |
+//! | `agenda` | future events |
 //! | `random` | numbers from a seed |
-//! | `clock` | the true time, the guard's clock, and the one that only goes on |
+//! | `clock` | the true time, the guard's wall clock, and its steady clock |
 //! | `remote`, `tracker` | the models, which know when a threshold was crossed and when a pause arrived |
-//! | `weather` | what becomes of a request on its way |
-//! | `database` | what outlives a crash |
-//! | `outside` | TrafficStars, the tracker, the network between, and what happens there by itself |
-//! | `wire` | between the program's words for requests and the world's |
-//! | `campaign`, `guard` | the driver: hands what happens to the program's own sessions and client, and carries out what they ask for |
-//! | `storm`, `moments`, `doubts`, `troubles` | a run in which everything goes wrong: its kind drawn from a seed, and what strikes |
-//! | `log` | what happened, for checkers that know nothing else |
-//! | `obvious` | the client that everybody would write first, to compare with |
+//! | `weather` | network and server faults, drawn for each request |
+//! | `database` | what survives a crash |
+//! | `outside` | TrafficStars, the tracker, the network between, and the events there |
+//! | `wire` | translation between the program's types for requests and the model's |
+//! | `campaign`, `guard` | delivers events to the program's sessions and client, and carries out their outputs |
+//! | `storm`, `moments`, `doubts`, `troubles` | a run in which everything goes wrong: its troubles, drawn from a seed |
+//! | `log` | what happened, for the checkers |
+//! | `naive` | a naive client, for comparison |
 //!
 //! Deliberately absent: whether what happened is right (`check`), and two supervisors at once.
 
@@ -26,7 +26,7 @@ pub(crate) mod doubts;
 pub(crate) mod guard;
 pub(crate) mod log;
 mod moments;
-pub(crate) mod obvious;
+pub(crate) mod naive;
 pub(crate) mod outside;
 mod random;
 pub(crate) mod remote;

@@ -1,6 +1,6 @@
-//! Bad moments: several troubles that follow each other so closely that chance alone would hardly ever bring them together.
+//! Bad moments: several troubles in such a short time that chance alone would hardly ever bring them together.
 //!
-//! They are drawn from numbers of their own, so that the rest of a storm is what it would be without them.
+//! They have random numbers of their own, so that the rest of a storm is the same without them.
 
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::order::ForceKind;
@@ -9,13 +9,13 @@ use super::random::Random;
 use super::storm::{Storm, Trouble};
 use super::weather::Weather;
 
-/// QueuePlaces a seed into that of the moments' numbers.
+/// Turns a storm's seed into the seed of the moments.
 const OTHER_NUMBERS: u64 = 0x006D_6F6D_656E_7473;
 
-/// So many moments of each kind are drawn at most.
+/// The most moments of one kind.
 const MOST_OF_A_KIND: i64 = 3;
 
-/// A limit that can be used up by operators who look at everything.
+/// A limit so low that operators' reads can use it up.
 const FEW_REQUESTS: u32 = 12;
 
 struct Moments<'a> {
@@ -24,7 +24,7 @@ struct Moments<'a> {
 }
 
 impl Storm {
-    /// Draws what strikes together, on top of what strikes anyway.
+    /// Adds these moments to the other troubles.
     pub(super) fn add_moments(&mut self, seed: u64) {
         let mut moments = Moments { random: Random::new(seed ^ OTHER_NUMBERS), storm: self };
         if moments.random.chance(25) {
@@ -42,7 +42,7 @@ impl Moments<'_> {
             Self::pauses_among_reads,
             Self::hold_on_all_and_a_crash,
             Self::debt_and_a_crash,
-            Self::silence_amid_work,
+            Self::block_amid_work,
         ];
         for kind in kinds {
             for _ in 0..self.random.within(0..MOST_OF_A_KIND + 1) {
@@ -69,7 +69,7 @@ impl Moments<'_> {
         usize::try_from(self.random.within(0..campaigns)).unwrap_or(0)
     }
 
-    /// Nothing strikes in calm.
+    /// Adds a trouble, unless it would be in the calm part.
     fn add(&mut self, at: DateTime<Utc>, trouble: Trouble) {
         if at >= self.storm.begins_at && at < self.storm.calm_at {
             self.storm.troubles.push((at, trouble));
@@ -92,7 +92,7 @@ impl Moments<'_> {
         self.add_after_ms(at, again_ms, Trouble::Force(campaign, ForceKind::Pause));
     }
 
-    /// A tick asks while an action is on its way, and hears after that.
+    /// Ticks read while an action is under way, and get their answers after it ends.
     fn tick_meets_an_answer(&mut self, at: DateTime<Utc>) {
         let campaign = self.any_campaign();
         let kind = self.random.one_of(&[ForceKind::Activate, ForceKind::Pause]);
@@ -105,7 +105,7 @@ impl Moments<'_> {
         }
     }
 
-    /// Operators pause just when everybody's reads leave.
+    /// Operators pause just when the reads of all campaigns are sent.
     fn pauses_among_reads(&mut self, at: DateTime<Utc>) {
         let point = self.storm.policy.next_grid_point(at);
         for _ in 0..3 {
@@ -114,7 +114,7 @@ impl Moments<'_> {
         }
     }
 
-    /// What holds everybody has to outlast a crash.
+    /// A hold on all campaigns has to survive a crash.
     fn hold_on_all_and_a_crash(&mut self, at: DateTime<Utc>) {
         self.add(at, Trouble::HoldAll);
         let crash_ms = self.random.within(1_000..60_000);
@@ -123,13 +123,13 @@ impl Moments<'_> {
             self.add_after_ms(at, crash_ms, Trouble::UsedUp(campaign, false));
         }
         let release_ms = crash_ms + self.random.within(60_000..600_000);
-        // The first one may come while the guard or its database is down.
+        // The first release may come while the guard or its database is down.
         for later_ms in [0, 120_000, 600_000] {
             self.add_after_ms(at, release_ms + later_ms, Trouble::ReleaseAll);
         }
     }
 
-    /// The pause comes about, its end time does not; then a crash.
+    /// The pause succeeds, but its end time does not; then a crash.
     fn debt_and_a_crash(&mut self, at: DateTime<Utc>) {
         let campaign = self.any_campaign();
         self.add(at, Trouble::Force(campaign, ForceKind::Pause));
@@ -141,8 +141,8 @@ impl Moments<'_> {
         self.add_after_ms(at, crash_ms, Trouble::Crash);
     }
 
-    /// A 429 while much is waiting: pauses, runs and the ticks of all.
-    fn silence_amid_work(&mut self, at: DateTime<Utc>) {
+    /// A 429 while many requests wait: pauses, runs and the ticks of all.
+    fn block_amid_work(&mut self, at: DateTime<Utc>) {
         let point = self.storm.policy.next_grid_point(at);
         let too_many = Weather { too_many: 60, ..Weather::default() };
         self.add_after_ms(point, -500, Trouble::Weather(too_many));
@@ -155,8 +155,8 @@ impl Moments<'_> {
         self.add_after_ms(point, 4_000, Trouble::Weather(Weather::default()));
     }
 
-    /// Operators look at everything until the reads have used up their share; then clicks run out, while others are
-    /// paused.
+    /// Operators' ticks use up the requests for reads. Then one campaign's clicks run out, while operators pause
+    /// others.
     fn reads_run_short(&mut self, at: DateTime<Utc>) {
         let campaign = self.any_campaign();
         self.add(at, Trouble::UsedUp(campaign, false));
@@ -168,14 +168,14 @@ impl Moments<'_> {
         let used_up_ms = 20_000 + self.random_ms(10_000);
         self.add_after_ms(at, used_up_ms, Trouble::UsedUp(campaign, true));
         self.add_after_ms(at, used_up_ms + 10, Trouble::Tick(campaign));
-        // A forced pause is sent unread, and its end time follows.
+        // A forced pause is sent without a read, and its end time follows.
         for _ in 0..3 {
             let (other, later_ms) = (self.any_campaign(), self.random.within(2_500..9_000));
             self.add_after_ms(at, used_up_ms + later_ms, Trouble::Force(other, ForceKind::Pause));
         }
     }
 
-    /// Activations are ordered in the last moments before the day end, and must not leave after it.
+    /// Activations are ordered in the last moments before the day end, and must not be sent after it.
     fn evening(&mut self) {
         let day_end = self.storm.policy.day_end_on(self.storm.calm_at - Duration::minutes(1));
         let too_many = Weather { too_many: 100, ..Weather::default() };

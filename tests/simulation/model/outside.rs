@@ -1,4 +1,4 @@
-//! The world around a guard: TrafficStars, the tracker, the network between, and what happens there by itself.
+//! The world around a guard: TrafficStars, the tracker, the network between, and the events there.
 
 use std::ops::Range;
 
@@ -11,28 +11,28 @@ use super::tracker::Tracker;
 use super::weather::{Fate, Weather};
 use super::wire::Failure;
 
-/// What a quiet world is made of. Times are drawn from ranges, in milliseconds.
+/// The settings of a run without faults. Times are drawn from ranges, in milliseconds.
 #[derive(Debug, Clone)]
 pub(crate) struct Scenario {
     pub(crate) seed: u64,
     pub(crate) begins_at: DateTime<Utc>,
     pub(crate) campaigns: usize,
     pub(crate) page_size: usize,
-    /// From leaving to the answer.
+    /// From sending to the answer.
     pub(crate) latency_ms: Range<i64>,
-    /// Of a hundred campaigns, so many spend nothing: TrafficStars then leaves the field out.
+    /// How many of a hundred campaigns spend nothing: TrafficStars leaves their field out.
     pub(crate) without_spend_percent: i64,
-    /// After how long a campaign falls to the pause threshold.
+    /// When a campaign falls to the pause threshold, after the beginning.
     pub(crate) crosses_in_ms: Range<i64>,
-    /// After how long new URLs follow a pause, and how long their clicks last.
+    /// When new URLs follow a pause, and how long their clicks last.
     pub(crate) refill_in_ms: Range<i64>,
     pub(crate) refill_lasts_ms: Range<i64>,
-    /// So many more campaigns have no end time, and fall to the threshold after this time.
+    /// How many more campaigns have no end time, and when they fall to the threshold.
     pub(crate) endless: usize,
     pub(crate) endless_cross_in_ms: Range<i64>,
 }
 
-/// What happens by itself.
+/// An event outside the guard.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Happening {
     /// An end time may have come.
@@ -41,7 +41,7 @@ pub(crate) enum Happening {
     Refill(usize),
 }
 
-/// After how long new URLs follow a pause, and how long their clicks last.
+/// When new URLs follow a pause, and how long their clicks last.
 #[derive(Debug, Clone)]
 struct Refills {
     in_ms: Range<i64>,
@@ -74,7 +74,7 @@ impl Outside {
             let is_endless = row >= scenario.campaigns;
             let cross_in = if is_endless { &scenario.endless_cross_in_ms } else { &scenario.crosses_in_ms };
             let crosses_in = Duration::milliseconds(outside.random.within(cross_in.clone()));
-            // At most nine tenths of the spend limit in a day.
+            // A day's spend is at most nine tenths of the limit.
             let spends = !outside.random.chance(scenario.without_spend_percent);
             let micros_an_hour = if spends { outside.random.within(40_000..375_000) } else { 0 };
             let spent = micros_an_hour * now.signed_duration_since(midnight).num_milliseconds() / 3_600_000;
@@ -85,7 +85,7 @@ impl Outside {
         outside
     }
 
-    /// Without campaigns.
+    /// Returns the world without campaigns.
     pub(crate) fn empty(random: Random, page_size: usize, ways: Ways, latency_ms: Range<i64>) -> Self {
         Self {
             random,
@@ -100,7 +100,7 @@ impl Outside {
         }
     }
 
-    /// A campaign at TrafficStars; the tracker has to be told of it, too.
+    /// Adds a campaign at TrafficStars. The tracker needs a call of its own.
     pub(crate) fn add(
         &mut self,
         now: DateTime<Utc>,
@@ -126,12 +126,12 @@ impl Outside {
         std::mem::take(&mut self.lines)
     }
 
-    /// What becomes of a request that leaves now.
+    /// Draws the fate of a request that is sent now.
     pub(crate) fn fate(&mut self, now: DateTime<Utc>, call: &Call) -> Fate {
         self.weather.fate(now, call, &self.latency_ms, &mut self.random)
     }
 
-    /// A request arrives.
+    /// Serves a request that arrives.
     pub(crate) fn serve(&mut self, now: DateTime<Utc>, call: &Call, fate: &Fate) -> Result<Answer, Failure> {
         if let Some(refused) = fate.refused {
             self.remote.refuse(now, call);
@@ -148,7 +148,7 @@ impl Outside {
         answer.map_err(Failure::Status)
     }
 
-    /// A request has its effect, and nobody counts or answers it.
+    /// Carries out a request that is neither counted nor answered.
     pub(crate) fn take_effect(&mut self, now: DateTime<Utc>, call: &Call, by: By) {
         let (weather, random) = (self.weather, &mut self.random);
         let (_, switched) = self.remote.take_effect(now, call, |_| weather.mood(random));
@@ -162,33 +162,33 @@ impl Outside {
         }
     }
 
-    /// Campaigns were started or stopped.
+    /// Takes in that campaigns were started or stopped.
     pub(crate) fn switched(&mut self, now: DateTime<Utc>, switched: Vec<Switched>, by: By) {
         for Switched { campaign, runs } in switched {
             self.lines.push(What::Switched { campaign, runs, by });
-            let is_pause_asked_for = self.tracker.switch(now, campaign, runs);
-            if let Some(refills) = self.refills.as_ref().filter(|_| is_pause_asked_for) {
+            let is_awaited_pause = self.tracker.switch(now, campaign, runs);
+            if let Some(refills) = self.refills.as_ref().filter(|_| is_awaited_pause) {
                 let in_ms = self.random.within(refills.in_ms.clone());
                 self.notes.push((now + Duration::milliseconds(in_ms), Happening::Refill(campaign)));
             }
         }
     }
 
-    /// Somebody else sets an end time.
+    /// Sets an end time, as others do.
     pub(crate) fn set_end(&mut self, now: DateTime<Utc>, campaign: usize, end: Option<DateTime<Utc>>) {
         let switched = self.remote.set_end(now, campaign, end);
         self.switched(now, switched, By::Others);
         self.note_end(campaign);
     }
 
-    /// A campaign is blocked, or no more. Its end time may be another moment by that.
+    /// Blocks a campaign, or unblocks it. Its end time may then mean another moment.
     pub(crate) fn set_block(&mut self, now: DateTime<Utc>, campaign: usize, block: Option<Block>) {
         let switched = self.remote.set_block(now, campaign, block);
         self.switched(now, switched, By::TrafficStars);
         self.note_end(campaign);
     }
 
-    /// Its funds go, or come back.
+    /// Takes a campaign's funds away, or returns them.
     pub(crate) fn set_funds(&mut self, now: DateTime<Utc>, campaign: usize, funds: Funds) {
         let switched = self.remote.set_funds(now, campaign, funds);
         self.switched(now, switched, By::TrafficStars);

@@ -1,4 +1,4 @@
-//! Numbers drawn from a seed: the same ones for ever, whatever becomes of a library's generators. SplitMix64.
+//! Random numbers from a seed, by SplitMix64. They stay the same when a library changes its generators.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number of the range, each as likely as any other.
+    /// Returns a number of the range; all are equally likely.
     pub(crate) fn within(&mut self, range: Range<i64>) -> i64 {
         let span = range.end.abs_diff(range.start).max(1);
         range.start.saturating_add_unsigned(self.next() % span)
@@ -27,7 +27,7 @@ impl Random {
         self.within(0..100) < percent
     }
 
-    /// One of these, each as likely as any other.
+    /// Returns one of these; all are equally likely.
     pub(crate) fn one_of<T: Clone>(&mut self, all: &[T]) -> T {
         let which = self.next() % all.len() as u64;
         all[usize::try_from(which).unwrap_or(0)].clone()

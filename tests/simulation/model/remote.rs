@@ -1,7 +1,7 @@
-//! A model of TrafficStars: a list in pages, single reads, the report by campaigns, run, pause, end times; and its own
-//! count of requests. What it shows, and what it says was spent, may lag behind what is so.
+//! A model of TrafficStars: a list in pages, single reads, the report by campaigns, runs, pauses, end times, and its
+//! own count of requests. The status and the spend that it answers may be older than the true ones.
 //!
-//! `state` is one campaign and what a read shows of it, `counter` a counter of the day that goes on as yesterday's.
+//! `state` is one campaign and what a read shows of it; `counter` is a spend counter that still counts for yesterday.
 
 mod counter;
 mod state;
@@ -20,13 +20,13 @@ pub(crate) use self::state::{Block, Funds, ODD_NAMES, Odd};
 use self::state::{Campaign, State, in_cents, midnight_before};
 use super::log::Truth;
 
-/// What can be asked for.
+/// A request, as the model sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Call {
     Token,
     Page(u64),
     Campaign(RemoteId),
-    /// Rows of the report by campaigns, of today.
+    /// Rows of today's report by campaigns.
     Report {
         offset: usize,
         limit: usize,
@@ -59,7 +59,7 @@ pub(crate) enum Answer {
     DayReport(SpendReading),
     /// The campaign's end time, as it is now.
     EndTime(EndTime),
-    /// Of the campaigns that were asked for; one in neither list is unclear.
+    /// The requested campaigns; the result of one in neither list is unclear.
     Named {
         done: BTreeSet<RemoteId>,
         refused: BTreeSet<RemoteId>,
@@ -73,14 +73,14 @@ pub(crate) struct Arrival {
     pub(crate) call: Call,
 }
 
-/// What a request has changed.
+/// A campaign that was started or stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Switched {
     pub(crate) campaign: usize,
     pub(crate) runs: bool,
 }
 
-/// A campaign's counter of the day that is of an earlier one.
+/// A campaign's counter that shows an earlier day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OldCounter {
     pub(crate) campaign: usize,
@@ -88,30 +88,30 @@ pub(crate) struct OldCounter {
     pub(crate) day: NaiveDate,
 }
 
-/// Whether a run or a pause of one campaign is taken.
+/// How TrafficStars takes a run or a pause of one campaign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mood {
     Done,
     Refused,
-    /// The answer does not name it, whether or not it was done.
+    /// The answer does not name the campaign, whether or not the change was made.
     Unnamed {
         done: bool,
     },
 }
 
-/// TrafficStars' ways, as far as nobody knows them.
+/// Properties of TrafficStars that are not documented.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ways {
-    /// So long a change does not show.
+    /// How long a change does not show.
     pub(crate) shows_after: Duration,
-    /// So old is the spend that it tells.
+    /// How old the answered spend is.
     pub(crate) spend_lag: Duration,
-    /// A campaign whose end time has passed is switched off: another end time does not start it again.
+    /// Whether a campaign is switched off once its end time has passed, so that a new end time does not start it again.
     pub(crate) ends_switch_off: bool,
 }
 
 impl Ways {
-    /// What is so shows at once; what nobody knows is what costs the guard more.
+    /// Changes show at once. For the undocumented property: the choice that costs the guard more.
     pub(crate) const PROMPT: Self =
         Self { shows_after: Duration::zero(), spend_lag: Duration::zero(), ends_switch_off: true };
 }
@@ -120,33 +120,33 @@ impl Ways {
 pub(crate) struct Remote {
     page_size: usize,
     ways: Ways,
-    /// What has shown up to then, and the spend that was told, are not taken back when its ways change.
+    /// What was shown, and the spend that was answered, never become older when `ways` change.
     shown_from: DateTime<Utc>,
-    told_from: DateTime<Utc>,
+    spend_from: DateTime<Utc>,
     campaigns: Vec<Campaign>,
     /// A run or a pause that names one of these is refused as a whole, with this status.
     refused: BTreeMap<RemoteId, u16>,
     log: Vec<Arrival>,
 }
 
-/// The statuses by which a run or a pause may be refused as a whole for one of its ids; no weather brings them about.
+/// The statuses with which a run or a pause may be refused as a whole because of one id. No weather causes these.
 pub(crate) const REFUSALS: [u16; 5] = [400, 403, 409, 422, 500];
 
-/// The row of a campaign.
+/// Returns a campaign's row.
 pub(crate) fn row_of(id: RemoteId) -> usize {
     usize::try_from(id.0 - 1).unwrap_or(usize::MAX)
 }
 
-/// The campaign of a row.
+/// Returns the id of a row's campaign.
 pub(crate) fn id_of(row: usize) -> RemoteId {
     RemoteId(i64::try_from(row).unwrap_or(i64::MAX).saturating_add(1))
 }
 
 impl Remote {
     pub(crate) const fn new(page_size: usize, ways: Ways) -> Self {
-        let (shown_from, told_from) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
+        let (shown_from, spend_from) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
         let refused = BTreeMap::new();
-        Self { page_size, ways, shown_from, told_from, campaigns: Vec::new(), refused, log: Vec::new() }
+        Self { page_size, ways, shown_from, spend_from, campaigns: Vec::new(), refused, log: Vec::new() }
     }
 
     pub(crate) const fn ways(&self) -> Ways {
@@ -154,7 +154,7 @@ impl Remote {
     }
 
     pub(crate) fn set_ways(&mut self, now: DateTime<Utc>, ways: Ways) {
-        (self.shown_from, self.told_from) = (self.shown_at(now), self.told_at(now));
+        (self.shown_from, self.spend_from) = (self.shown_at(now), self.spend_at(now));
         self.ways = ways;
     }
 
@@ -162,11 +162,11 @@ impl Remote {
         self.shown_from.max(now - self.ways.shows_after)
     }
 
-    fn told_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        self.told_from.max(now - self.ways.spend_lag)
+    fn spend_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.spend_from.max(now - self.ways.spend_lag)
     }
 
-    /// A campaign that runs if `active`, until `end_time` where it has one. One that spends nothing has no spend on record.
+    /// Adds a campaign that runs if `active`, until `end_time` if it has one. Without any spend it has none on record.
     pub(crate) fn add(
         &mut self,
         now: DateTime<Utc>,
@@ -179,13 +179,13 @@ impl Remote {
         self.campaigns.push(Campaign { states, micros_an_hour, late_counter: None });
     }
 
-    /// A request arrives that is refused: it is counted, and has no effect.
+    /// Counts a request that is refused and has no effect.
     pub(crate) fn refuse(&mut self, now: DateTime<Utc>, call: &Call) {
         self.log.push(Arrival { at: now, call: call.clone() });
     }
 
-    /// A request arrives: it is counted, and takes effect; of the campaigns that a run or a pause names, as each is in the
-    /// mood. Answers a status code where it is none of success.
+    /// Counts a request and carries it out. Whether each campaign of a run or a pause is changed is drawn by `mood`.
+    /// The error is a status code other than success.
     pub(crate) fn serve(
         &mut self,
         now: DateTime<Utc>,
@@ -196,7 +196,7 @@ impl Remote {
         self.take_effect(now, call, mood)
     }
 
-    /// The same without being counted, as when something on the way sends a request twice.
+    /// Carries out a request without counting it, as when the network sends it twice.
     pub(crate) fn take_effect(
         &mut self,
         now: DateTime<Utc>,
@@ -250,17 +250,17 @@ impl Remote {
         })
     }
 
-    /// When it stops by itself, if it runs until then.
+    /// Returns when it stops by its end time, if it has one.
     pub(crate) fn ends_at(&self, campaign: usize) -> Option<DateTime<Utc>> {
         self.campaigns.get(campaign)?.now().ends_at()
     }
 
-    /// Somebody else switches it on or off.
+    /// Switches it on or off, as others do.
     pub(crate) fn set_active(&mut self, now: DateTime<Utc>, campaign: usize, active: bool) -> Vec<Switched> {
         self.change(now, campaign, |state| state.active = active)
     }
 
-    /// Somebody else gives it another end time.
+    /// Sets its end time, as others do.
     pub(crate) fn set_end(&mut self, now: DateTime<Utc>, campaign: usize, end: Option<DateTime<Utc>>) -> Vec<Switched> {
         self.change(now, campaign, |state| state.end_time = end)
     }
@@ -273,11 +273,11 @@ impl Remote {
         self.change(now, campaign, |state| state.exists = exists)
     }
 
-    pub(crate) fn set_untaught(&mut self, now: DateTime<Utc>, campaign: usize, untaught: bool) {
-        self.change(now, campaign, |state| state.untaught = untaught);
+    pub(crate) fn set_unknown_word(&mut self, now: DateTime<Utc>, campaign: usize, unknown_word: bool) {
+        self.change(now, campaign, |state| state.unknown_word = unknown_word);
     }
 
-    /// Its funds go, or come back: one that is switched on runs again by itself.
+    /// Takes its funds away, or returns them: a campaign that is switched on then runs again by itself.
     pub(crate) fn set_funds(&mut self, now: DateTime<Utc>, campaign: usize, funds: Funds) -> Vec<Switched> {
         self.change(now, campaign, |state| state.funds = funds)
     }
@@ -286,7 +286,7 @@ impl Remote {
         self.change(now, campaign, |state| state.odd = odd);
     }
 
-    /// From now on every run or pause that names it is refused as a whole, with this status; or no more.
+    /// From now on refuses every run or pause that names it, with this status; `None` ends that.
     pub(crate) fn set_refused(&mut self, campaign: usize, status: Option<u16>) {
         match status {
             Some(status) => drop(self.refused.insert(id_of(campaign), status)),
@@ -294,7 +294,7 @@ impl Remote {
         }
     }
 
-    /// From now on it spends so much in an hour that it runs.
+    /// Sets how much it spends per hour of running.
     pub(crate) fn set_speed(&mut self, now: DateTime<Utc>, campaign: usize, micros_an_hour: i64) {
         self.change(now, campaign, |_| {});
         if let Some(found) = self.campaigns.get_mut(campaign) {
@@ -302,17 +302,17 @@ impl Remote {
         }
     }
 
-    /// Money is spent at once.
+    /// Adds to its spend.
     pub(crate) fn spend(&mut self, now: DateTime<Utc>, campaign: usize, micros: i64) {
         self.change(now, campaign, |state| state.spent += micros);
     }
 
-    /// All that arrived, in its order.
+    /// Returns all requests that arrived, in their order.
     pub(crate) fn log(&self) -> &[Arrival] {
         &self.log
     }
 
-    /// The most requests that arrived in any 60 seconds.
+    /// Returns the most requests that arrived in any 60 seconds.
     pub(crate) fn busiest_minute(&self) -> usize {
         let mut window = VecDeque::new();
         let mut busiest = 0;
@@ -326,7 +326,7 @@ impl Remote {
         busiest
     }
 
-    /// How many requests arrived between these moments.
+    /// Returns how many requests arrived between these moments.
     pub(crate) fn requests(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> usize {
         self.log.iter().filter(|arrival| from <= arrival.at && arrival.at < to).count()
     }
@@ -346,24 +346,24 @@ impl Remote {
         Answer::Page { campaigns: shown.collect(), size }
     }
 
-    /// Those without spend are in no row. Its rows are of today, however late the counters are.
+    /// Returns the report's rows of today. Campaigns without spend have no row. Late counters do not matter here.
     fn report(&self, now: DateTime<Utc>, offset: usize, limit: usize) -> Vec<(RemoteId, SpendReading)> {
-        let is_today = self.told_at(now) >= midnight_before(now);
+        let is_today = self.spend_at(now) >= midnight_before(now);
         let spends = (0..self.campaigns.len()).filter(|_| is_today);
-        let told_at = self.told_at(now);
-        let spends = spends.filter_map(|row| Some((row, in_cents(self.campaigns.get(row)?.spent_at(told_at)))));
+        let spend_at = self.spend_at(now);
+        let spends = spends.filter_map(|row| Some((row, in_cents(self.campaigns.get(row)?.spent_at(spend_at)))));
         let rows = spends.filter(|(_, spent)| matches!(spent, SpendReading::Value(_)));
         rows.map(|(row, spent)| (id_of(row), spent)).skip(offset).take(limit).collect()
     }
 
-    /// A campaign as it shows.
+    /// Returns a campaign as a read shows it.
     fn shown(&self, now: DateTime<Utc>, campaign: usize) -> Option<RemoteCampaign> {
         let state = self.campaigns.get(campaign)?.at(self.shown_at(now));
         let (spent_today, _) = self.counter(now, campaign)?;
         Some(state.show(now, campaign, spent_today))
     }
 
-    /// The campaigns of an answer given now whose counters are not of today, and what they show.
+    /// Returns the counters in an answer that show an earlier day than `now`.
     pub(crate) fn old_counters(&self, now: DateTime<Utc>, answer: &Answer) -> Vec<OldCounter> {
         let shown: Vec<&RemoteCampaign> = match answer {
             Answer::Page { campaigns, .. } => campaigns.values().collect(),
@@ -416,7 +416,7 @@ impl Remote {
         let active = before.active && !(ways.ends_switch_off && has_ended);
         let mut state = State { since: now, active, spent: before.spent_at(now, found.micros_an_hour), ..before };
         change(&mut state);
-        state.is_switched();
+        state.switch();
         while found.states.get(1).is_some_and(|next| next.since <= oldest) || found.states.len() > 64 {
             found.states.pop_front();
         }

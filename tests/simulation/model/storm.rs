@@ -1,7 +1,7 @@
-//! A run in which everything goes wrong at once: its kind is drawn from a seed, and so is all that happens in it.
+//! A run in which everything goes wrong at once. Its kind and all its troubles are drawn from a seed.
 //!
-//! A storm rages, then it is calm: nothing goes wrong any more and nobody interferes, so that every campaign has to come
-//! to what its facts demand. For the last minutes the facts stand still. What strikes is in `troubles`.
+//! After the storm it is calm: no faults, and no others change anything, so that every campaign has to reach the state
+//! that its facts demand. In the last minutes the facts do not change. `troubles` carries the troubles out.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -22,39 +22,39 @@ use super::random::Random;
 use super::remote::{Block, Funds, LateCounter, Odd, Ways};
 use super::weather::Weather;
 
-/// Longer than anything that was begun in the storm may take to come to an end, its longest wait included.
+/// How long the calm lasts: longer than anything that began in the storm may take, its longest wait included.
 const CALM_FOR: Duration = Duration::minutes(75);
-/// For so long before the end the facts stand still.
+/// How long before the end the facts no longer change.
 const STILL_FOR: Duration = Duration::minutes(20);
 
-/// The lines of a storm's run.
+/// Runs a storm, and returns its log.
 pub(crate) fn run(storm: Storm) -> Vec<Line> {
     let mut guard = Guard::in_a_storm(storm);
     guard.run();
     guard.log.into_lines()
 }
 
-/// What strikes.
+/// A trouble.
 #[derive(Debug, Clone)]
 pub(crate) enum Trouble {
     Weather(Weather),
     Ways(Ways),
-    /// Somebody else starts, stops or edits a campaign.
+    /// Others start, stop or edit a campaign.
     Foreign(usize),
     Block(usize, Option<Block>),
     Exists(usize, bool),
-    Untaught(usize, bool),
+    UnknownWord(usize, bool),
     Odd(usize, Odd),
     Funds(usize, Funds),
     LateCounter(usize, LateCounter),
     RefusedId(usize, Option<u16>),
-    /// The database knows what yesterday came to, in millionths.
+    /// The database knows yesterday's spend, in millionths.
     KnownYesterday(usize, i64),
-    /// So many reports fail, in percent.
+    /// This share of reports fails, in percent.
     FailingReports(i64),
     /// URLs come or go; clicks come in a burst.
     Clicks(usize),
-    /// A URL's row makes no sense, or does again.
+    /// A URL's row becomes invalid, or valid again.
     Defect(usize, bool),
     Money(usize),
     Order(usize),
@@ -62,14 +62,14 @@ pub(crate) enum Trouble {
     Force(usize, ForceKind),
     /// An operator orders a tick.
     Tick(usize),
-    /// Its clicks are used up, or there are plenty.
+    /// Its clicks become used up, or plenty.
     UsedUp(usize, bool),
     HoldAll,
     ReleaseAll,
     /// Its row gets other numbers, or another mode.
     Row(usize),
     Disable(usize),
-    /// The machine with this number may have paused it, for which its row is written.
+    /// The machine with this number may have paused the campaign, so that its row can be disabled.
     Disabled(usize, u64),
     Enable(usize),
     ClockSet(i64),
@@ -81,7 +81,7 @@ pub(crate) enum Trouble {
     Still,
 }
 
-/// How often what strikes, in a run: from none to this many times.
+/// The number of troubles of each kind in a run.
 #[derive(Debug, Clone, Copy)]
 struct Numbers {
     weathers: i64,
@@ -109,13 +109,14 @@ pub(crate) struct Storm {
     pub(crate) database_ms: Range<i64>,
     latency_ms: Range<i64>,
     pub(super) rages: bool,
-    /// In percent.
+    /// How often an answer arrives twice, in percent.
     twice: i64,
-    unheard_commits: i64,
+    /// How often the answer to a commit is lost, in percent.
+    lost_commits: i64,
     pub(super) defects: BTreeSet<usize>,
     pub(super) last_order: u64,
     pub(super) may_start_at: DateTime<Utc>,
-    /// It could not be stored yet.
+    /// Whether the hold on all could not be stored yet.
     pub(super) unstored_hold: bool,
     pub(super) troubles: Vec<(DateTime<Utc>, Trouble)>,
 }
@@ -142,7 +143,7 @@ impl Storm {
             latency_ms: 20..slowest_ms,
             rages: true,
             twice: random.one_of(&[0, 0, 3, 20]),
-            unheard_commits: random.one_of(&[0, 0, 1, 5]),
+            lost_commits: random.one_of(&[0, 0, 1, 5]),
             defects: BTreeSet::new(),
             last_order: 0,
             may_start_at: begins_at,
@@ -158,7 +159,7 @@ impl Storm {
         storm
     }
 
-    /// The world as it is at the beginning, and what the database has of it.
+    /// Returns the world at the beginning, and the database.
     pub(crate) fn build(&mut self) -> (Outside, Database) {
         let random = Random::new(self.random.next());
         let mut outside = Outside::empty(random, self.page_size, Ways::PROMPT, self.latency_ms.clone());
@@ -186,12 +187,12 @@ impl Storm {
         (outside, database)
     }
 
-    /// How many troubles were drawn; the end of the storm is none.
+    /// Returns how many troubles were drawn; the two that end the storm do not count.
     pub(crate) fn count_troubles(&self) -> usize {
         self.troubles.len() - 2
     }
 
-    /// The same storm with these of its troubles alone.
+    /// Returns the same storm with only these of its troubles.
     pub(crate) fn with_troubles(mut self, kept: &[usize]) -> Self {
         let ends = self.troubles.split_off(self.count_troubles());
         let kept = kept.iter().filter_map(|index| self.troubles.get(*index).cloned());
@@ -199,14 +200,14 @@ impl Storm {
         self
     }
 
-    /// Its troubles in words, in the order of their time.
+    /// Describes its troubles, in the order of their time.
     pub(crate) fn describe_troubles(mut self) -> Vec<String> {
         self.troubles.sort_by_key(|(at, _)| *at);
         let words = |(at, trouble): &(DateTime<Utc>, Trouble)| format!("{} {trouble:?}", at.format("%d %H:%M:%S%.3f"));
         self.troubles.iter().map(words).collect()
     }
 
-    /// The guard's clock: right at first, but where NTP smears a leap second.
+    /// Returns the guard's clock: right at first, unless NTP smears a leap second.
     pub(crate) fn clock(&mut self) -> Clock {
         let clock = Clock::right(self.begins_at);
         if self.random.chance(15) {
@@ -220,23 +221,23 @@ impl Storm {
         std::mem::take(&mut self.troubles)
     }
 
-    /// Whether the answer to a commit that took place comes.
-    pub(crate) fn hears_of_commit(&mut self) -> bool {
-        !(self.rages && self.random.chance(self.unheard_commits))
+    /// Whether the answer to a commit arrives.
+    pub(crate) fn answers_commit(&mut self) -> bool {
+        !(self.rages && self.random.chance(self.lost_commits))
     }
 
-    /// After how long an answer comes a second time, if it does.
+    /// Returns after how long an answer arrives a second time, if it does.
     pub(crate) fn hears_twice(&mut self) -> Option<Duration> {
         let twice = self.rages && self.random.chance(self.twice);
         twice.then(|| Duration::milliseconds(self.random.within(0..20_000)))
     }
 
-    /// What is wrong with a campaign's URLs.
+    /// Returns what is wrong with a campaign's URLs.
     pub(crate) fn defect(&self, campaign: usize) -> Option<String> {
         self.defects.contains(&campaign).then(|| "a URL's click limit is negative".to_owned())
     }
 
-    /// Draws how much of what strikes in this run, and when.
+    /// Draws the number of troubles of each kind, and their times.
     fn schedule(&mut self) {
         let random = &mut self.random;
         let campaigns = i64::try_from(self.campaigns).unwrap_or(1);
@@ -262,7 +263,11 @@ impl Storm {
             let campaign = self.any_campaign();
             match self.random.within(0..4) {
                 0 => self.for_a_while(2_400, |_| Trouble::Exists(campaign, false), Trouble::Exists(campaign, true)),
-                1 => self.for_a_while(900, |_| Trouble::Untaught(campaign, true), Trouble::Untaught(campaign, false)),
+                1 => self.for_a_while(
+                    900,
+                    |_| Trouble::UnknownWord(campaign, true),
+                    Trouble::UnknownWord(campaign, false),
+                ),
                 _ => self.for_a_while(
                     1_800,
                     |storm| Trouble::Block(campaign, Some(storm.any_block())),
@@ -309,7 +314,7 @@ impl Storm {
         self.troubles.push((until.min(self.calm_at), ends));
     }
 
-    /// To the millisecond; often around a point of the grid, where everybody is at work.
+    /// Returns a time to the millisecond; often around a point of the grid, when all campaigns are at work.
     fn any_time(&mut self) -> DateTime<Utc> {
         let raging_ms = self.calm_at.signed_duration_since(self.begins_at).num_milliseconds();
         let at = self.begins_at + Duration::milliseconds(self.random.within(0..raging_ms));
@@ -339,7 +344,7 @@ impl Storm {
         }
     }
 
-    /// One or two things go wrong, mildly or nearly always.
+    /// Makes one or two kinds of requests fail, rarely or nearly always.
     fn bad_weather(&mut self) -> Weather {
         let mut weather = Weather::default();
         for _ in 0..self.random.within(1..4) {
@@ -373,7 +378,8 @@ fn clicks(clicks: Clicks) -> i64 {
     i64::try_from(clicks.0).unwrap_or(i64::MAX)
 }
 
-/// At any time of the day, and often shortly before midnight; sometimes on the last day of a year.
+/// Draws when a storm begins: at any time of the day, often shortly before midnight, sometimes on the last day of a
+/// year.
 fn begin(random: &mut Random) -> DateTime<Utc> {
     let day = random.one_of(&[0, 0, 0, 39, 98]);
     let minute = if random.chance(45) { random.within(21 * 60..24 * 60) } else { random.within(0..24 * 60) };
@@ -383,7 +389,7 @@ fn begin(random: &mut Random) -> DateTime<Utc> {
     first + Duration::days(day) + Duration::minutes(minute) + Duration::milliseconds(within_ms)
 }
 
-/// Not around midnight, when nothing is started, and what a counter says may be yesterday's.
+/// Returns an end that is not around midnight, when nothing is started, and counters may be yesterday's.
 fn end(at: DateTime<Utc>) -> DateTime<Utc> {
     let midnight = at.date_naive().and_time(NaiveTime::MIN).and_utc();
     let (evening, morning) = (midnight + Duration::minutes(23 * 60 + 50), midnight + Duration::minutes(60));
@@ -396,7 +402,7 @@ fn end(at: DateTime<Utc>) -> DateTime<Utc> {
     }
 }
 
-/// The documented defaults, or others.
+/// Draws a policy: the documented defaults, or other numbers.
 fn policy(random: &mut Random) -> Policy {
     let mut numbers = PolicyNumbers::default();
     if random.chance(40) {

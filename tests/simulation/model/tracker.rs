@@ -1,13 +1,13 @@
-//! A model of the click tracker: a campaign's clicks run down while it runs, each at a speed of its own.
+//! A model of the click tracker: a campaign uses clicks while it runs, each at its own speed.
 //!
-//! It knows to the millisecond when a campaign falls to the pause threshold while it runs, and so how long the pause
-//! took to arrive.
+//! It knows to the millisecond when a running campaign falls to the pause threshold, and so how long the pause took to
+//! arrive.
 
 use chrono::{DateTime, Duration, Utc};
 
 use super::random::Random;
 
-/// RULES.md: with this many remaining clicks or fewer it should be paused.
+/// RULES.md: with this many remaining clicks, or fewer, a campaign should be paused.
 pub(crate) const PAUSE_CLICKS: i64 = 5_000;
 const HOUR_MS: i64 = 3_600_000;
 
@@ -17,11 +17,11 @@ struct Supply {
     since: DateTime<Utc>,
     clicks_an_hour: i64,
     runs: bool,
-    /// When it fell to the threshold, while that is not answered by a pause.
+    /// When it fell to the threshold, until a pause answers that.
     crossed_at: Option<DateTime<Utc>>,
 }
 
-/// A campaign that fell to the threshold, and was paused for it.
+/// A campaign that fell to the threshold and was paused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Crossing {
     pub(crate) campaign: usize,
@@ -38,26 +38,26 @@ pub(crate) struct Tracker {
 }
 
 impl Tracker {
-    /// A running campaign that will fall to the threshold after this time.
+    /// Adds a running campaign that will fall to the threshold after this time.
     pub(crate) fn add(&mut self, now: DateTime<Utc>, crosses_in: Duration, random: &mut Random) {
         let clicks_an_hour = random.within(100..3_000);
         let clicks = PAUSE_CLICKS + clicks_an_hour.saturating_mul(crosses_in.num_milliseconds()) / HOUR_MS;
         self.supplies.push(Supply { clicks, since: now, clicks_an_hour, runs: true, crossed_at: None });
     }
 
-    /// What the database says of a campaign at this moment.
+    /// Returns a campaign's remaining clicks, as the database has them.
     pub(crate) fn clicks(&self, now: DateTime<Utc>, campaign: usize) -> i64 {
         self.supplies.get(campaign).map_or(0, |supply| supply.clicks_at(now))
     }
 
-    /// New URLs: so many clicks, which will last that long.
+    /// Adds new URLs: the campaign then has this many clicks, which last this long.
     pub(crate) fn refill(&mut self, now: DateTime<Utc>, campaign: usize, clicks: i64, lasts: Duration) {
         let Some(supply) = self.supplies.get_mut(campaign) else { return };
         let an_hour = (clicks - PAUSE_CLICKS).saturating_mul(HOUR_MS) / lasts.num_milliseconds().max(1);
         *supply = Supply { clicks, since: now, clicks_an_hour: an_hour.max(1), runs: supply.runs, crossed_at: None };
     }
 
-    /// The remote starts or stops a campaign. Answers whether that is the pause which a threshold asked for.
+    /// Takes in that TrafficStars starts or stops a campaign. Returns whether this is the pause after a crossing.
     pub(crate) fn switch(&mut self, now: DateTime<Utc>, campaign: usize, runs: bool) -> bool {
         let Some(supply) = self.supplies.get_mut(campaign) else { return false };
         if supply.runs == runs {
@@ -78,7 +78,7 @@ impl Tracker {
         }
     }
 
-    /// A campaign came to its end time: nobody's pause. Answers whether it ran until then.
+    /// Takes in that a campaign has reached its end time, which is no pause. Returns whether it ran until then.
     pub(crate) fn end(&mut self, now: DateTime<Utc>, campaign: usize) -> bool {
         let Some(supply) = self.supplies.get_mut(campaign) else { return false };
         let ran = supply.runs;
@@ -87,12 +87,12 @@ impl Tracker {
         ran
     }
 
-    /// A campaign with so many clicks, of which it uses so many in an hour while it runs.
+    /// Adds a campaign with this many clicks and this speed.
     pub(crate) fn add_with(&mut self, now: DateTime<Utc>, clicks: i64, clicks_an_hour: i64, runs: bool) {
         self.supplies.push(Supply { clicks, since: now, clicks_an_hour, runs, crossed_at: None });
     }
 
-    /// URLs come or go, or clicks come in a burst.
+    /// Adds clicks, or takes some away: URLs change, or clicks come in a burst.
     pub(crate) fn add_clicks(&mut self, now: DateTime<Utc>, campaign: usize, clicks: i64) {
         if let Some(supply) = self.supplies.get_mut(campaign) {
             let clicks = (supply.clicks_at(now) + clicks).max(0);
@@ -114,7 +114,7 @@ impl Tracker {
         self.needless_pauses
     }
 
-    /// The campaigns that run although they fell to the threshold between these moments.
+    /// Returns how many campaigns still run although they fell to the threshold between these moments.
     pub(crate) fn unanswered(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> usize {
         let crossed = |supply: &&Supply| supply.crossing_at().is_some_and(|at| from <= at && at < to);
         self.supplies.iter().filter(|supply| supply.runs).filter(crossed).count()
@@ -127,7 +127,7 @@ impl Supply {
         (self.clicks - elapsed_ms.saturating_mul(self.clicks_an_hour) / HOUR_MS).max(0)
     }
 
-    /// The first millisecond at which the clicks are at the threshold, if it goes on like this.
+    /// Returns the first moment at which the clicks are at the threshold, if nothing changes.
     fn crossing_at(&self) -> Option<DateTime<Utc>> {
         if self.crossed_at.is_some() || !self.runs {
             return self.crossed_at;

@@ -1,4 +1,4 @@
-//! What strikes in a storm, one by one.
+//! Carries out a storm's troubles, one by one.
 
 use chrono::{Duration, NaiveTime};
 use traffic_generator::domain::action::Trigger;
@@ -15,7 +15,7 @@ use super::remote::Ways;
 use super::storm::{Storm, Trouble};
 use super::weather::Weather;
 
-/// In calm, too, a change takes a moment to show.
+/// In calm, too, a change shows only after a moment.
 const CALM_WAYS: Ways = Ways { shows_after: Duration::seconds(2), ..Ways::PROMPT };
 
 impl Storm {
@@ -30,7 +30,9 @@ impl Storm {
                 let switched = guard.outside.remote.set_exists(at, campaign, exists);
                 guard.outside.switched(at, switched, By::TrafficStars);
             }
-            Trouble::Untaught(campaign, untaught) => guard.outside.remote.set_untaught(at, campaign, untaught),
+            Trouble::UnknownWord(campaign, is_unknown) => {
+                guard.outside.remote.set_unknown_word(at, campaign, is_unknown);
+            }
             Trouble::Odd(campaign, odd) => guard.outside.remote.set_odd(at, campaign, odd),
             Trouble::Funds(campaign, funds) => guard.outside.set_funds(at, campaign, funds),
             Trouble::LateCounter(campaign, late) => guard.outside.remote.set_late_counter(at, campaign, late),
@@ -51,7 +53,7 @@ impl Storm {
             Trouble::Force(campaign, kind) if guard.has_machine(campaign) => self.force(guard, campaign, kind),
             Trouble::Tick(campaign) if guard.has_machine(campaign) => {
                 let order = self.number();
-                guard.tell(campaign, Event::Process { order });
+                guard.deliver(campaign, Event::Process { order });
             }
             Trouble::Force(..) | Trouble::Tick(_) => {}
             Trouble::UsedUp(campaign, used_up) => {
@@ -118,25 +120,25 @@ impl Storm {
         OrderId(self.last_order)
     }
 
-    /// An operator's order to one campaign, as the supervisor hands it on.
+    /// An operator's order to one campaign, as the supervisor passes it on.
     fn order(&mut self, guard: &mut Guard, campaign: usize) {
         if !guard.has_machine(campaign) {
             return;
         }
         let order = self.number();
         match self.random.within(0..6) {
-            0 => guard.tell(campaign, Event::Process { order }),
+            0 => guard.deliver(campaign, Event::Process { order }),
             1 => self.force(guard, campaign, ForceKind::Activate),
             2 => self.force(guard, campaign, ForceKind::Pause),
             3 | 4 => {
                 let pause = self.random.chance(50);
                 let hold = self.hold(guard, pause);
-                guard.tell(campaign, Event::Hold { order, hold: Some(hold.clone()) });
+                guard.deliver(campaign, Event::Hold { order, hold: Some(hold.clone()) });
                 if pause {
                     self.pause_for(guard, campaign, &hold, true);
                 }
             }
-            _ => guard.tell(campaign, Event::Hold { order, hold: None }),
+            _ => guard.deliver(campaign, Event::Hold { order, hold: None }),
         }
     }
 
@@ -150,10 +152,10 @@ impl Storm {
             once: false,
         };
         let order = self.number();
-        guard.tell(campaign, Event::Force { order, force: Box::new(force) });
+        guard.deliver(campaign, Event::Force { order, force: Box::new(force) });
     }
 
-    /// The pause that a hold orders, as `actors::supervisor::holds` does.
+    /// The pause that a hold orders, as `actors::supervisor::hold` does.
     fn pause_for(&mut self, guard: &mut Guard, campaign: usize, hold: &Hold, unless_stopped: bool) {
         let force = Force {
             kind: ForceKind::Pause,
@@ -164,7 +166,7 @@ impl Storm {
             once: false,
         };
         let order = self.number();
-        guard.tell(campaign, Event::Force { order, force: Box::new(force) });
+        guard.deliver(campaign, Event::Force { order, force: Box::new(force) });
     }
 
     fn hold(&mut self, guard: &Guard, pause: bool) -> Hold {
@@ -173,7 +175,7 @@ impl Storm {
         Hold { reason: None, since, until: minutes.map(|minutes| since + Duration::minutes(minutes)), by: None, pause }
     }
 
-    /// The panic button, or a hold on all that only watches.
+    /// Holds all campaigns, mostly with a pause, as `pause-all` does.
     fn hold_all(&mut self, guard: &mut Guard) {
         if !guard.is_alive() {
             return;
@@ -181,7 +183,7 @@ impl Storm {
         let pause = self.random.chance(80);
         let hold = self.hold(guard, pause);
         for campaign in 0..self.campaigns {
-            guard.tell(campaign, Event::HoldAll(Some(hold.clone())));
+            guard.deliver(campaign, Event::HoldAll(Some(hold.clone())));
             if pause && guard.has_machine(campaign) {
                 self.pause_for(guard, campaign, &hold, false);
             }
@@ -191,7 +193,7 @@ impl Storm {
         self.store_hold_all(guard);
     }
 
-    /// A release that a restart would take back is none: it is stored first.
+    /// Releases the hold on all. The release is stored first, since a restart would otherwise undo it.
     fn release_all(&mut self, guard: &mut Guard) {
         if !guard.is_alive() || guard.database.away {
             return;
@@ -200,7 +202,7 @@ impl Storm {
         self.unstored_hold = true;
         self.store_hold_all(guard);
         for campaign in 0..self.campaigns {
-            guard.tell(campaign, Event::HoldAll(None));
+            guard.deliver(campaign, Event::HoldAll(None));
         }
     }
 
@@ -228,23 +230,23 @@ impl Storm {
         guard.note(What::RowChanged { campaign, row });
     }
 
-    /// A plain one writes the row first; one that pauses writes it when the campaign is stopped.
+    /// Disables a generator. Without a pause the row is written first; with one, once the campaign is stopped.
     fn disable(&mut self, guard: &mut Guard, campaign: usize) {
         if guard.database.away || !guard.is_alive() {
             return;
         }
         let pause = self.random.chance(40);
         if let Some(life) = guard.machine_of(campaign).filter(|_| pause) {
-            guard.tell(campaign, Event::Disable { pause });
+            guard.deliver(campaign, Event::Disable { pause });
             let later = guard.now().at + Duration::seconds(self.random.within(5..90));
             self.troubles.push((later, Trouble::Disabled(campaign, life)));
         } else {
             set_enabled(guard, campaign, false);
-            guard.tell(campaign, Event::Disable { pause });
+            guard.deliver(campaign, Event::Disable { pause });
         }
     }
 
-    /// Its row is written once its machine is gone; one that refuses, or that a crash ends, leaves the row as it is.
+    /// Writes the row once the machine is gone. If the machine refuses, or a crash ends it, the row stays.
     fn disabled(&mut self, guard: &mut Guard, campaign: usize, life: u64) {
         let is_gone = match guard.machine_of(campaign) {
             Some(present) if present != life => return,
@@ -267,13 +269,13 @@ impl Storm {
         self.store_hold_all(guard);
     }
 
-    /// It starts again soon, and sometimes dies at once once more.
+    /// Kills the process. It starts again soon, and sometimes crashes again at once.
     fn crash(&mut self, guard: &mut Guard) {
         guard.crash();
         self.unstored_hold = false;
         guard.hold_on_all.clone_from(&guard.database.hold_on_all);
         let most_ms = self.random.one_of(&[50, 1_000, 10_000, 90_000]);
-        // What the database was asked before the end, it has taken before a new process reads it.
+        // The database answers what the process asked before its end, before a new process reads.
         self.may_start_at = guard.now().at + Duration::milliseconds(self.database_ms.end);
         let starts_at = self.may_start_at + Duration::milliseconds(self.random.within(1..most_ms));
         self.troubles.push((starts_at.min(self.calm_at), Trouble::Start));
@@ -301,7 +303,7 @@ impl Storm {
     }
 }
 
-/// Enabled again; nothing is, while its machine still ends its promise.
+/// Enables a generator, unless its machine still exists.
 fn enable(guard: &mut Guard, campaign: usize) {
     if !guard.database.away && guard.is_alive() && !guard.has_machine(campaign) {
         set_enabled(guard, campaign, true);
@@ -309,7 +311,7 @@ fn enable(guard: &mut Guard, campaign: usize) {
     }
 }
 
-/// An earlier process has stored it.
+/// Stores a spend of yesterday, as an earlier process would have.
 fn know_yesterday(guard: &mut Guard, campaign: usize, micros: i64) {
     let now = guard.now().wall;
     let Some(amount) = Money::from_micros(micros) else { return };

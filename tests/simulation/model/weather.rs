@@ -1,5 +1,4 @@
-//! What becomes of a request on its way: how long it takes, whether it arrives, what it is answered, and whether the
-//! answer comes.
+//! Draws the fate of each request: how long it takes, whether it arrives, its answer, and whether the answer arrives.
 
 use std::ops::Range;
 
@@ -9,47 +8,49 @@ use super::random::Random;
 use super::remote::{Call, Mood};
 use super::wire::{Failure, TIMEOUT};
 
-/// How bad it is, in percent of the requests.
+/// How often each fault occurs, in percent of the requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Weather {
-    /// No connection comes about.
+    /// The connection is refused.
     pub(crate) refused_connections: i64,
     /// The request is lost, and times out.
     pub(crate) lost_requests: i64,
-    /// It took effect, and the answer is lost.
+    /// The request takes effect, and the answer is lost.
     pub(crate) lost_answers: i64,
     pub(crate) broken_answers: i64,
     pub(crate) unreadable_answers: i64,
-    /// Something on the way sends it a second time, later.
+    /// The network sends the request a second time, later.
     pub(crate) sent_twice: i64,
-    /// It takes up to the whole time-out.
+    /// The answer takes up to the whole time-out.
     pub(crate) slow: i64,
-    /// 401, the token's request among them or not.
+    /// 401, except for requests for a token.
     pub(crate) unauthorized: i64,
+    /// 401 for requests for a token.
     pub(crate) bad_key: i64,
+    /// 429.
     pub(crate) too_many: i64,
-    /// 5xx, a third of which took effect.
+    /// 5xx; a third of these requests take effect.
     pub(crate) failing: i64,
-    /// 5xx, of the reports alone.
+    /// 5xx, for reports alone.
     pub(crate) failing_reports: i64,
-    /// 404 for what is there.
+    /// 404, though the campaign exists.
     pub(crate) missing: i64,
-    /// Of the campaigns that a run or a pause names.
+    /// Campaigns that the answer to a run or a pause refuses; and campaigns that it does not name.
     pub(crate) refused_campaigns: i64,
     pub(crate) unnamed_campaigns: i64,
 }
 
-/// What becomes of one request.
+/// The fate of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fate {
     pub(crate) arrives_at: Option<DateTime<Utc>>,
-    /// It arrives, and this is all that it is answered.
+    /// The answer with which it is refused, if it arrives.
     pub(crate) refused: Option<Failure>,
-    /// It has its effect all the same.
+    /// Whether it takes effect although it is refused.
     pub(crate) takes_effect: bool,
-    /// It has its effect once more, then.
+    /// When it takes effect once more, if it does.
     pub(crate) again_at: Option<DateTime<Utc>>,
-    /// When the guard hears of it, and what instead of an answer.
+    /// When the guard has the result, and the failure in place of an answer.
     pub(crate) ends_at: DateTime<Utc>,
     pub(crate) lost: Option<Failure>,
 }
@@ -57,7 +58,7 @@ pub(crate) struct Fate {
 impl Weather {
     pub(crate) fn fate(&self, now: DateTime<Utc>, call: &Call, latency_ms: &Range<i64>, random: &mut Random) -> Fate {
         let latency_ms = random.within(latency_ms.clone());
-        // Nobody knows when between the two TrafficStars counts it.
+        // TrafficStars may count the request at any moment between sending and answer.
         let there_ms = random.within(0..latency_ms + 1);
         let (arrives_at, ends_at) = (now + Duration::milliseconds(there_ms), now + Duration::milliseconds(latency_ms));
         let fate = Fate {
@@ -102,13 +103,13 @@ impl Weather {
         }
     }
 
-    /// What it is answered instead, and whether it has its effect all the same.
+    /// Draws a refusal, and whether the request takes effect nevertheless.
     fn refusal(&self, call: &Call, random: &mut Random) -> Option<(Failure, bool)> {
         if *call == Call::Token {
             let refusal = random.chance(self.bad_key).then_some((Failure::Status(401), false));
             return refusal.or(random.chance(self.failing).then_some((Failure::Status(503), false)));
         }
-        // Where none fails nothing is drawn.
+        // If no reports fail, no number is drawn.
         let may_fail = self.failing_reports > 0 && matches!(call, Call::Report { .. } | Call::DayReport(_));
         if may_fail && random.chance(self.failing_reports) {
             return Some((Failure::Status(500), false));
@@ -127,7 +128,7 @@ impl Weather {
         }
     }
 
-    /// How one campaign fares that a run or a pause names.
+    /// Draws how a campaign of a run or a pause is answered.
     pub(crate) fn mood(&self, random: &mut Random) -> Mood {
         if random.chance(self.refused_campaigns) {
             Mood::Refused

@@ -1,4 +1,5 @@
-//! Between the program's words for requests and answers and the world's: what HTTP and JSON are in the real one.
+//! Translates between the program's types for requests and answers and the model's. The real program has HTTP and JSON
+//! in this place.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,28 +16,28 @@ use traffic_generator::trafficstar::wire::{CampaignPage, SwitchAnswer, TokenAnsw
 use super::log::How;
 use super::remote::{Answer, Call};
 
-/// As `[trafficstar] timeout`.
+/// The default of `[trafficstar] timeout`.
 pub(crate) const TIMEOUT: Duration = Duration::seconds(15);
-/// How long a token serves, as TrafficStars' do.
+/// How long a token is valid, as at TrafficStars.
 const TOKEN_LASTS: std::time::Duration = std::time::Duration::from_secs(36_000);
-/// The status by which one campaign is refused that is to be switched by itself. No other trouble uses it.
+/// The status that refuses a campaign which is switched alone. No other trouble has it.
 const REFUSES_ONE: u16 = 451;
 
-/// Why a request did not bring what was asked for.
+/// The reason why a request failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// 429, and for how long TrafficStars wants to hear nothing, if it said so.
+    /// 429, and how long it blocks requests, if it says so.
     TooMany(Option<Duration>),
     Status(u16),
     TimedOut,
     /// The connection broke after the request was sent.
     Broke,
-    /// No connection: it never left.
+    /// There was no connection: the request was not sent.
     NotMade,
     Unreadable,
 }
 
-/// What the world understands of a request.
+/// Translates a request for the model.
 pub(crate) fn understood(call: &call::Call) -> Call {
     match call {
         call::Call::Token => Call::Token,
@@ -57,7 +58,7 @@ fn switched(switch: Switch, remotes: BTreeSet<RemoteId>) -> Call {
     }
 }
 
-/// How a request ended, for the log.
+/// Returns a request's result, for the log.
 pub(crate) fn how(result: &Result<Answer, Failure>) -> How {
     match result {
         Ok(Answer::Named { refused, .. }) if !refused.is_empty() => How::Refused(refused.len()),
@@ -69,7 +70,7 @@ pub(crate) fn how(result: &Result<Answer, Failure>) -> How {
     }
 }
 
-/// What a single campaign that is refused is answered: there is no list of those that failed.
+/// Turns the refusal of a campaign that is switched alone into a status: its answer has no list of failed ids.
 pub(crate) fn as_sent(call: &call::Call, result: Result<Answer, Failure>) -> Result<Answer, Failure> {
     match (call, result) {
         (call::Call::Each { .. }, Ok(Answer::Named { refused, .. })) if !refused.is_empty() => {
@@ -79,15 +80,16 @@ pub(crate) fn as_sent(call: &call::Call, result: Result<Answer, Failure>) -> Res
     }
 }
 
-/// The end of a request, as the program hears it when its wall clock says `wall`.
-pub(crate) fn heard(
+/// Translates a request's result for the program. `wall` is its wall clock.
+pub(crate) fn translated(
     wall: DateTime<Utc>,
     call: &call::Call,
     result: Result<Answer, Failure>,
 ) -> Result<call::Answer, RemoteError> {
     match result {
         Ok(answer) => Ok(said(call, answer)),
-        // A key that is refused is told apart from a token that is; all else of a token's request means that there is none.
+        // A refused key and a refused token have errors of their own. Every other failure of a token's request means
+        // that there is no token.
         Err(Failure::Status(401)) if *call == call::Call::Token => Err(RemoteError::BadApiKey),
         Err(failure @ Failure::TooMany(_)) => Err(error(wall, failure)),
         Err(failure) if *call == call::Call::Token => Err(RemoteError::NoToken(Box::new(error(wall, failure)))),
@@ -132,7 +134,7 @@ fn day_report(day: NaiveDate, spend: &SpendReading) -> call::Answer {
     })
 }
 
-/// A campaign of which nothing else is of interest.
+/// Returns a campaign with only its id.
 fn bare(id: RemoteId) -> RemoteCampaign {
     RemoteCampaign {
         id,

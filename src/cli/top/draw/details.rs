@@ -1,4 +1,4 @@
-//! Everything that is known of the selected campaign, as lines.
+//! The details of the selected campaign, as lines.
 
 use chrono::{DateTime, Utc};
 use ratatui::style::Style;
@@ -17,13 +17,13 @@ use crate::domain::policy::Mode;
 use crate::domain::status::{ActionStatus, CampaignStatus, Liveness};
 use crate::domain::text::word;
 
-/// What stands before each line's text.
+/// The width of the label before each line's text.
 const LABEL: usize = 9;
 const BAR: usize = 16;
-/// How many readings a sparkline shows.
+/// The number of readings that a sparkline shows.
 const READINGS: usize = 24;
 
-/// The lines, none longer than `width`.
+/// Returns the lines, none longer than `width`.
 pub(super) fn lines<'a>(
     app: &App,
     campaign: &'a CampaignStatus,
@@ -36,7 +36,7 @@ pub(super) fn lines<'a>(
     if !reasons.is_empty() {
         details.add("trouble", &reasons.join("; "), theme.bad());
     }
-    // The supervisor's own explanation, where there is one, says all but what is seen over time.
+    // The supervisor's explanation, if there is one, replaces the state.
     let explanation = app.explanation(campaign.id);
     if let Some(explanation) = explanation {
         details.lines.extend(answer(explanation, Paper { width: Some(width), theme }));
@@ -64,7 +64,7 @@ impl Details<'_> {
         self.add_wrapped(label, LABEL, text, style);
     }
 
-    /// The text in as many lines as it needs, each indented.
+    /// Adds a text in as many lines as it needs, each indented.
     fn add_wrapped(&mut self, label: &'static str, indent: usize, text: &str, style: Style) {
         let mut label = label;
         for line in wrap(text, self.width.saturating_sub(indent)) {
@@ -106,7 +106,7 @@ impl Details<'_> {
         self.add_graph(bar, app.history(campaign.id).map(|history| &history.clicks));
     }
 
-    /// A bar, and behind it what was seen so far.
+    /// Adds a bar, and after it a sparkline of the readings.
     fn add_graph(&mut self, bar: Span<'static>, series: Option<&Series>) {
         let mut spans = vec![Span::raw(" ".repeat(LABEL)), bar];
         if let Some(series) = series {

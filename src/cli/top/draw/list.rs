@@ -1,4 +1,4 @@
-//! The list of campaigns: a row each, of which only those that fit on the screen are made.
+//! The list of campaigns, one row each. Only the rows that fit on the screen are built.
 
 use chrono::{DateTime, Utc};
 use ratatui::Frame;
@@ -16,9 +16,9 @@ use crate::cli::top::history::Series;
 use crate::domain::status::CampaignStatus;
 
 const BAR: usize = 8;
-/// From this width on there are sparklines and notes.
+/// From this width on, the list has sparklines and notes.
 const WIDE: u16 = 110;
-/// From this width on there are the next tick and the last action, too.
+/// From this width on, the list also has the next tick and the last action.
 const WIDEST: u16 = 160;
 
 /// Draws the rows around the selected one.
@@ -89,7 +89,7 @@ impl Columns<'_> {
         let spend = campaign.observed.spend_on(self.now.date_naive());
         let (clicks, limits) = (campaign.observed.remaining_clicks, campaign.limits);
         let unknown = || Span::styled("?", theme.warning());
-        // Where there is no column for the note, trouble stands in the place of the state.
+        // Without a column for the note, trouble replaces the state.
         let state = match condition.reasons.first() {
             Some((_, reason)) if !self.is_wide() => reason.clone(),
             Some(_) | None => condition.state.clone(),

@@ -1,4 +1,4 @@
-//! How the state looks on a frame. Pure: what is drawn depends on the arguments alone.
+//! Draws the state on a frame. Pure: the result depends on the arguments alone.
 
 mod details;
 mod list;
@@ -21,20 +21,20 @@ use crate::cli::render::{span, until};
 use crate::domain::status::{QueueStatus, RemoteClientStatus};
 use crate::domain::text::clock;
 
-/// The least that details and questions can be shown on.
+/// The smallest terminal, columns and rows, that has room for details and questions.
 const SMALLEST: (u16, u16) = (72, 16);
-/// What the details have at least, with their title.
+/// The smallest number of rows for the details, with their title.
 const DETAILS: u16 = 11;
-/// What the list has at least, with its titles.
+/// The smallest number of rows for the list, with its titles.
 const LIST: u16 = 5;
-/// A message of more lines than this is cut.
+/// The largest number of rows for a message; a longer one is cut.
 const MESSAGE: usize = 4;
 const BUDGET_BAR: usize = 12;
 const KEYS: &str =
     "↑↓ select  ⏎ details  / filter  ! trouble  s sort  p process  h hold  r release  P pause all  ? help  q quit";
 const FEW_KEYS: &str = "↑↓ select ⏎ details / filter p process h hold r release P pause all ? help";
 
-/// Draws the state, and answers how far the details can be scrolled; none where there is no room for any.
+/// Draws the state. Returns how far the details can be scrolled; `None` if the terminal is too small for details.
 pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, now: DateTime<Utc>) -> Option<usize> {
     let area = frame.area();
     let (width, height) = SMALLEST;
@@ -58,7 +58,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, now: DateTime
     Some(furthest)
 }
 
-/// Whether all is well, and the names with their states: what there is room for.
+/// Draws the view for a small terminal: the first line of the heading, and the campaigns' names and states.
 fn draw_small(frame: &mut Frame<'_>, app: &App, theme: Theme, now: DateTime<Utc>, area: Rect) {
     let mut lines = header(app, theme, now, area.width);
     lines.truncate(1);
@@ -71,7 +71,7 @@ fn draw_small(frame: &mut Frame<'_>, app: &App, theme: Theme, now: DateTime<Utc>
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-/// The list and, below it, the details. Each has the lines that it needs where there are as many; else each has half.
+/// Draws the list and, below it, the details. Each gets the rows that it needs; if there are too few, each gets half.
 fn draw_body(frame: &mut Frame<'_>, app: &App, theme: Theme, now: DateTime<Utc>, area: Rect) -> usize {
     let Some(campaign) = app.selected() else {
         let text = match (app.filter.is_empty(), app.only_attention) {
@@ -113,10 +113,9 @@ fn header(app: &App, theme: Theme, now: DateTime<Utc>, width: u16) -> Vec<Line<'
         return vec![both_ends("Traffic Generator".into(), format!("{} UTC", clock(now)), width)];
     };
     if let Some(trouble) = &app.trouble {
-        // What the old data says of the guard is not true any more.
-        let since =
-            format!("{trouble} since {} UTC: NOTHING IS GUARDED as far as can be seen", clock(data.received_at));
-        let age = format!("what you see is {} old; trying again", span(data.received_at, now));
+        // The old data may be wrong now, so it does not show whether the guard works.
+        let since = format!("{trouble} since {} UTC: probably NOTHING IS GUARDED", clock(data.received_at));
+        let age = format!("this screen is {} old; trying again", span(data.received_at, now));
         let items = [since, age].map(|text| Span::styled(text, theme.alarm()));
         return flow(items.into(), "  ", Some(usize::from(width)));
     }
@@ -128,11 +127,11 @@ fn header(app: &App, theme: Theme, now: DateTime<Utc>, width: u16) -> Vec<Line<'
     lines
 }
 
-/// How old the data is, which part of it is listed, and in which order.
+/// Returns the age of the data, which part of it is listed, and the sorting.
 fn view(app: &App, data: &Data, theme: Theme, now: DateTime<Utc>) -> Vec<Span<'static>> {
     let total = data.dump.campaigns.len();
     let mut items = vec![match app.attention_count() {
-        0 => Span::styled("none needs attention", theme.good()),
+        0 => Span::styled("no campaign needs attention", theme.good()),
         1 => Span::styled("1 needs attention", theme.bad()),
         count => Span::styled(format!("{count} need attention"), theme.bad()),
     }];
@@ -143,13 +142,14 @@ fn view(app: &App, data: &Data, theme: Theme, now: DateTime<Utc>) -> Vec<Span<'s
     let is_sorted = app.sorting != Sorting::Urgency;
     items.extend(is_sorted.then(|| Span::styled(format!("sorted {}", app.sorting.words()), theme.warning())));
     items.push(Span::styled(format!("data {} old", span(data.received_at, now)), theme.label()));
-    items.extend(told_to_wait(data, now).map(|text| Span::styled(text, theme.bad())));
+    items.extend(blocked(data, now).map(|text| Span::styled(text, theme.bad())));
     items
 }
 
-fn told_to_wait(data: &Data, now: DateTime<Utc>) -> Option<String> {
+/// Returns until when TrafficStars accepts no requests, if it has said so.
+fn blocked(data: &Data, now: DateTime<Utc>) -> Option<String> {
     let end = data.dump.trafficstar.blocked_until.filter(|end| *end > now)?;
-    Some(format!("TrafficStars told us to wait, asked again {}", until(end, now)))
+    Some(format!("TrafficStars refuses requests, next request {}", until(end, now)))
 }
 
 fn budget(remote: &RemoteClientStatus, theme: Theme) -> Line<'static> {
@@ -165,18 +165,18 @@ fn budget(remote: &RemoteClientStatus, theme: Theme) -> Line<'static> {
 fn queues(queue: &QueueStatus) -> String {
     let waiting = queue.classes().into_iter().filter(|(_, count)| *count > 0);
     let words = |class: &str| match class {
-        // The end time of a pause waits with those of activations.
+        // The end times of pauses wait in the queue of activations.
         "activate" => "activate or end time".to_owned(),
         class => class.replace('_', "-"),
     };
     let waiting: Vec<String> = waiting.map(|(class, count)| format!("{count} {}", words(class))).collect();
-    if waiting.is_empty() { "nothing waits".to_owned() } else { format!("waiting: {}", waiting.join(", ")) }
+    if waiting.is_empty() { "no request waits".to_owned() } else { format!("waiting: {}", waiting.join(", ")) }
 }
 
-/// What is typed, or what became of the last order, or the keys.
+/// Returns the lowest lines: the filter that is typed, or the message about the last order, or the keys.
 fn bottom(app: &App, theme: Theme, width: u16) -> Vec<Line<'static>> {
     if app.focus == Focus::Filter {
-        return vec![Line::from(format!("/{}▏  ⏎ keep  Esc all", app.filter))];
+        return vec![Line::from(format!("/{}▏  ⏎ keep  Esc show all", app.filter))];
     }
     if let Some(notice) = &app.notice {
         let style = if notice.is_problem { theme.bad() } else { theme.good() };

@@ -1,4 +1,4 @@
-//! The operations: what is sent for each, which candidate follows which, and what the answers come to.
+//! The operations: what is sent for each, the order of the candidates, and the results of the answers.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ fn usd(text: &str) -> SpendReading {
 }
 
 #[test]
-fn a_page_of_the_list_is_asked_for_with_a_larger_size_where_that_is_not_refused() {
+fn a_page_of_the_list_is_asked_for_with_a_larger_size_unless_that_is_refused() {
     let mut remote = Remote::answering(|seen| {
         if seen.query.contains("per_page") {
             return status(400);
@@ -31,7 +31,7 @@ fn a_page_of_the_list_is_asked_for_with_a_larger_size_where_that_is_not_refused(
 fn another_page_than_the_one_asked_for_is_a_failure() {
     let mut remote = having(&[("GET /v1.1/campaigns?", |_| json!({"page": 3, "response": []}))]);
     let RemoteFault::Shared(reason) = remote.read(&ids([7, 8])).remove(&RemoteId(7)).unwrap().unwrap_err() else {
-        panic!("a fault of the list is for all");
+        panic!("a fault of the list is shared by all campaigns");
     };
     assert!(reason.ends_with("page 1 was asked for, page 3 came"), "{reason}");
 }
@@ -51,17 +51,20 @@ fn an_end_time_is_set_by_a_patch_that_answers_the_campaign() {
     assert_eq!(remote.change(RemoteId(7), set), Outcome::Accepted);
     assert_eq!(remote.seen.last().unwrap().body, r#"{"schedule_end_time":"2025-05-08 23:59:00"}"#);
     assert!(matches!(remote.change(RemoteId(8), set), Outcome::Failed(_)), "404");
-    assert_eq!(remote.change(RemoteId(9), set), Outcome::Failed("TrafficStars set Unset instead".to_owned()));
+    assert_eq!(
+        remote.change(RemoteId(9), set),
+        Outcome::Failed("TrafficStars shows another end time: Unset".to_owned())
+    );
 }
 
 #[test]
-fn one_report_gives_the_spend_of_all_and_no_row_is_no_value() {
+fn one_report_gives_the_spend_of_all_and_a_missing_row_is_no_value() {
     let mut remote = having(&[(
         "GET /v1.1/advertiser/custom/report/by-campaign",
         |_| json!([{"campaign_id": 1, "amount": "66.270003"}, {"campaign_id": 2, "amount": -1}, {"campaign_id": 9, "amount": 1}]),
     )]);
     let spends = remote.spends_of(&ids(1..=3));
-    assert_eq!(spends[&RemoteId(1)], usd("66.27"), "in cents, as the campaign's own field");
+    assert_eq!(spends[&RemoteId(1)], usd("66.27"), "rounded to cents, like the campaign's own field");
     assert!(matches!(spends[&RemoteId(2)], SpendReading::Failed(_)));
     assert_eq!(spends[&RemoteId(3)], SpendReading::NoValue);
     assert_eq!(spends.len(), 3);
@@ -69,7 +72,8 @@ fn one_report_gives_the_spend_of_all_and_no_row_is_no_value() {
     assert_eq!(remote.lines(), [expected]);
 }
 
-/// A report of campaigns 1 to `campaigns`, each with a spend of its id, in pages of at most `cap`.
+/// Returns a page of a report of campaigns 1 to `campaigns`. Each spend equals its campaign's id. A page has at most
+/// `cap` rows.
 fn report(seen: &Seen, campaigns: i64, cap: i64) -> Value {
     let parameter = |name: &str| {
         let value = seen.query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
@@ -81,7 +85,7 @@ fn report(seen: &Seen, campaigns: i64, cap: i64) -> Value {
 }
 
 #[test]
-fn a_report_is_paged_to_its_end_whatever_page_it_is_cut_to() {
+fn a_report_is_read_to_its_last_page_for_any_page_size() {
     for (campaigns, cap, expected_requests) in
         [(9, 1000, 1), (26, 1000, 2), (26, 10, 3), (30, 10, 4), (500, 1000, 2), (1003, 1000, 3)]
     {
@@ -94,7 +98,7 @@ fn a_report_is_paged_to_its_end_whatever_page_it_is_cut_to() {
 }
 
 #[test]
-fn a_report_cut_short_by_its_paging_is_a_failure_and_never_nothing() {
+fn a_report_cut_short_by_its_paging_is_a_failure_and_never_a_spend_of_0() {
     let always_the_first_page = |seen: &Seen| {
         let mut first = seen.clone();
         first.query = "offset=0&limit=500".to_owned();
@@ -112,14 +116,14 @@ fn a_report_cut_short_by_its_paging_is_a_failure_and_never_nothing() {
 }
 
 #[test]
-fn a_short_report_that_ignores_the_offset_is_whole() {
+fn a_short_report_that_ignores_the_offset_is_complete() {
     let mut remote = Remote::answering(|_| Ok((1..=20).map(|id| json!({"campaign_id": id, "amount": id})).collect()));
     let spends = remote.spends_of(&ids(1..=21));
     assert_eq!((&spends[&RemoteId(20)], &spends[&RemoteId(21)]), (&usd("20"), &SpendReading::NoValue));
 }
 
 #[test]
-fn a_report_that_does_not_exist_is_no_source_and_one_that_fails_is_a_failure() {
+fn a_missing_report_is_no_source_and_a_failing_one_is_a_failure() {
     for (code, no_source, expected_requests) in
         [(404, true, 4), (405, true, 4), (400, false, 1), (403, false, 1), (429, false, 1), (500, false, 1)]
     {
@@ -135,7 +139,7 @@ fn a_report_that_does_not_exist_is_no_source_and_one_that_fails_is_a_failure() {
 }
 
 #[test]
-fn a_report_that_does_not_exist_is_not_asked_for_again_and_again() {
+fn a_missing_report_is_not_asked_for_again_at_once() {
     let mut remote = having(&[]);
     for _ in 0..3 {
         let spends = remote.spends_of(&ids([1]));
@@ -145,7 +149,7 @@ fn a_report_that_does_not_exist_is_not_asked_for_again_and_again() {
 }
 
 #[test]
-fn a_report_that_worked_and_answers_404_is_a_failure_and_others_keep_theirs() {
+fn a_404_of_a_report_that_has_worked_is_a_failure_for_that_campaign_only() {
     let mut remote = Remote::answering(|seen| {
         let row = json!([{"day": "2025-05-08", "amount": 3}]);
         if seen.path == BY_DAY && !seen.query.contains("campaign_id=2") { Ok(row) } else { status(404) }
@@ -161,11 +165,11 @@ fn a_report_that_worked_and_answers_404_is_a_failure_and_others_keep_theirs() {
     assert_eq!(spends[&RemoteId(1)], SpendReading::NoValue);
     gone.set(true);
     let spends = remote.spends_of(&ids([1]));
-    assert!(matches!(spends[&RemoteId(1)], SpendReading::Failed(_)), "not taken for nothing spent: {spends:?}");
+    assert!(matches!(spends[&RemoteId(1)], SpendReading::Failed(_)), "it is not taken for a spend of 0: {spends:?}");
 }
 
 #[test]
-fn what_works_is_shown_and_a_change_is_told() {
+fn the_working_paths_are_shown_and_a_change_of_path_is_reported() {
     let old = Rc::new(Cell::new(false));
     let is_old = Rc::clone(&old);
     let mut remote = Remote::answering(move |seen| {
@@ -185,20 +189,20 @@ fn what_works_is_shown_and_a_change_is_told() {
     let list = line("list", Some("GET /v1.1/campaigns"));
     let pause = |version| line("pause", Some(&format!("PUT /{version}/campaigns/pause")));
     assert_eq!(remote.endpoints(), [vec![list.clone(), pause("v2")], reports.to_vec()].concat());
-    assert_eq!(remote.endpoint_news(), []);
+    assert_eq!(remote.endpoint_events(), []);
 
     old.set(true);
     remote.pause(&ids([1]));
     assert_eq!(remote.endpoints(), [vec![list, pause("v1.1")], reports.to_vec()].concat());
-    let news = remote.endpoint_news();
-    assert_eq!((news.len(), news[0].warning), (1, true), "{news:?}");
-    assert!(news[0].text.contains("`PUT /v1.1/campaigns/pause` works now"), "{news:?}");
+    let events = remote.endpoint_events();
+    assert_eq!((events.len(), events[0].warning), (1, true), "{events:?}");
+    assert!(events[0].text.contains("`PUT /v1.1/campaigns/pause` works now"), "{events:?}");
     remote.pause(&ids([1]));
-    assert_eq!(remote.endpoint_news(), [], "it is told once");
+    assert_eq!(remote.endpoint_events(), [], "a change is reported once");
 }
 
 #[test]
-fn without_a_report_by_campaigns_each_campaign_has_its_report_by_days() {
+fn without_a_report_by_campaigns_each_campaigns_report_by_days_is_read() {
     let table = |_: &Seen| json!({"data": {"columns": ["day", "amount"], "rows": [["2025-05-08", "66.27"]]}});
     let row = |_: &Seen| json!([{"day": "2025-05-08", "amount": 3}, {"day": "2025-05-09", "amount": 4}]);
     let oldest = |_: &Seen| {

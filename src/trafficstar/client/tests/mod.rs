@@ -1,5 +1,5 @@
-//! The client against scripted answers: what is sent for each operation, and what the answers come to. No time passes but
-//! what the client waits for.
+//! The client against scripted answers: what is sent for each operation, and the results of the answers. Time passes
+//! only when the client waits.
 
 mod endpoints;
 mod switching;
@@ -21,9 +21,9 @@ use crate::trafficstar::budget::Rank;
 use crate::trafficstar::call::Switch;
 use crate::trafficstar::tests::campaign;
 
-/// For how long a failed token request rests; a third of it for a pause.
-const TOKEN_REST: TimeDelta = TimeDelta::seconds(3);
-/// Nothing that is waited for takes longer.
+/// The time after a failed token request in which no token is fetched. A pause waits for a third of it.
+const TOKEN_BACKOFF: TimeDelta = TimeDelta::seconds(3);
+/// The longest time that a test waits for an answer.
 const PATIENCE: TimeDelta = TimeDelta::minutes(10);
 
 /// A request as TrafficStars sees it.
@@ -68,10 +68,10 @@ struct Remote {
     statuses: BTreeMap<Requester, Result<RemoteCampaign, RemoteFault>>,
     spends: BTreeMap<Requester, SpendReading>,
     outcomes: BTreeMap<Requester, Outcome>,
-    told: Vec<OperatorEvent>,
+    events: Vec<OperatorEvent>,
 }
 
-/// What became of each campaign of a run or a pause, and why a request failed.
+/// The outcome of each campaign of a run or a pause, and the reason of the last failed request.
 #[derive(Debug)]
 struct Switched {
     outcomes: BTreeMap<RemoteId, Outcome>,
@@ -79,7 +79,7 @@ struct Switched {
 }
 
 impl Switched {
-    /// The outcome of the only one.
+    /// Returns the outcome of the only campaign.
     fn outcome(&self) -> &Outcome {
         assert_eq!(self.outcomes.len(), 1, "{self:?}");
         self.outcomes.values().next().unwrap()
@@ -87,7 +87,8 @@ impl Switched {
 }
 
 impl Remote {
-    /// One whose first token is `token-1`, the next one `token-2`, and which answers everything else by `answer`.
+    /// Returns a remote that gives out the tokens `token-1`, `token-2` and so on, and answers all other requests by
+    /// `answer`.
     fn answering(mut answer: impl FnMut(&Seen) -> Said + 'static) -> Self {
         let mut issued = 0;
         Self::answering_tokens_too(move |seen| {
@@ -106,7 +107,7 @@ impl Remote {
             requests_per_minute: 1_000,
             timeout: StdDuration::from_secs(15),
             tick: TimeDelta::minutes(1),
-            token_rest: TOKEN_REST,
+            token_backoff: TOKEN_BACKOFF,
             sent: Vec::new(),
         };
         Self {
@@ -117,7 +118,7 @@ impl Remote {
             statuses: BTreeMap::new(),
             spends: BTreeMap::new(),
             outcomes: BTreeMap::new(),
-            told: Vec::new(),
+            events: Vec::new(),
         }
     }
 
@@ -125,7 +126,7 @@ impl Remote {
         self.now = Now { wall: self.now.wall + time, steady: self.now.steady + time };
     }
 
-    /// Lets everything happen until all these are answered.
+    /// Runs the client until all these requesters are answered.
     fn settle(&mut self, requesters: &BTreeSet<Requester>) {
         let until = self.now.steady + PATIENCE;
         loop {
@@ -142,7 +143,7 @@ impl Remote {
                 return;
             }
             if is_quiet {
-                let wakes_at = self.client.wakes_at(self.now).expect("somebody waits");
+                let wakes_at = self.client.wakes_at(self.now).expect("a requester waits");
                 assert!(wakes_at <= until, "waited in vain for {requesters:?}");
                 self.pass(wakes_at - self.now.steady);
             }
@@ -163,28 +164,28 @@ impl Remote {
             Output::Status(requester, _, status) => drop(self.statuses.insert(requester, *status)),
             Output::Spend(requester, spend) => drop(self.spends.insert(requester, spend)),
             Output::Changed(requester, outcome) => drop(self.outcomes.insert(requester, outcome)),
-            Output::Tell(event) => self.told.push(event),
+            Output::Event(event) => self.events.push(event),
             Output::Account(..)
             | Output::Failed
             | Output::Sign(_)
             | Output::Waits { .. }
             | Output::GivenUp(_)
-            | Output::Silence(_) => {}
+            | Output::RateLimited(_) => {}
         }
     }
 
-    /// Pauses, and waits until all is over.
+    /// Pauses campaigns, and waits for all outcomes.
     fn pause(&mut self, ids: &BTreeSet<RemoteId>) -> Switched {
         self.switch(Switch::Pause, ids, None)
     }
 
-    /// Runs campaigns whose end times are set, and waits until all is over.
+    /// Runs campaigns whose end times are set, and waits for all outcomes.
     fn run(&mut self, ids: &BTreeSet<RemoteId>) -> Switched {
         self.switch(Switch::Run, ids, None)
     }
 
     fn switch(&mut self, switch: Switch, ids: &BTreeSet<RemoteId>, valid_until: Option<DateTime<Utc>>) -> Switched {
-        let asked: BTreeMap<Requester, RemoteId> = ids.iter().map(|id| (self.client.next_asker(), *id)).collect();
+        let asked: BTreeMap<Requester, RemoteId> = ids.iter().map(|id| (self.client.next_requester(), *id)).collect();
         let requesters =
             asked.iter().map(|(requester, remote)| Switching { requester: *requester, remote: *remote, valid_until });
         self.client.begin_batch(self.now, switch, requesters.collect());
@@ -200,7 +201,7 @@ impl Remote {
         self.outcomes.remove(&requester).unwrap()
     }
 
-    /// The statuses of campaigns that tick together.
+    /// Reads the statuses of campaigns that tick together.
     fn read(&mut self, ids: &BTreeSet<RemoteId>) -> BTreeMap<RemoteId, Result<RemoteCampaign, RemoteFault>> {
         let question = |remote| ReadQuestion { remote, urgency: Urgency::Read, threshold_in: TimeDelta::zero() };
         let now = self.now;
@@ -210,12 +211,12 @@ impl Remote {
         asked.iter().map(|(requester, id)| (*id, self.statuses.remove(requester).unwrap())).collect()
     }
 
-    /// The status of one campaign, as the tick of one alone reads it.
+    /// Reads the status of one campaign that ticks alone.
     fn read_one(&mut self) -> Result<RemoteCampaign, RemoteFault> {
         self.read(&ids([7])).remove(&RemoteId(7)).unwrap()
     }
 
-    /// The spends of campaigns that tick together.
+    /// Reads the spends of campaigns that tick together.
     fn spends_of(&mut self, ids: &BTreeSet<RemoteId>) -> BTreeMap<RemoteId, SpendReading> {
         self.pass(TimeDelta::seconds(1));
         let now = self.now;
@@ -225,7 +226,7 @@ impl Remote {
         asked.iter().map(|(requester, id)| (*id, self.spends.remove(requester).unwrap())).collect()
     }
 
-    /// The request lines but for those of token requests.
+    /// Returns the request lines, those of token requests left out.
     fn lines(&self) -> Vec<String> {
         self.seen.iter().filter(|seen| !seen.is_token_request()).map(Seen::line).collect()
     }
@@ -234,20 +235,20 @@ impl Remote {
         self.seen.iter().filter(|seen| seen.is_token_request()).count()
     }
 
-    /// The endpoints that the dump shows.
+    /// Returns the endpoints that the dump shows.
     fn endpoints(&self) -> Vec<(String, Option<String>)> {
         let endpoints = self.client.status(self.now).endpoints.into_iter();
         endpoints.map(|endpoint| (endpoint.operation, endpoint.path)).collect()
     }
 
-    /// What was told of endpoints since this was last asked.
-    fn endpoint_news(&mut self) -> Vec<OperatorEvent> {
-        let told = std::mem::take(&mut self.told);
-        told.into_iter().filter(|event| event.text.contains("endpoint")).collect()
+    /// Returns the events about endpoints since the last call.
+    fn endpoint_events(&mut self) -> Vec<OperatorEvent> {
+        let events = std::mem::take(&mut self.events);
+        events.into_iter().filter(|event| event.text.contains("endpoint")).collect()
     }
 }
 
-/// An answer with this status code, as `http` understands it.
+/// Returns an answer with this status code, as `http` reads it.
 fn status(code: u16) -> Said {
     refusal(code, "")
 }
@@ -266,10 +267,10 @@ fn ids(numbers: impl IntoIterator<Item = i64>) -> BTreeSet<RemoteId> {
     numbers.into_iter().map(RemoteId).collect()
 }
 
-/// What a path answers.
+/// The answer of a path.
 type Answers = fn(&Seen) -> Value;
 
-/// A TrafficStars that has these paths only, and answers 404 to every other.
+/// Returns a remote that has only these paths, and answers 404 to all others.
 fn having(paths: &'static [(&'static str, Answers)]) -> Remote {
     Remote::answering(|seen| {
         let known = paths.iter().find(|(line, _)| seen.line().starts_with(line));

@@ -1,4 +1,4 @@
-//! Runs and pauses: the paths, and what becomes of each campaign where a request is refused.
+//! Runs and pauses: the paths, and the outcome of each campaign if a request is refused.
 
 use super::*;
 
@@ -37,7 +37,7 @@ fn the_path_that_works_is_found_and_remembered() {
 }
 
 #[test]
-fn without_a_run_call_each_campaign_is_switched_by_itself() {
+fn without_a_run_endpoint_each_campaign_is_switched_by_itself() {
     let mut remote = having(&[
         ("PATCH /v1.1/campaigns/1", |_| json!({"id": 1, "active": true})),
         ("PATCH /v1.1/campaigns/2", |_| json!({"id": 2, "active": false})),
@@ -50,14 +50,14 @@ fn without_a_run_call_each_campaign_is_switched_by_itself() {
 }
 
 #[test]
-fn what_is_refused_is_tried_by_the_other_paths_and_what_says_nothing_of_the_campaign_is_not() {
+fn a_refused_campaign_is_tried_by_the_other_paths_and_after_other_failures_it_is_not() {
     let cases = [
-        (404, 3, "TrafficStars has no endpoint to pause campaigns: none of the known ones exists (404 or 405)"),
-        (405, 3, "TrafficStars has no endpoint to pause campaigns: none of the known ones exists (404 or 405)"),
+        (404, 3, "TrafficStars has no endpoint to pause campaigns: no known one exists (404 or 405)"),
+        (405, 3, "TrafficStars has no endpoint to pause campaigns: no known one exists (404 or 405)"),
         (400, 3, "TrafficStars rejects the request (400): ``"),
         (403, 3, "TrafficStars rejects the request (403): ``"),
         (409, 3, "TrafficStars rejects the request (409): ``"),
-        (500, 4, "TrafficStars has a failure of its own (500)"),
+        (500, 4, "TrafficStars has an internal error (500)"),
         (302, 1, "TrafficStars rejects the request (302): ``"),
     ];
     for (code, expected_requests, expected) in cases {
@@ -69,12 +69,12 @@ fn what_is_refused_is_tried_by_the_other_paths_and_what_says_nothing_of_the_camp
         let outcome = if code == 500 { Outcome::Unclear(text) } else { Outcome::Failed(text) };
         assert_eq!(*pause.outcome(), outcome, "{code}");
     }
-    let mut silenced = Remote::answering(|_| status(429));
-    assert!(matches!(silenced.run(&ids([1])).outcome(), Outcome::Postponed(_)));
-    assert_eq!(silenced.lines().len(), 1, "its facts would be too old when the silence is over");
+    let mut rate_limited = Remote::answering(|_| status(429));
+    assert!(matches!(rate_limited.run(&ids([1])).outcome(), Outcome::Postponed(_)));
+    assert_eq!(rate_limited.lines().len(), 1, "its facts would be too old after the wait");
 }
 
-/// Refuses what names the campaign 4, by a way whose path begins so.
+/// Returns a remote that refuses requests for campaign 4 by the ways whose path begins with `way`.
 fn refusing_four(way: &'static str, code: u16) -> Remote {
     Remote::answering(move |seen| {
         let names_four = seen.body.contains('4') || seen.path.ends_with("/4");
@@ -87,7 +87,7 @@ fn refusing_four(way: &'static str, code: u16) -> Remote {
 }
 
 #[test]
-fn one_refused_id_keeps_no_other_from_being_paused_and_changes_no_endpoint() {
+fn one_refused_id_does_not_stop_other_pauses_and_changes_no_endpoint() {
     for code in [400, 403, 409, 422, 500] {
         let mut remote = refusing_four("P", code);
         let Switched { outcomes, failure } = remote.pause(&ids(1..=6));
@@ -109,7 +109,7 @@ fn one_refused_id_keeps_no_other_from_being_paused_and_changes_no_endpoint() {
         assert_eq!((of("PUT /v2"), of("PUT /v1.1"), of("PATCH")), expected, "{code}: {:?}", remote.lines());
         let shown: Vec<_> = remote.endpoints().into_iter().map(|(_, path)| path).collect();
         assert_eq!(shown, [Some("PUT /v2/campaigns/pause".to_owned())], "{code}");
-        assert_eq!(remote.endpoint_news(), []);
+        assert_eq!(remote.endpoint_events(), []);
 
         let before = remote.lines().len();
         remote.pause(&ids(1..=6));
@@ -118,7 +118,7 @@ fn one_refused_id_keeps_no_other_from_being_paused_and_changes_no_endpoint() {
 }
 
 #[test]
-fn what_one_way_refuses_is_done_by_another() {
+fn a_campaign_that_one_way_refuses_is_paused_by_another() {
     for (way, last) in [("PUT /v2", "PUT /v1.1/campaigns/pause"), ("PUT", "PATCH /v1.1/campaigns/4")] {
         for code in [400, 422] {
             let mut remote = refusing_four(way, code);
@@ -133,7 +133,7 @@ fn what_one_way_refuses_is_done_by_another() {
 }
 
 #[test]
-fn a_run_that_is_refused_is_halved_as_a_pause_is_and_nothing_of_it_leaves_too_late() {
+fn a_refused_run_is_halved_like_a_pause_and_no_run_leaves_too_late() {
     let mut remote = refusing_four("PUT", 422);
     let Switched { outcomes, .. } = remote.run(&ids(1..=6));
     let accepted = outcomes.iter().filter(|(_, outcome)| **outcome == Outcome::Accepted).count();

@@ -1,4 +1,4 @@
-//! Tokens, the scheduler, and what a 429 does.
+//! Tokens, the scheduler, and the effect of a 429.
 
 use std::cell::Cell;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::trafficstar::circuit::Operation;
 
 #[test]
-fn all_who_wait_share_one_token_and_one_renewal() {
+fn all_waiting_requests_share_one_token_and_one_renewal() {
     let mut remote = Remote::answering(|seen| match seen.token.as_deref() {
         Some("token-1") => status(401),
         _ if seen.path == "/v1.1/campaigns" => status(404),
@@ -19,7 +19,7 @@ fn all_who_wait_share_one_token_and_one_renewal() {
 }
 
 #[test]
-fn a_token_refused_is_renewed_once_and_no_more() {
+fn a_refused_token_is_renewed_only_once() {
     let mut remote = Remote::answering(|_| status(401));
     let fault = remote.read_one().unwrap_err();
     assert!(
@@ -30,7 +30,7 @@ fn a_token_refused_is_renewed_once_and_no_more() {
 }
 
 #[test]
-fn a_refused_token_is_never_sent_again_even_while_no_other_can_be_had() {
+fn a_refused_token_is_never_sent_again_even_if_no_other_can_be_fetched() {
     let issued = Cell::new(false);
     let mut remote = Remote::answering_tokens_too(move |seen| match seen.is_token_request() {
         true if issued.replace(true) => status(503),
@@ -46,12 +46,12 @@ fn a_refused_token_is_never_sent_again_even_while_no_other_can_be_had() {
     let begun = remote.now.steady;
     let Switched { outcomes, .. } = remote.pause(&ids(1..=5));
     assert!(outcomes.values().all(|outcome| matches!(outcome, Outcome::Failed(_))), "{outcomes:?}");
-    assert_eq!(remote.token_requests(), 3, "pauses try again soon, one for all of them");
-    assert!(remote.now.steady - begun >= TOKEN_REST / 4, "a part of the rest is theirs, too");
+    assert_eq!(remote.token_requests(), 3, "pauses fetch again soon, with one request for all of them");
+    assert!(remote.now.steady - begun >= TOKEN_BACKOFF / 4, "pauses wait for a part of that time, too");
 }
 
 #[test]
-fn a_token_that_has_expired_is_renewed() {
+fn an_expired_token_is_renewed() {
     let mut remote = Remote::answering_tokens_too(|seen| {
         Ok(if seen.is_token_request() { json!({"access_token": "short", "expires_in": 0}) } else { campaign(7) })
     });
@@ -61,14 +61,14 @@ fn a_token_that_has_expired_is_renewed() {
 }
 
 #[test]
-fn a_token_that_cannot_be_had_opens_the_circuit_and_a_bad_key_does_not() {
+fn a_token_that_cannot_be_fetched_opens_the_circuit_and_a_bad_key_does_not() {
     let refused = || RemoteError::TokenRefused { status: 400, request_id: None };
     let cases: [(fn() -> RemoteError, bool); 2] = [(refused, true), (|| RemoteError::BadApiKey, false)];
     for (error, opens) in cases {
         let mut remote = Remote::answering_tokens_too(move |_| Err(error()));
         for _ in 0..3 {
             remote.read_one().unwrap_err();
-            remote.pass(TOKEN_REST);
+            remote.pass(TOKEN_BACKOFF);
         }
         assert_eq!(remote.token_requests(), 3);
         assert_eq!(!remote.client.requests.scheduler().circuits().is_closed(Operation::Token), opens);
@@ -92,7 +92,7 @@ fn a_write_without_a_token_has_not_happened() {
 }
 
 #[test]
-fn every_request_passes_the_gate_and_a_token_is_as_urgent_as_a_pause() {
+fn every_request_passes_the_scheduler_and_a_token_is_as_urgent_as_a_pause() {
     let mut remote = Remote::answering(|seen| match seen.token.as_deref() {
         Some("token-1") => status(401),
         _ => Ok(campaign(7)),
@@ -105,7 +105,7 @@ fn every_request_passes_the_gate_and_a_token_is_as_urgent_as_a_pause() {
 }
 
 #[test]
-fn nothing_leaves_before_it_is_reserved_or_the_database_has_had_its_time() {
+fn a_request_leaves_after_its_reservation_or_a_tenth_of_a_second_without_one() {
     let mut remote = Remote::answering(|_| Ok(campaign(7)));
     let pause = Change { remote: RemoteId(7), kind: ChangeKind::Pause, rank: Rank::ANY, valid_until: None };
     remote.client.change(remote.now, pause);
@@ -125,7 +125,7 @@ fn nothing_leaves_before_it_is_reserved_or_the_database_has_had_its_time() {
 }
 
 #[test]
-fn a_token_that_is_one_too_many_is_asked_for_when_its_time_has_come() {
+fn a_token_request_that_gets_a_429_is_repeated_at_the_time_that_the_429_names() {
     let refused = Cell::new(false);
     let mut remote = Remote::answering_tokens_too(move |seen| match seen.is_token_request() {
         true if !refused.replace(true) => {
@@ -138,11 +138,11 @@ fn a_token_that_is_one_too_many_is_asked_for_when_its_time_has_come() {
     let begun = remote.now.steady;
     assert_eq!(*remote.pause(&ids([7])).outcome(), Outcome::Accepted);
     assert_eq!((remote.token_requests(), remote.lines().len()), (2, 1));
-    assert!(remote.now.steady - begun >= TimeDelta::seconds(29), "not even a pause leaves before");
+    assert!(remote.now.steady - begun >= TimeDelta::seconds(29), "not even a pause leaves earlier");
 }
 
 #[test]
-fn a_429_silences_everything_until_it_says_so() {
+fn a_429_stops_all_requests_for_one_window() {
     let mut remote = Remote::answering(|_| Err(RemoteError::RateLimited { retry_at: None }));
     remote.read_one().unwrap_err();
     let status = remote.client.status(remote.now);

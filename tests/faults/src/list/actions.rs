@@ -1,4 +1,4 @@
-//! Faults in acting: cool-down, day end, sending, confirming, trying again.
+//! Faults in actions: cool-down, day end, sending, confirming, trying again.
 
 use super::Fault;
 
@@ -11,7 +11,7 @@ const READBACK: &str = "src/domain/machine/readback.rs";
 const TICK: &str = "src/domain/machine/tick.rs";
 const ABSENCE: &str = "src/domain/absence.rs";
 const MACHINE: &str = "src/domain/machine.rs";
-const PROGRESS: &str = "src/domain/progress.rs";
+const CONFIRMATION: &str = "src/domain/confirmation.rs";
 const CONTEST: &str = "src/domain/contest.rs";
 const POLICY: &str = "src/domain/policy.rs";
 const CLOCK_DIFFERENCE: &str = "src/domain/clock_difference.rs";
@@ -19,7 +19,7 @@ const CLOCK_DIFFERENCE: &str = "src/domain/clock_difference.rs";
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "cooldown-half-as-long",
-        what: "the cool-down is over at half time",
+        what: "the cool-down ends at half its length",
         breaks: "States",
         file: CONCLUDE,
         original: "is_some_and(|until| «asked_at.min(now) < until»);",
@@ -43,7 +43,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "table-decides-in-cooldown",
-        what: "spend and clicks decide while it cools down",
+        what: "spend and clicks decide during the cool-down",
         breaks: "2",
         file: CONCLUDE,
         original: "if «cools_down» {
@@ -52,11 +52,11 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "start-in-cooldown-is-left",
-        what: "a foreign start while it cools down is not undone",
+        what: "a foreign start during the cool-down is not undone",
         breaks: "Decisions",
         file: CONCLUDE,
         original: "if «judged.status.may_run()» {",
-        faulty: "paused_in_vain && judged.status.may_run()",
+        faulty: "last_pause_failed && judged.status.may_run()",
     },
     Fault {
         name: "pause-backs-off",
@@ -69,7 +69,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "cooldown-ignores-doubt",
-        what: "while it cools down, what is blocked or unknown and switched on is left running",
+        what: "during the cool-down a campaign that is blocked or unknown, and switched on, is not paused",
         breaks: "Decisions",
         file: CONCLUDE,
         original: "if «judged.status.may_run()» {",
@@ -111,7 +111,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "end-time-owed-for-ever",
-        what: "an end time is set again at every tick",
+        what: "the end time is set again at every tick",
         breaks: "4",
         file: END_TIME,
         original: "RemoteStatus::Stopped(StopCause::EndTimePassed) if promised_stopped => {«»",
@@ -123,11 +123,11 @@ pub(super) const FAULTS: &[Fault] = &[
                 }",
     },
     Fault {
-        name: "activation-while-an-end-time-is-out",
-        what: "a campaign is run while an end time is on its way that ends it",
+        name: "activation-while-an-end-time-is-in-flight",
+        what: "a campaign is run while a request is in flight that sets its end time to now",
         breaks: "Decisions",
         file: CONCLUDE,
-        original: "if «self.is_end_time_on_its_way()» {
+        original: "if «self.is_end_time_in_flight()» {
             return Some(",
         faulty: "false",
     },
@@ -135,13 +135,13 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "run-never-backs-off",
         what: "a run that failed is tried again at every tick",
         breaks: "Decisions",
-        file: PROGRESS,
+        file: CONFIRMATION,
         original: "self.not_before = «Some(now + Duration::minutes(minutes))»;",
         faulty: "None",
     },
     Fault {
         name: "activation-never-grows-old",
-        what: "an activation leaves however long it has waited",
+        what: "an activation is sent after any wait",
         breaks: "2",
         file: ACTIONS,
         original: "ActionKind::Activate => «Some(latest.min(step.policy.day_end_on(now)))»,",
@@ -149,7 +149,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "sent-twice",
-        what: "a decision is taken while an action is on its way",
+        what: "a decision is taken while an action is under way",
         breaks: "5",
         file: TICK,
         original: "        «!self.last.is_under_way()» || (self.last.is_setting_end_time()",
@@ -157,7 +157,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "late-effect-repeated",
-        what: "an accepted action that no read shows yet is sent again",
+        what: "an accepted action is sent again while no read shows its effect",
         breaks: "Decisions",
         file: TICK,
         original: "        «!self.last.is_under_way()» || (self.last.is_setting_end_time()",
@@ -165,7 +165,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "late-effect-is-foreign",
-        what: "an effect that shows late is counted as somebody else's doing",
+        what: "a late effect of the program's own action counts as a foreign change",
         breaks: "Contested",
         file: TICK,
         original: "if «may_decide» {
@@ -174,7 +174,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "confirmed-without-a-read",
-        what: "an accepted action is called confirmed",
+        what: "an accepted action counts as confirmed",
         breaks: "Decisions",
         file: ACTIONS,
         original: "«self.last.await_effect(awaiting, last_number);»",
@@ -190,63 +190,63 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "unreadable-confirms-a-pause",
-        what: "a pause is called confirmed by a read that failed",
+        what: "a failed read confirms a pause",
         breaks: "Decisions",
-        file: PROGRESS,
+        file: CONFIRMATION,
         original: "ActionKind::Pause => «is_stopped(remote, status)»,",
         faulty: "*status != RemoteStatus::Running",
     },
     Fault {
         name: "never-called-failed",
-        what: "an action that no read shows is waited for without end",
+        what: "an action whose effect no read shows never fails",
         breaks: "Decisions",
-        file: PROGRESS,
+        file: CONFIRMATION,
         original: "if «asked_at < awaiting.deadline || *remote == Err(RemoteFault::Late)» {",
         faulty: "true",
     },
     Fault {
         name: "called-failed-at-once",
-        what: "the first read that does not show an action yet calls it failed",
+        what: "an action fails at the first read that does not show its effect",
         breaks: "Decisions",
-        file: PROGRESS,
+        file: CONFIRMATION,
         original: "if «asked_at < awaiting.deadline || *remote == Err(RemoteFault::Late)» {",
         faulty: "false",
     },
     Fault {
         name: "out-of-funds-waits-for-its-effect",
-        what: "a run that is read back as out of funds is waited for until `confirm_within` is over",
+        what: "a run that is read back as out of funds fails only after `confirm_within`",
         breaks: "Decisions",
-        file: PROGRESS,
+        file: CONFIRMATION,
         original: "RemoteStatus::Blocked { reason, .. }) = «(action.kind, status)» {",
         faulty: "(ActionKind::SetEndTime, status)",
     },
     Fault {
         name: "backoff-outlasts-a-change",
-        what: "a run that failed waits though the remote has changed",
+        what: "a run that failed backs off though the remote has changed",
         breaks: "Decisions",
-        file: PROGRESS,
-        original: "if «looked_otherwise || *status == RemoteStatus::Running» {",
-        faulty: "{ let _ = looked_otherwise; *status == RemoteStatus::Running }",
+        file: CONFIRMATION,
+        original: "if «has_changed || *status == RemoteStatus::Running» {",
+        faulty: "{ let _ = has_changed; *status == RemoteStatus::Running }",
     },
     Fault {
         name: "outdated-tick-decides",
-        what: "a tick decides by a read from before the action was answered",
+        what: "a tick decides by a read that is older than the answer to the action",
         breaks: "Decisions",
         file: TICK,
-        original: "let outdated = «self.last.outdates(question.operation.0)»;",
+        original: "let outdated = «self.last.outdates(question.question_id.0)»;",
         faulty: "false",
     },
     Fault {
         name: "answer-to-an-older-question",
-        what: "an observation for an older question is taken for the present one's",
+        what: "an observation for an older question counts as an answer to the present one",
         breaks: "One tick",
         file: QUESTIONS,
-        original: "self.tick.take_if(|question| «question.operation == operation»)",
+        original: "self.tick.take_if(|question| «question.question_id == question_id»)",
         faulty: "true",
     },
     Fault {
         name: "answer-to-an-older-action",
-        what: "the answer to an older action is taken for the present one's",
+        what: "the answer to an older action counts as an answer to the present one",
         breaks: "Decisions",
         file: ACTIONS,
         original: "filter(|action| «action.id == id»)",
@@ -254,7 +254,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "two-404s-are-gone",
-        what: "a campaign is called gone at its second 404",
+        what: "a campaign counts as gone at its second 404",
         breaks: "Words",
         file: ABSENCE,
         original: "self.missing_since.is_some_and(|since| «now.signed_duration_since(since) >= GONE_AFTER - TOLERANCE»)",
@@ -262,7 +262,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "a-404-is-never-gone",
-        what: "a campaign is never called gone",
+        what: "a campaign never counts as gone",
         breaks: "Words",
         file: ABSENCE,
         original: "«self.missing_since.get_or_insert(asked_at);»",
@@ -270,7 +270,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "a-late-read-ends-the-404s",
-        what: "a tick that ended before its answer came ends a row of 404s",
+        what: "a tick that ended before its answer came interrupts the series of 404s",
         breaks: "Words",
         file: ABSENCE,
         original: "Err(RemoteFault::Late) => «{}»",
@@ -278,7 +278,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "seen-again-is-forgotten",
-        what: "a campaign that was seen between two 404s is called gone all the same",
+        what: "a campaign that was seen between two 404s counts as gone",
         breaks: "Words",
         file: ABSENCE,
         original: "Ok(_) | Err(RemoteFault::Failed(_) | RemoteFault::Shared(_)) => «*self = Self::default()»,",
@@ -286,9 +286,9 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "a-404-is-a-stop",
-        what: "an order that pauses first takes a 404 for a stop",
+        what: "an order that pauses takes a 404 as proof of a stop",
         breaks: "Operators",
-        file: PROGRESS,
+        file: CONFIRMATION,
         original: "«*remote == Err(RemoteFault::Gone)» || is_stopped(remote, status)",
         faulty: "matches!(remote, Err(RemoteFault::Gone | RemoteFault::NotFound))",
     },
@@ -302,7 +302,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "set-back-clock-stops-the-ticks",
-        what: "after the clock was set back no tick falls due until it is back",
+        what: "after the clock was set back, no tick falls due until the old time is reached again",
         breaks: "3",
         file: MACHINE,
         original: "«self.next_tick_at = self.next_tick_at.min(policy.next_grid_point(now));»",
@@ -310,7 +310,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "set-back-clock-prolongs-the-cooldown",
-        what: "after the clock was set back the cool-down lasts until its old end",
+        what: "after the clock was set back, the cool-down lasts until its old end",
         breaks: "Clock",
         file: MACHINE,
         original: "if «self.phase.cooling_down_until().is_some_and(|until| until > longest)» {",
@@ -318,7 +318,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "far-clock-activates",
-        what: "an activation does not look at how far away the clock is",
+        what: "an activation is sent although the clocks are five minutes apart",
         breaks: "Clock",
         file: CONCLUDE,
         original: "if «self.readings.is_clock_far_apart()» {
@@ -327,7 +327,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "near-clock-activates-nothing",
-        what: "a clock that is a minute away activates nothing",
+        what: "no activation is sent while the clocks are a minute apart",
         breaks: "Clock",
         file: CLOCK_DIFFERENCE,
         original: "self.0.abs() >= «FAR_APART»",
@@ -335,7 +335,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "tick-outlasts-the-grid",
-        what: "a tick waits for its answers for three ticks",
+        what: "a tick waits for its answers for the time of three ticks",
         breaks: "One tick",
         file: POLICY,
         original: "self.next_grid_point(began_at + «self.answer_within»)",
@@ -343,7 +343,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "late-tick-skips-the-next",
-        what: "after a tick that waited up to its end the next point of the grid is left out",
+        what: "after a tick that waited up to its end, the next point of the grid is skipped",
         breaks: "One tick",
         file: TICK,
         original: "let grid_point = if waited { «now» } else",
@@ -359,7 +359,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "six-changes-contest",
-        what: "six foreign changes in an hour are too many",
+        what: "six foreign changes in an hour mark a campaign contested",
         breaks: "Contested",
         file: CONTEST,
         original: "!self.contested && «self.changes.len() > limit»;",

@@ -8,7 +8,7 @@ const POLICY: &str = "src/domain/policy.rs";
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "pause-threshold-too-low",
-        what: "exactly 5,000 clicks are not taken for used up",
+        what: "exactly 5,000 clicks do not count as used up",
         breaks: "Decisions",
         file: POLICY,
         original: "-> bool {\n        «clicks <= self.pause_clicks»",
@@ -16,7 +16,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "pause-threshold-too-high",
-        what: "5,001 clicks are taken for used up",
+        what: "5,001 clicks count as used up",
         breaks: "Decisions",
         file: POLICY,
         original: "-> bool {\n        «clicks <= self.pause_clicks»",
@@ -24,7 +24,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "activate-threshold-too-high",
-        what: "exactly 15,000 clicks are not taken for enough",
+        what: "exactly 15,000 clicks do not count as enough",
         breaks: "Decisions",
         file: DECISION,
         original: "} else if «clicks.count >= policy.activate_clicks» {",
@@ -32,7 +32,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "activate-threshold-too-low",
-        what: "14,999 clicks are taken for enough",
+        what: "14,999 clicks count as enough",
         breaks: "Decisions",
         file: DECISION,
         original: "} else if «clicks.count >= policy.activate_clicks» {",
@@ -40,15 +40,15 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "limit-itself-is-below",
-        what: "a spend of exactly 10.00 is taken for less",
+        what: "a spend of exactly 10.00 counts as below the limit",
         breaks: "Decisions",
         file: DECISION,
-        original: "Some(amount) if «amount >= policy.spend_limit» =>",
-        faulty: "amount > policy.spend_limit",
+        original: "Some(spend) if «spend >= policy.spend_limit» =>",
+        faulty: "spend > policy.spend_limit",
     },
     Fault {
         name: "unknown-spend-is-nothing",
-        what: "an unknown spend is taken for 0",
+        what: "an unknown spend counts as 0",
         breaks: "1",
         file: DECISION,
         original: "None => «SpendLevel::Unknown»,",
@@ -56,7 +56,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "unknown-clicks-are-enough",
-        what: "unknown clicks are taken for plenty",
+        what: "unknown clicks count as enough",
         breaks: "1",
         file: DECISION,
         original: "remaining.map_or(«ClickLevel::Unknown», ",
@@ -64,23 +64,23 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "unknown-clicks-are-none",
-        what: "unknown clicks are taken for none left",
+        what: "unknown clicks count as used up",
         breaks: "Decisions",
         file: DECISION,
         original: "remaining.map_or(«ClickLevel::Unknown», ",
         faulty: "ClickLevel::UsedUp",
     },
     Fault {
-        name: "senseless-row-starts",
-        what: "a sum with a senseless row in it starts a campaign",
+        name: "invalid-row-starts",
+        what: "a sum of clicks with an invalid row in it starts a campaign",
         breaks: "1",
         file: DECISION,
         original: "} else if «policy.clicks_doubt(clicks).is_some()» {",
         faulty: "false",
     },
     Fault {
-        name: "untaught-word-is-not-paused",
-        what: "with an untaught word and `active: true` money is let flow though the clicks are used up",
+        name: "unknown-word-is-not-paused",
+        what: "a campaign with an unknown status word and `active: true` is not paused though its clicks are used up",
         breaks: "Decisions",
         file: DECISION,
         original: "below_or_unknown && «judged.status.may_run()» {",
@@ -88,7 +88,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "blocked-but-running-is-not-paused",
-        what: "what is blocked and switched on is let flow though the clicks are used up",
+        what: "a campaign that is blocked and switched on is not paused though its clicks are used up",
         breaks: "Decisions",
         file: DECISION,
         original: "below_or_unknown && «judged.status.may_run()» {",
@@ -104,7 +104,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "used-up-paused-above-the-limit",
-        what: "a campaign above the limit is paused for its clicks",
+        what: "a campaign above the limit is paused because of its clicks",
         breaks: "Decisions",
         file: DECISION,
         original: "ClickLevel::UsedUp && «below_or_unknown» &&",
@@ -112,7 +112,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "blocked-is-stopped",
-        what: "a blocked campaign goes through the table as a stopped one",
+        what: "a blocked campaign is decided about as a stopped one",
         breaks: "2",
         file: DECISION,
         original: "if «matches!(judged.status, RemoteStatus::Blocked { .. } | RemoteStatus::Unknown { .. })» {",
@@ -120,7 +120,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "unknown-status-is-stopped",
-        what: "an unknown status goes through the table as a stopped one",
+        what: "a campaign of unknown status is decided about as a stopped one",
         breaks: "1",
         file: DECISION,
         original: "if «matches!(judged.status, RemoteStatus::Blocked { .. } | RemoteStatus::Unknown { .. })» {",
@@ -152,7 +152,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "high-spend-keeps-the-promise",
-        what: "at the limit the state stays instead of becoming idle",
+        what: "at the limit the state stays the same instead of becoming idle",
         breaks: "High spend",
         file: DECISION,
         original: "Row::HighSpend => (None, «Some(PhaseWord::Idle)»),",
@@ -160,7 +160,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "adopt-running-sends",
-        what: "a campaign that runs as it should is activated once more",
+        what: "a campaign that already runs as it should is activated again",
         breaks: "4",
         file: DECISION,
         original: "Row::AdoptRunning => («None», Some(",
@@ -168,7 +168,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "adopt-stopped-sends",
-        what: "a campaign that is stopped as it should be is paused once more",
+        what: "a campaign that is already stopped as it should be is paused again",
         breaks: "4",
         file: DECISION,
         original: "Row::AdoptStopped => («None», Some(",

@@ -1,18 +1,18 @@
-//! Faults in what is made of TrafficStars' words, and in whose word on the spend counts.
+//! Faults in judging TrafficStars' status words, and in choosing which spend counts.
 
 use super::Fault;
 
 const CLOCK_DIFFERENCE: &str = "src/domain/clock_difference.rs";
 const REMOTE: &str = "src/domain/remote.rs";
 const SPEND: &str = "src/domain/spend.rs";
-/// The model of the shell that stores what was read.
+/// It stores the spend that was read.
 const SESSION: &str = "src/guard/session.rs";
 const TICK: &str = "src/guard/tick.rs";
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "end-time-does-not-stop",
-        what: "a campaign whose end time has passed is not taken for stopped by it",
+        what: "a campaign whose end time has passed does not count as stopped",
         breaks: "Words",
         file: REMOTE,
         original: "matches!(campaign.end_time, EndTime::At(end) if «end <= now»)",
@@ -20,7 +20,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "end-times-pass-by-our-clock",
-        what: "by a clock that is ahead a campaign that runs is taken for stopped by its end time",
+        what: "with a clock that is ahead, a running campaign counts as stopped by its end time",
         breaks: "Clock",
         file: CLOCK_DIFFERENCE,
         original: "now.checked_sub_signed(«self.0»)",
@@ -28,7 +28,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "schedule-timezone-ignored",
-        what: "a schedule_timezone other than 0 blocks nothing",
+        what: "a schedule_timezone other than 0 does not block",
         breaks: "Words",
         file: REMOTE,
         original: "Some(hours) if «hours != 0» =>",
@@ -52,23 +52,23 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "stopped-before-blocked",
-        what: "a blocked campaign that is switched off is called stopped",
+        what: "a blocked campaign that is switched off counts as stopped",
         breaks: "Words",
         file: REMOTE,
         original: "if let Some(reason) = «block(campaign)» {",
         faulty: "block(campaign).filter(|_| campaign.active != Some(false))",
     },
     Fault {
-        name: "untaught-word-is-running",
-        what: "an untaught word with `active: true` is called running",
+        name: "unknown-word-is-running",
+        what: "a campaign with an unknown status word and `active: true` counts as running",
         breaks: "Words",
         file: REMOTE,
         original: "if let Some(reason) = «doubt(campaign)» {",
         faulty: "doubt(campaign).filter(|_| campaign.active != Some(true))",
     },
     Fault {
-        name: "untaught-word-is-stopped",
-        what: "an untaught word with `active: false` is called stopped",
+        name: "unknown-word-is-stopped",
+        what: "a campaign with an unknown status word and `active: false` counts as stopped",
         breaks: "1",
         file: REMOTE,
         original: "if let Some(reason) = «doubt(campaign)» {",
@@ -76,7 +76,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "failed-read-is-stopped",
-        what: "a campaign that could not be read is called stopped",
+        what: "a campaign whose read failed counts as stopped",
         breaks: "1",
         file: REMOTE,
         original: "Err(fault) => «RemoteStatus::Unknown { doubt: fault.clone().into(), may_run: false }»,",
@@ -84,7 +84,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "odd-field-hides-active",
-        what: "a field of an odd type hides that the campaign is switched on",
+        what: "a field of an unexpected type hides that the campaign is switched on",
         breaks: "Words",
         file: REMOTE,
         original: "let may_run = «campaign.active == Some(true)» &&",
@@ -92,15 +92,15 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "odd-field-ignored",
-        what: "a field of an odd type is taken for one that is not there",
+        what: "a field of an unexpected type counts as absent",
         breaks: "Words",
         file: REMOTE,
         original: "if let Some((first, more)) = «campaign.odd_fields.split_first()» {",
         faulty: "None::<(&OddField, &[OddField])>",
     },
     Fault {
-        name: "no-funds-words-untaught",
-        what: "the words of a campaign without funds are taken for words nobody taught us",
+        name: "no-funds-words-unknown",
+        what: "the status words of a campaign without funds count as unknown words",
         breaks: "Words",
         file: REMOTE,
         original: "[&RUNNING_WORDS[..], «&NO_FUNDS_WORDS», ",
@@ -108,7 +108,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "blocked-always-may-run",
-        what: "what is blocked and switched off is paused at every tick",
+        what: "a campaign that is blocked and switched off is paused at every tick",
         breaks: "4",
         file: REMOTE,
         original: "«return RemoteStatus::Blocked { reason, may_run };»",
@@ -116,7 +116,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "yesterdays-counter-believed",
-        what: "after midnight a counter that stands where yesterday's ended, or above it, is believed",
+        what: "after midnight a counter at yesterday's last value, or above it, counts as today's spend",
         breaks: "Spend",
         file: SPEND,
         original: "«least >= Shown::Value(yesterday)» && !believed",
@@ -124,7 +124,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "late-clicks-believed",
-        what: "after midnight a counter that late clicks have raised above yesterday's last value is believed",
+        what: "after midnight a counter that late clicks raised above yesterday's last value counts as today's spend",
         breaks: "Spend",
         file: SPEND,
         original: "«least >= Shown::Value(yesterday)» && !believed",
@@ -132,7 +132,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "growing-counter-believed",
-        what: "a counter that was seen lower since midnight, though never below yesterday's last value, is believed",
+        what: "a counter that fell since midnight, but not below yesterday's last value, counts as today's spend",
         breaks: "Spend",
         file: SPEND,
         original: "«least >= Shown::Value(yesterday)» && !believed",
@@ -140,7 +140,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "counter-doubted-below-yesterdays",
-        what: "a counter below what yesterday ended with is doubted all the same",
+        what: "a counter below yesterday's last value is doubted",
         breaks: "Spend",
         file: SPEND,
         original: "«least >= Shown::Value(yesterday)» && !believed",
@@ -156,7 +156,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "absent-counter-forgotten",
-        what: "a counter that was absent since midnight is doubted all the same",
+        what: "a counter that was absent since midnight is doubted",
         breaks: "Spend",
         file: SPEND,
         original: "if «least == Shown::Absent» {",
@@ -164,7 +164,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "unknown-yesterday-is-none",
-        what: "with the database away a counter below the limit is taken for today's",
+        what: "while the database is away, a counter below the limit counts as today's spend",
         breaks: "Spend",
         file: SPEND,
         original: "let Ok(history) = self.history else { «return true» };",
@@ -172,7 +172,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "high-counter-believed-without-yesterday",
-        what: "where nothing is known of yesterday a counter at the limit is believed",
+        what: "where yesterday's spend is unknown, a counter at the limit is believed",
         breaks: "Spend",
         file: SPEND,
         original: "return «amount >= self.limit» && !fell_below(self.limit);",
@@ -180,7 +180,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "fallen-counter-doubted",
-        what: "where nothing is known of yesterday a counter that has fallen since midnight is doubted all the same",
+        what: "where yesterday's spend is unknown, a counter that has fallen since midnight is doubted",
         breaks: "Spend",
         file: SPEND,
         original: "return amount >= self.limit && «!fell_below(self.limit)»;",
@@ -201,15 +201,15 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "old-clicks-decide",
-        what: "clicks that have grown old are not read again",
+        what: "clicks older than a second are not read again",
         breaks: "Decisions",
         file: TICK,
         original: "if «now.signed_duration_since(self.stored_at) <= OLD_CLICKS» {",
         faulty: "now >= self.began_at || self.stored_at <= now",
     },
     Fault {
-        name: "a-tick-does-not-end",
-        what: "a status that does not come keeps its tick waiting",
+        name: "tick-does-not-end",
+        what: "a tick waits for ever for a status that does not arrive",
         breaks: "One tick",
         file: TICK,
         original: "self.is_late = true;
@@ -218,7 +218,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "report-without-a-row-leaves-the-doubt",
-        what: "a day's report without a row does not say 0 where the counter is in doubt",
+        what: "a day's report without a row does not count as 0 while the counter is in doubt",
         breaks: "Spend",
         file: SPEND,
         original: "SpendReading::NoValue => «doubts.clear()»,",
@@ -234,7 +234,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "stored-spend-serves-for-ever",
-        what: "a stored spend below the limit serves at any age",
+        what: "a stored spend below the limit counts at any age",
         breaks: "Spend",
         file: SPEND,
         original: "if stored.amount >= self.limit || «fresh» {",
@@ -242,7 +242,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "stored-limit-grows-old",
-        what: "a stored spend at the limit is forgotten after half an hour",
+        what: "a stored spend at the limit no longer counts after half an hour",
         breaks: "Spend",
         file: SPEND,
         original: "if «stored.amount >= self.limit» ||",
@@ -250,7 +250,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "failed-field-has-no-value",
-        what: "a campaign that could not be read has no spend on record",
+        what: "a campaign whose read failed counts as one without spend on record",
         breaks: "1",
         file: SPEND,
         original: "None => «failures.extend(failure(SpendField::SpentToday, &self.counters.spent_today))»,",
@@ -258,7 +258,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "failed-report-has-no-value",
-        what: "a report that failed says that nothing is on record",
+        what: "a failed report counts as one without spend on record",
         breaks: "1",
         file: SPEND,
         original: "SpendReading::Failed(_) => «failures.extend(failure(SpendField::Report, report))»,",
@@ -266,7 +266,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "old-stored-spend-is-nothing",
-        what: "a failed source and a stored spend that is too old are a spend of 0",
+        what: "with a failed source and a stored spend that is too old, the spend counts as 0",
         breaks: "1",
         file: SPEND,
         original: "Err(doubt) => «failures.push(doubt)»,",
@@ -274,14 +274,14 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "read-across-midnight-counts",
-        what: "a spend that was asked for yesterday is called today's",
+        what: "a spend that was read before midnight counts as today's",
         breaks: "Words",
         file: SPEND,
         original: "«asked_at.date_naive() == day» &&",
         faulty: "true",
     },
     Fault {
-        name: "doubt-outlasts-the-morning",
+        name: "midnight-doubt-lasts-all-day",
         what: "a counter that may be yesterday's is doubted for the whole day",
         breaks: "Spend",
         file: SPEND,

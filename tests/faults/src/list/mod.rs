@@ -1,4 +1,4 @@
-//! The faults, each a slip that a tired programmer could make.
+//! The faults. Each is a slip that a tired programmer could make.
 
 mod actions;
 mod decisions;
@@ -10,22 +10,22 @@ mod stored;
 /// One deliberate fault.
 #[derive(Debug)]
 pub struct Fault {
-    /// Its name, to switch it on by.
+    /// The name, by which it is switched on.
     pub name: &'static str,
-    /// What it does, in a sentence.
+    /// What it does, in one sentence.
     pub what: &'static str,
-    /// The heading of RULES.md whose rule it breaks, `Lifecycle` for LIFECYCLE.md; a number is a line of "What must
-    /// hold always".
+    /// The rule that it breaks: a heading of RULES.md, `Lifecycle` for LIFECYCLE.md, or the number of a line of "What
+    /// must hold always".
     pub breaks: &'static str,
-    /// The file that it is in, from the project's folder.
+    /// The file that it changes, from the project's folder.
     pub file: &'static str,
-    /// What stands there, once. Marks say which piece of it is replaced: `if «a <= b» {`.
+    /// Text that occurs in the file exactly once. Marks enclose the piece that is replaced: `if «a <= b» {`.
     pub original: &'static str,
-    /// What stands there instead.
+    /// The replacement.
     pub faulty: &'static str,
 }
 
-/// All of them.
+/// Returns all faults.
 pub fn all() -> impl Iterator<Item = &'static Fault> {
     [decisions::FAULTS, facts::FAULTS, actions::FAULTS, stored::FAULTS, orders::FAULTS, requests::FAULTS]
         .into_iter()

@@ -1,4 +1,4 @@
-//! Faults in what operators order: holds, forced actions, releases, observing.
+//! Faults in orders: holds, forced actions, disabling, observing.
 
 use super::Fault;
 
@@ -27,7 +27,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "hold-keeps-nothing-paused",
-        what: "a hold with `pause` lets a campaign run",
+        what: "a hold with `pause` does not pause a running campaign",
         breaks: "Operators",
         file: HOLD,
         original: "if «hold.pause && judged.status.may_run()» {",
@@ -35,7 +35,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "hold-ignores-doubt",
-        what: "a hold with `pause` leaves running what is blocked or unknown and switched on",
+        what: "a hold with `pause` does not pause a campaign that is blocked or unknown, and switched on",
         breaks: "Operators",
         file: HOLD,
         original: "if «hold.pause && judged.status.may_run()» {",
@@ -43,7 +43,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "force-passes-a-hold",
-        what: "a forced activation passes a hold",
+        what: "a forced activation is sent during a hold",
         breaks: "2",
         file: FORCE,
         original: "if let Some(hold) = «self.hold(now)» {",
@@ -51,7 +51,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "force-passes-the-cooldown",
-        what: "a forced activation passes the cool-down",
+        what: "a forced activation is sent during the cool-down",
         breaks: "2",
         file: FORCE,
         original: "if let Some(until) = self.phase.cooling_down_until().filter(|&until| «until > now») {",
@@ -67,7 +67,7 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "status.filter(|status| !matches!(status, RemoteStatus::Blocked { .. }))",
     },
     Fault {
-        name: "force-passes-doubt",
+        name: "force-passes-an-unknown-status",
         what: "a forced activation runs a campaign of unknown status",
         breaks: "1",
         file: FORCE,
@@ -85,7 +85,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "observe-mode-sends",
-        what: "observe mode sends",
+        what: "observe mode sends requests that change campaigns",
         breaks: "Operators",
         file: ACTIONS,
         original: "match «step.policy.mode» {
@@ -94,16 +94,16 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "Mode::Act",
     },
     Fault {
-        name: "released-with-an-action-out",
-        what: "a campaign is released while its action is on its way",
+        name: "disabled-with-an-action-under-way",
+        what: "a generator is disabled while an action of its campaign is under way",
         breaks: "Operators",
         file: DISABLE,
         original: "self.disabling.filter(|_| «!self.last.is_under_way()»)",
         faulty: "true",
     },
     Fault {
-        name: "release-drops-the-cooldown",
-        what: "a release ends the cool-down",
+        name: "disabling-drops-the-cooldown",
+        what: "disabling a generator ends the cool-down",
         breaks: "Operators",
         file: DISABLE,
         original: "if «self.phase.cooling_down_until().is_none_or(|until| until <= step.now)» {",
@@ -111,7 +111,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "force-passes-the-day-end",
-        what: "a forced activation passes the day end",
+        what: "a forced activation is sent after the day end",
         breaks: "2",
         file: FORCE,
         original: "if «policy.past_day_end(now)» {",
@@ -119,7 +119,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "hold-hides-a-pausing-one",
-        what: "of two holds the one that does not pause counts",
+        what: "of two holds, the one without `pause` counts",
         breaks: "Operators",
         file: HOLD,
         original: "lasting().find(|hold| «hold.pause»)",

@@ -1,9 +1,9 @@
-//! Faults in what is asked together, in which order, and how much, and in the client that asks it.
+//! Faults in requests: which are sent together, in which order and how many, and in the client that sends them.
 
 use super::Fault;
 
 const BUDGET: &str = "src/trafficstar/budget.rs";
-const GATE: &str = "src/trafficstar/scheduler.rs";
+const SCHEDULER: &str = "src/trafficstar/scheduler.rs";
 const PRIORITY: &str = "src/domain/read_priority.rs";
 const READS: &str = "src/trafficstar/batch/reads.rs";
 const BATCH: &str = "src/trafficstar/batch/mod.rs";
@@ -11,12 +11,12 @@ const SPLIT: &str = "src/trafficstar/batch/split.rs";
 const CHANGES: &str = "src/trafficstar/client/changes.rs";
 const REQUESTS: &str = "src/trafficstar/client/requests.rs";
 const RESERVATION: &str = "src/trafficstar/reservation.rs";
-const ROUNDS: &str = "src/trafficstar/client/switch_batches.rs";
+const SWITCH_BATCHES: &str = "src/trafficstar/client/switch_batches.rs";
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "limit-off-by-one",
-        what: "one request more than the limit",
+        what: "one request more than the limit is sent",
         breaks: "6",
         file: BUDGET,
         original: "let limit = «usize::try_from(limit).unwrap_or(usize::MAX)»;",
@@ -31,8 +31,8 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "Duration::seconds(59)",
     },
     Fault {
-        name: "slots-free-from-the-leaving",
-        what: "a slot is held from the request's leaving, not from its answer",
+        name: "slots-free-from-the-sending",
+        what: "a slot's minute counts from the request's sending, not from its answer",
         breaks: "6",
         file: BUDGET,
         original: "«self.in_flight.insert(request_id, slot);
@@ -40,8 +40,8 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "self.hold_until(now + WINDOW, slot);",
     },
     Fault {
-        name: "silence-ignored",
-        what: "a 429 silences nobody",
+        name: "block-after-429-ignored",
+        what: "requests are sent while a 429 blocks them",
         breaks: "6",
         file: BUDGET,
         original: "self.blocked_until = «self.blocked_until.max(Some(until))»;",
@@ -51,21 +51,21 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "pause-behind-reads",
         what: "a pause is queued behind the reads",
         breaks: "3",
-        file: GATE,
-        original: "self.budget.ask(now, «asking.urgency», asking.rank, request_id);",
-        faulty: "if asking.operation == Operation::Pause { Urgency::Read } else { asking.urgency }",
+        file: SCHEDULER,
+        original: "self.budget.ask(now, «terms.urgency», terms.rank, request_id);",
+        faulty: "if terms.operation == Operation::Pause { Urgency::Read } else { terms.urgency }",
     },
     Fault {
         name: "stale-page-serves",
-        what: "a page that was asked for before a tick began serves it",
+        what: "a page that was requested before a tick began answers that tick",
         breaks: "One tick",
         file: READS,
-        original: "asking.partition(|requester| «requester.0 < read.0»);",
+        original: "requesters.partition(|requester| «requester.0 < read.0»);",
         faulty: "true",
     },
     Fault {
         name: "page-read-by-position",
-        what: "the campaigns of a page are answered by their places on it, not by their ids",
+        what: "a page's campaigns are identified by their places on it, not by their ids",
         breaks: "One tick",
         file: READS,
         original: "let mut answers = «self.answer(id, campaigns.iter().map(|(remote, answer)| (*remote, answer)))»;",
@@ -76,7 +76,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "last-of-a-batch-forgotten",
-        what: "of several that ask within one moment the last one is not served",
+        what: "of several requesters within one moment, the last one gets no answer",
         breaks: "Decisions",
         file: BATCH,
         original: "Some(«std::mem::take(&mut self.requesters)»)",
@@ -92,8 +92,8 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "{ let _ = end_time; self.end_time_ended(now, requester, change, Outcome::Accepted) }",
     },
     Fault {
-        name: "too-late-leaves-all-the-same",
-        what: "an activation whose facts are too old leaves all the same",
+        name: "too-late-is-sent",
+        what: "an activation is sent though its facts are too old",
         breaks: "2",
         file: REQUESTS,
         original: "«self.too_late.insert((now.steady + patience, request_id));»",
@@ -101,7 +101,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "pause-is-forgotten",
-        what: "a pause that waits for others to go with it is forgotten",
+        what: "a pause that waits for others of its switch batch is never sent",
         breaks: "3",
         file: CHANGES,
         original: "if let Some(requesters) = self.changes.pauses.take_due(now.steady) {
@@ -110,49 +110,49 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "pause-waits-for-an-idle-minute",
-        what: "a pause leaves only where nothing has left for a minute",
+        what: "a pause is sent only after a minute without any request",
         breaks: "3",
         file: BUDGET,
         original: "Urgency::Pause if rank == Rank::FIRST => return «self.held.all < self.limit»,",
         faulty: "self.held.all == 0",
     },
     Fault {
-        name: "leaves-uncounted",
-        what: "a request leaves before it is counted, though the database answers",
+        name: "sent-uncounted",
+        what: "a request is sent before it is counted, though the database answers",
         breaks: "6",
         file: RESERVATION,
-        original: "if «self.lets_go» {
+        original: "if «self.sends_uncounted» {
             return usize::MAX;",
         faulty: "true",
     },
     Fault {
-        name: "gives-back-what-left",
-        what: "what a block has used is taken from the count, too",
+        name: "returns-used-slots",
+        what: "the used slots of a block are subtracted from the count, too",
         breaks: "6",
         file: RESERVATION,
         original: "map(|closed| (closed.by, «closed.left()»));",
         faulty: "closed.size",
     },
     Fault {
-        name: "last-of-a-round-is-not-told",
-        what: "of several that are run or paused together the last one hears nothing",
+        name: "last-of-a-switch-batch-gets-no-answer",
+        what: "of several campaigns in one switch batch, the last one gets no answer",
         breaks: "Decisions",
-        file: ROUNDS,
+        file: SWITCH_BATCHES,
         original: "for (id, outcome) in «settled» {",
         faulty: "{ let mut settled = settled; if settled.len() > 1 { settled.pop(); } settled }",
     },
     Fault {
         name: "given-up-keeps-its-slot",
-        what: "a request that was given up is granted all the same, and its slot is never free again",
+        what: "a cancelled request is granted, and its slot is never free again",
         breaks: "3",
-        file: GATE,
+        file: SCHEDULER,
         original: "«self.budget.cancel(request_id);»
         self.forget_gathered(request_id);",
         faulty: "",
     },
     Fault {
         name: "used-up-is-not-urgent",
-        what: "the reads that a pause needs wait with all others",
+        what: "the reads that a pause needs wait behind all others",
         breaks: "3",
         file: PRIORITY,
         original: "let urgency = if «needs_pause» {",
@@ -160,7 +160,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "batch-is-not-split",
-        what: "a batch that is refused as a whole is refused for each of its campaigns",
+        what: "a batch that is refused as a whole fails for each of its campaigns",
         breaks: "Decisions",
         file: SPLIT,
         original: "} else if perhaps_the_way && task.whole {
@@ -171,7 +171,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "half-of-a-batch-forgotten",
-        what: "of a batch that is split the second half is forgotten",
+        what: "of a batch that is split, the second half is never sent",
         breaks: "Decisions",
         file: SPLIT,
         original: "«self.tasks.extend([later, task]);»",
@@ -179,7 +179,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "named-in-both-halves",
-        what: "of a batch that is split both halves name the same campaign",
+        what: "of a batch that is split, both halves name the same campaign",
         breaks: "5",
         file: SPLIT,
         original: "ids: «task.ids.split_off(&middle)»,",
@@ -187,7 +187,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "reason-of-a-refusal-is-lost",
-        what: "of a campaign that is refused by itself the reason is lost",
+        what: "a campaign that is refused alone loses the reason of the refusal",
         breaks: "Decisions",
         file: SPLIT,
         original: "Some(reason) => self.settle([id].into(), &Outcome::Failed(«reason»)),",
@@ -195,7 +195,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "server-error-is-not-repeated",
-        what: "a batch that is answered with 5xx has failed for each of its campaigns",
+        what: "a batch that is answered with 5xx fails for each of its campaigns",
         breaks: "Decisions",
         file: SPLIT,
         original: "if «task.whole && !task.broke» {

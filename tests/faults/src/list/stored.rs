@@ -1,4 +1,4 @@
-//! Faults in what is stored, and in what a restart makes of it.
+//! Faults in storing, and in what a restart reads back.
 
 use super::Fault;
 
@@ -20,7 +20,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "nothing-waits-for-its-record",
-        what: "a request does not wait for its record to be stored",
+        what: "a request is sent before its record is stored",
         breaks: "8",
         file: SESSION,
         original: "while «!self.outbox.is_storing()»",
@@ -36,7 +36,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "late-pause-is-not-marked",
-        what: "a pause that left before it was stored is not marked late",
+        what: "a pause that was sent before it was stored is not marked late",
         breaks: "9",
         file: LAST_ACTION,
         original: "action.late = «true»;",
@@ -44,7 +44,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "newer-record-overtakes",
-        what: "what could not be stored is forgotten when something newer is to be stored",
+        what: "a record that could not be stored is dropped when a newer one is to be stored",
         breaks: "7",
         file: OUTBOX,
         original: "self.unstored.pop_back_if(|last| «action(last) == action(&record)»)",
@@ -52,7 +52,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "unstored-is-not-tried-again",
-        what: "what could not be stored is not tried again",
+        what: "a record that could not be stored is not tried again",
         breaks: "7",
         file: OUTBOX,
         original: "let record = self.unstored.front().filter(|_| «!self.is_storing»)?;",
@@ -60,7 +60,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "cooldown-not-stored",
-        what: "a cool-down is stored as a mere pause",
+        what: "a cool-down is stored as `paused-guarded`",
         breaks: "7",
         file: MACHINE,
         original: "phase: «self.phase», since: self.since, end_time_owed: self.end_times.is_owed() };",
@@ -68,7 +68,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "debt-not-stored",
-        what: "it is not stored that an end time is owed",
+        what: "the mark that an end time is owed is not stored",
         breaks: "7",
         file: MACHINE,
         original: "since: self.since, end_time_owed: «self.end_times.is_owed()» };",
@@ -84,7 +84,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "promise-forgotten",
-        what: "a restart begins with idle",
+        what: "a restart begins in the state idle",
         breaks: "7",
         file: MACHINE,
         original: "phase: «promise.phase»,",
@@ -100,7 +100,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "unfinished-action-forgotten",
-        what: "a restart takes an unfinished action for settled",
+        what: "a restart treats an unfinished action as finished",
         breaks: "Decisions",
         file: MACHINE,
         original: "last: LastAction::new(«unfinished»),",
@@ -142,7 +142,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "promise-not-stored-with-the-request",
-        what: "neither the promise nor the entry is stored before a request is sent",
+        what: "neither the promise nor the journal entry is stored before a request is sent",
         breaks: "7",
         file: ACTIONS,
         original: "«self.store_with_entry(step);»
@@ -151,7 +151,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "acceptance-not-stored",
-        what: "neither the acceptance nor the cool-down that it moved is stored",
+        what: "neither the acceptance nor the cool-down that it moves is stored",
         breaks: "Decisions",
         file: ACTIONS,
         original: "self.last.await_effect(awaiting, last_number);
@@ -160,7 +160,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "end-not-stored",
-        what: "the journal does not keep how an action ended",
+        what: "the end of an action is not stored in the journal",
         breaks: "Decisions",
         file: ACTIONS,
         original: "«self.store_with_entry(step);»

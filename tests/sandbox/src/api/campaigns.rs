@@ -1,4 +1,4 @@
-//! Campaigns: one, all, run and pause, edit.
+//! The API's requests about campaigns: one campaign, the list, run and pause, edit.
 
 use chrono::{DateTime, Duration, NaiveDateTime, Utc};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::log::RequestRecord;
 use crate::options::IdFilter;
 use crate::world::World;
 
-/// The word by which archived campaigns can be asked for.
+/// The word of the list's `status[]` filter that selects archived campaigns.
 const ARCHIVED: &str = "archived";
 
 pub(super) fn one(world: &World, id: i64) -> Answer {
@@ -47,13 +47,13 @@ pub(super) fn list(world: &World, request: &RequestRecord) -> Result<Answer, Ans
     })))
 }
 
-/// By the words that are asked for; without any, all that are not archived.
+/// Whether the list has a campaign: it matches one of the wanted words, or, without wanted words, it is not archived.
 fn is_listed(wanted: &[&str], archived: bool, campaign: &Value) -> bool {
     let word = if archived { Some(ARCHIVED) } else { campaign.get("status").and_then(Value::as_str) };
     if wanted.is_empty() { !archived } else { word.is_some_and(|word| wanted.contains(&word)) }
 }
 
-/// The ids that the list is to hold; none named is all of them.
+/// Returns the ids by which the list is filtered. If there are none, the list is not filtered.
 fn wanted_ids(world: &World, request: &RequestRecord) -> Result<Vec<i64>, Answer> {
     let (plain, brackets) = match world.options.id_filter {
         IdFilter::Plain => (true, false),
@@ -79,7 +79,7 @@ fn page_size(world: &World, request: &RequestRecord) -> usize {
     }
 }
 
-/// `campaign_ids` of a run or pause; `None` unless it is an array of integers.
+/// Returns the `campaign_ids` of a run or pause. `None` unless it is an array of integers.
 pub(super) fn ids_in(body: Option<&Value>) -> Option<Vec<i64>> {
     body?.get("campaign_ids")?.as_array()?.iter().map(Value::as_i64).collect()
 }
@@ -104,7 +104,8 @@ pub(super) fn switch(world: &mut World, on: bool, incoming: &Incoming, body: Opt
     Answer { changed, ..Answer::ok(json!({"success": success, "failed": failed, "total": total})) }
 }
 
-/// The deprecated way, which answers the campaign. What a run that is not possible answers was never seen.
+/// Answers the deprecated run or pause of one campaign, with the campaign object. The live API's answer to a run that
+/// is not possible was never seen.
 pub(super) fn switch_one(world: &mut World, on: bool, id: i64, faults: &[Met]) -> Answer {
     if !world.campaigns.contains_key(&id) {
         return Answer::not_found();
@@ -118,7 +119,7 @@ pub(super) fn switch_one(world: &mut World, on: bool, id: i64, faults: &[Met]) -
     }
 }
 
-/// What became of one id of a run or pause.
+/// The result of a run or pause for one id.
 struct Switched {
     has_effect: bool,
     listed: Listed,
@@ -155,7 +156,7 @@ pub(super) fn edit(world: &mut World, id: i64, incoming: &Incoming, body: Option
     let fields = body.and_then(Value::as_object).filter(|_| incoming.has_json_content());
     let fields = fields.ok_or_else(|| Answer::bad("body", "a JSON object is required"))?;
     let campaign = world.campaigns.get_mut(&id).ok_or_else(Answer::not_found)?;
-    // All of them are made, or none.
+    // Either all changes are made, or none of them.
     let mut edited = campaign.clone();
     fields.iter().try_for_each(|(name, value)| change(&mut edited, now, name, value))?;
     edited.touch(now);
@@ -177,13 +178,14 @@ fn change(campaign: &mut Campaign, now: DateTime<Utc>, name: &str, value: &Value
         }
         ("active", Value::Bool(on)) => campaign.switch(*on, now),
         ("name", Value::String(text)) => campaign.spec.name.clone_from(text),
-        // Stricter than the live API may be, so that a misspelt field is found out.
+        // This may be stricter than the live API, so that tests notice a misspelt field.
         _ => return Err(Answer::bad(name, "no such field, or not of this type")),
     }
     Ok(())
 }
 
-/// Only one form of an end time was confirmed live; chrono would take `2025-5-7 3:4:5` for it as well.
+/// Whether a text has the one form of an end time that the live API was seen to confirm. chrono alone would also accept
+/// `2025-5-7 3:4:5`.
 fn is_confirmed_form(text: &str) -> bool {
     NaiveDateTime::parse_from_str(text, TIME_FORM).is_ok_and(|time| time.format(TIME_FORM).to_string() == text)
 }

@@ -1,6 +1,6 @@
-//! The API itself: from a request, the state and the faults it meets, to an answer.
+//! The API itself: it makes an answer from a request, the state, and the faults that apply.
 //!
-//! Deliberately absent: the network. `server` carries the bytes.
+//! This module does not use the network. `server` carries the requests and answers.
 
 mod campaigns;
 mod reports;
@@ -17,7 +17,7 @@ use crate::log::{Operation, RequestRecord};
 use crate::options::RetryAfter;
 use crate::world::World;
 
-/// A request as the network brought it.
+/// A request as it was received.
 #[derive(Debug, Clone)]
 pub(crate) struct Incoming {
     pub(crate) method: String,
@@ -28,7 +28,7 @@ pub(crate) struct Incoming {
     pub(crate) body: Vec<u8>,
 }
 
-/// An answer before any fault has spoilt it.
+/// An answer, before any fault is applied to it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -37,7 +37,7 @@ pub(crate) struct Answer {
     pub(crate) changed: Vec<i64>,
 }
 
-/// What an address is for.
+/// The meaning of a request's method and path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Route {
     Token,
@@ -67,7 +67,7 @@ impl Answer {
         Self::error(404, json!({"detail": "Not Found"}))
     }
 
-    /// 400, naming the field as such services do.
+    /// Returns a 400 that names the field, as such services do.
     fn bad(field: &str, complaint: &str) -> Self {
         Self::error(400, json!({ field: [complaint] }))
     }
@@ -86,7 +86,7 @@ impl Incoming {
         self.content_type.as_deref().is_some_and(|kind| kind.starts_with("application/json"))
     }
 
-    /// The log's entry of this request. It has no number yet.
+    /// Returns the log's entry of this request. It has no number yet.
     pub(crate) fn record(&self, world: &World) -> RequestRecord {
         let route = route(self, world);
         let body = if route == Route::Token {
@@ -163,7 +163,7 @@ fn route(incoming: &Incoming, world: &World) -> Route {
     if incoming.method == wanted { found } else { Route::WrongMethod }
 }
 
-/// What follows `/v1.1/campaigns/`: `{id}`, `{id}/run` or `{id}/pause`.
+/// Returns the route of a path below `/v1.1/campaigns/`: `{id}`, `{id}/run` or `{id}/pause`.
 fn below_campaigns(rest: &str, incoming: &Incoming, world: &World) -> Route {
     let (id, action) = rest.split_once('/').map_or((rest, None), |(id, action)| (id, Some(action)));
     let on = match action {
@@ -181,7 +181,7 @@ fn below_campaigns(rest: &str, incoming: &Incoming, world: &World) -> Route {
     }
 }
 
-/// What the API answers, and what it does to the campaigns.
+/// Carries out a request, and returns the answer.
 pub(crate) fn answer(world: &mut World, incoming: &Incoming, request: &RequestRecord, faults: &[Met]) -> Answer {
     let route = route(incoming, world);
     if route == Route::Token {
@@ -191,7 +191,8 @@ pub(crate) fn answer(world: &mut World, incoming: &Incoming, request: &RequestRe
         return Answer::error(401, json!({"error": "invalid_token"}));
     }
     if incoming.method == "GET" && incoming.has_json_content() {
-        // Seen live: it then looks for every parameter in the body, where a GET has none.
+        // The live API was seen to do this: with that content type it looks for the parameters in the body, and a GET
+        // has none.
         return Answer::error(400, json!({"error": "required"}));
     }
     let answered = match route {
@@ -210,7 +211,7 @@ pub(crate) fn answer(world: &mut World, incoming: &Incoming, request: &RequestRe
     answered.unwrap_or_else(|complaint| complaint)
 }
 
-/// The page that is asked for, from 1 on.
+/// Returns the number of the wanted page, from 1 on.
 fn page(request: &RequestRecord) -> Result<usize, Answer> {
     match request.query_value("page").map_or(Ok(1), str::parse) {
         Ok(page) if page >= 1 => Ok(page),
@@ -218,7 +219,7 @@ fn page(request: &RequestRecord) -> Result<usize, Answer> {
     }
 }
 
-/// The answer to a request that came too early: there is room after `wait`.
+/// Returns the answer to a request above the rate limit: there is room after `wait`.
 pub(crate) fn too_many_requests(now: DateTime<Utc>, wait: Duration, form: RetryAfter) -> Answer {
     let mut answer = Answer::error(429, json!({"detail": "Too Many Requests"}));
     let whole_seconds = wait.as_millis().div_ceil(1000);
@@ -226,7 +227,7 @@ pub(crate) fn too_many_requests(now: DateTime<Utc>, wait: Duration, form: RetryA
         RetryAfter::Missing => {}
         RetryAfter::Seconds => answer.headers.push(("retry-after", whole_seconds.to_string())),
         RetryAfter::HttpDate => {
-            // A date has whole seconds: one more, so that it is not before the end of the wait.
+            // A date has whole seconds. One more second, so that the date is not before the end of the wait.
             let date = now + wait + Duration::from_secs(1);
             answer.headers.push(("retry-after", http_date(date)));
         }
@@ -234,7 +235,7 @@ pub(crate) fn too_many_requests(now: DateTime<Utc>, wait: Duration, form: RetryA
     answer
 }
 
-/// A time as HTTP's headers write it.
+/// Returns a time in the form of HTTP's headers.
 pub(crate) fn http_date(time: DateTime<Utc>) -> String {
     time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }

@@ -1,4 +1,4 @@
-//! Reports: spend by campaign and by day, in the shapes that clients have met.
+//! Reports: spend by campaign and by day, in the shapes that clients have seen.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::world::World;
 const DEFAULT_ROWS: usize = 100;
 const MOST_ROWS: usize = 1_000;
 
-/// The days and campaigns that a report is about.
+/// The days and campaigns of a report.
 struct Scope<'a> {
     from: NaiveDate,
     to: NaiveDate,
@@ -29,7 +29,7 @@ impl<'a> Scope<'a> {
         Ok(Self { from: day_in(request, "date_from")?, to: day_in(request, "date_to")?, campaigns })
     }
 
-    /// As the oldest report reads it: one campaign, which has to be named, and a last day that is not included.
+    /// Reads the scope of the oldest report: exactly one campaign, and a last day that is not included.
     fn read_oldest(world: &'a World, request: &RequestRecord) -> Result<Self, Answer> {
         let [id] = campaign_ids(request)?.try_into().map_err(|ids: Vec<i64>| {
             Answer::bad("campaign_id", if ids.is_empty() { "required" } else { "must be one campaign" })
@@ -44,7 +44,7 @@ impl<'a> Scope<'a> {
         self.from <= day && day <= self.to
     }
 
-    /// Spend per day over all campaigns; a day without any on record is not there.
+    /// Returns the spend of each day over all campaigns. Days without a recorded spend are left out.
     fn per_day(&self) -> BTreeMap<NaiveDate, Amount> {
         let mut days = BTreeMap::new();
         for campaign in &self.campaigns {
@@ -83,7 +83,7 @@ pub(super) fn by_day(world: &World, request: &RequestRecord) -> Result<Answer, A
     slice(request, rows.collect())
 }
 
-/// The oldest report: other names for money and day, and pages.
+/// Answers the oldest report, which has other names for money and day, and has pages.
 pub(super) fn day_stats(world: &World, request: &RequestRecord) -> Result<Answer, Answer> {
     let (scope, page) = (Scope::read_oldest(world, request)?, super::page(request)?);
     let rows: Vec<Value> = scope
@@ -111,13 +111,13 @@ fn money(world: &World, amount: Amount) -> Value {
     if world.options.amounts_as_text { json!(amount.to_string()) } else { amount.to_number() }
 }
 
-/// The columns that every row has. The sandbox knows the amount alone; the others are there to be ignored.
+/// Returns the columns that every row has. Only the amount is real; clients should ignore the others.
 fn figures(world: &World, amount: Amount) -> serde_json::Map<String, Value> {
     let others = [("clicks", 54), ("impressions", 6627), ("leads", 3)].map(|(name, count)| (name, json!(count)));
     [("amount", money(world, amount))].into_iter().chain(others).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// `offset` and `limit`: a report is cut short without a word.
+/// Applies `offset` and `limit`. The answer does not say whether rows were left out.
 fn slice(request: &RequestRecord, rows: Vec<Value>) -> Result<Answer, Answer> {
     let number = |name: &str, otherwise: usize| {
         let number = request.query_value(name).map_or(Ok(otherwise), str::parse);
@@ -127,7 +127,7 @@ fn slice(request: &RequestRecord, rows: Vec<Value>) -> Result<Answer, Answer> {
     Ok(Answer::ok(rows.into_iter().skip(offset).take(limit.min(MOST_ROWS)).collect()))
 }
 
-/// The campaigns that a report is to be about; none named is all of them.
+/// Returns the ids of the wanted campaigns. If there are none, the report has all campaigns.
 fn campaign_ids(request: &RequestRecord) -> Result<Vec<i64>, Answer> {
     let ids: Result<Vec<i64>, _> = request.query_values("campaign_id").map(str::parse).collect();
     ids.map_err(|_| Answer::bad("campaign_id", "must be an integer"))

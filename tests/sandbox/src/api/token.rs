@@ -1,4 +1,4 @@
-//! `POST /v1/auth/token`.
+//! The token request: `POST /v1/auth/token`.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::log::RequestRecord;
 use crate::options::{Options, RefusedKey};
 use crate::world::World;
 
-/// The live API sends a large one, for nobody's use.
+/// The size of the `id_token`. The live API sends a large one, which no client needs.
 const ID_TOKEN_BYTES: usize = 16 * 1024;
 
 pub(super) fn answer(world: &mut World, request: &RequestRecord) -> Answer {
@@ -34,12 +34,12 @@ pub(super) fn answer(world: &mut World, request: &RequestRecord) -> Answer {
     }))
 }
 
-/// While the identity provider is in trouble: the same wrapper, and no word about the key.
+/// Returns the answer while the identity provider fails: the same wrapper, and nothing about the key.
 pub(crate) fn identity_provider_down(sequence: u64) -> Answer {
     wrapped(sequence, "503 Service Unavailable: upstream connect error")
 }
 
-/// The wrapper around an answer of the identity provider. Its own words are the same for every trouble.
+/// Returns the wrapper around an answer of the identity provider. Its own words are the same for every error.
 fn wrapped(sequence: u64, answer: &str) -> Answer {
     let body = json!({
         "status": 400,

@@ -1,6 +1,6 @@
-//! One campaign at TrafficStars: what it is, when it runs, and what it spends meanwhile.
+//! One campaign at TrafficStars: its settings, when it runs, and what it spends meanwhile.
 //!
-//! Nothing here reads a clock: [`Campaign::settle`] brings a campaign up to the moment it is given.
+//! This module reads no clock: [`Campaign::settle`] brings a campaign up to a given time.
 
 mod shown;
 mod spec;
@@ -14,13 +14,14 @@ pub use self::spec::{CampaignSpec, CampaignView, SpendForm};
 use crate::amount::Amount;
 use crate::options::Options;
 
-/// The one form of a time in bodies that the live API was seen to confirm.
+/// The only form of a time in bodies that the live API was seen to confirm.
 pub(crate) const TIME_FORM: &str = "%Y-%m-%d %H:%M:%S";
 
-/// Spend and clicks are counted in millionths of a micro-unit and of a click: a rate times microseconds.
+/// The parts of a micro-unit of money, and of a click, in which spend and clicks are counted: a rate per second times
+/// microseconds.
 const PARTS: i128 = 1_000_000;
 
-/// What reads still show while an accepted change takes its time.
+/// The old values that reads still show for a while after an accepted change.
 #[derive(Debug, Clone)]
 struct OldView {
     active: bool,
@@ -28,7 +29,7 @@ struct OldView {
     until: DateTime<Utc>,
 }
 
-/// A campaign and what it has done so far.
+/// A campaign, with its spend and clicks so far.
 #[derive(Debug, Clone)]
 pub(crate) struct Campaign {
     pub(crate) spec: CampaignSpec,
@@ -54,7 +55,7 @@ impl Campaign {
         campaign
     }
 
-    /// Brings spend, clicks and the end time's effect up to `now`.
+    /// Brings spend, clicks and the effect of the end time up to `now`.
     pub(crate) fn settle(&mut self, now: DateTime<Utc>, options: &Options) {
         if now <= self.settled_at {
             return;
@@ -73,8 +74,8 @@ impl Campaign {
         }
     }
 
-    /// Brings it to the time of a clock that was set: nothing is spent in the time between, and what is to come stays as
-    /// far away as it was.
+    /// Moves the campaign to the time of a clock that was set. Nothing is spent in the skipped time, and a late effect
+    /// stays as far away as it was.
     pub(crate) fn jump(&mut self, by: Duration, options: &Options) {
         let now = self.settled_at + by;
         self.end_day(self.settled_at, now, options);
@@ -84,7 +85,7 @@ impl Campaign {
         }
     }
 
-    /// Where the day of `from` is over at `until`, its late clicks come in.
+    /// Adds the late spend to the day of `from`, if that day has ended at `until`.
     fn end_day(&mut self, from: DateTime<Utc>, until: DateTime<Utc>, options: &Options) {
         if from.date_naive() < until.date_naive()
             && let Some(parts) = self.spend_parts.get_mut(&from.date_naive())
@@ -112,7 +113,7 @@ impl Campaign {
         }
     }
 
-    /// What the daily budget leaves of a day, in parts and at least 0; `None` where there is no such bound.
+    /// Returns the rest of the daily budget, in parts and at least 0. `None` if there is no daily budget.
     fn budget_left(&self, day: NaiveDate) -> Option<i128> {
         let budget = i128::from(self.spec.max_daily.as_micros()) * PARTS;
         let spent = self.spend_parts.get(&day).copied().unwrap_or_default();
@@ -124,7 +125,7 @@ impl Campaign {
         self.budget_left(now.date_naive()) == Some(0)
     }
 
-    /// The whole clicks since the last time they were taken.
+    /// Returns the whole clicks since the last call.
     pub(crate) fn take_clicks(&mut self) -> i64 {
         let clicks = self.click_parts / PARTS;
         self.click_parts -= clicks * PARTS;
@@ -138,17 +139,17 @@ impl Campaign {
         };
     }
 
-    /// What was spent on `day`, if anything is on record.
+    /// Returns the spend of `day`, if one is recorded.
     pub(crate) fn spent_on(&self, day: NaiveDate) -> Option<Amount> {
         self.spend_parts.get(&day).map(|parts| Amount::micros(i64::try_from(parts / PARTS).unwrap_or(i64::MAX)))
     }
 
-    /// The days with spend on record.
+    /// Returns the days with a recorded spend.
     pub(crate) fn days(&self) -> impl Iterator<Item = NaiveDate> {
         self.spend_parts.keys().copied()
     }
 
-    /// Whether a run, or a pause, is answered under `failed`.
+    /// Whether a run (`on`) or a pause is answered under `failed`.
     pub(crate) fn refuses(&self, on: bool) -> bool {
         self.spec.archived || (on && self.spec.refuses_runs())
     }
@@ -164,7 +165,7 @@ impl Campaign {
         Some(local.and_utc() - Duration::hours(self.spec.schedule_timezone))
     }
 
-    /// Switches it on or off. A word that says why it cannot run stays.
+    /// Switches the campaign on or off. A status word that says why it cannot run stays.
     pub(crate) fn switch(&mut self, on: bool, now: DateTime<Utc>) {
         let is_unfunded = self.spec.is_unfunded();
         self.spec.active = on;
@@ -172,20 +173,20 @@ impl Campaign {
         self.updated_at = now;
     }
 
-    /// Takes its funds, or gives them back: a campaign that is switched on runs again by itself.
+    /// Removes the campaign's funds, or gives them back. A campaign that is switched on then runs again by itself.
     pub(crate) fn set_no_funds(&mut self, no_funds: bool) {
         self.spec.no_funds = no_funds;
         self.spec.set_word(no_funds);
     }
 
-    /// Switches it on or off, and lets reads show the old state until then.
+    /// Switches the campaign on or off, and lets reads show the old state until the time `until`.
     pub(crate) fn switch_shown_late(&mut self, on: bool, now: DateTime<Utc>, until: DateTime<Utc>) {
         let old = OldView { active: self.spec.active, status: self.spec.status.clone(), until };
         self.switch(on, now);
         self.old_view = Some(old);
     }
 
-    /// Changes what it is; its spend of today with it, where that differs from what is on record.
+    /// Replaces the campaign's settings, and today's spend if it differs from the recorded one.
     pub(crate) fn change(&mut self, spec: CampaignSpec, now: DateTime<Utc>) {
         let today = now.date_naive();
         if spec.spent_today != self.spent_on(today) {
@@ -211,7 +212,7 @@ impl Campaign {
     }
 }
 
-/// How long `parts` last; no time at all where nothing is left.
+/// Returns the microseconds for which `parts` last; 0 if nothing is left.
 fn div_ceil(parts: i128, per_micro: i128) -> i128 {
     if parts > 0 { (parts + per_micro - 1) / per_micro } else { 0 }
 }

@@ -1,4 +1,4 @@
-//! The campaign object as the API answers it.
+//! The campaign object of the API's answers.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
@@ -11,7 +11,7 @@ use crate::options::Options;
 const HOURS_OF_A_WEEK: usize = 168;
 
 impl Campaign {
-    /// The campaign object of the API: the fields that matter, and some of the sixty others.
+    /// Returns the campaign object: the fields that clients need, and some of the sixty others.
     pub(crate) fn to_json(&self, now: DateTime<Utc>, options: &Options) -> Value {
         let spec = &self.spec;
         let active = self.old_view.as_ref().map_or(spec.active, |old| old.active);
@@ -41,7 +41,7 @@ impl Campaign {
         put("frequency", json!({"count": 1, "period_hours": 24}));
         put("countries", json!(["US", "CA"]));
         put("creatives_count", json!(3));
-        // Personal data, which the live API sends along.
+        // The live API also sends personal data.
         put("user", json!({"id": 90210, "email": "owner@example.com"}));
         put("updated_at", json!(self.updated_at.format("%Y-%m-%dT%H:%M:%SZ").to_string()));
         if let Some(spend) = self.counter(now, options) {
@@ -62,8 +62,8 @@ impl Campaign {
         options.daily_budget_word.as_ref().filter(|_| stopped_by_budget).unwrap_or(word)
     }
 
-    /// What the field of today's spend says. It is not there without spend today (seen). For a while after midnight it is
-    /// still the day before's.
+    /// Returns the value of the field of today's spend. Without spend today the field is missing, as the live API was
+    /// seen to do. For a while after midnight the field still shows the spend of the day before.
     fn counter(&self, now: DateTime<Utc>, options: &Options) -> Option<Amount> {
         let since_midnight = now.time().signed_duration_since(chrono::NaiveTime::MIN);
         let lags = since_midnight.to_std().is_ok_and(|passed| passed < options.counter_falls_after);

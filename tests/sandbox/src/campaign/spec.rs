@@ -1,4 +1,4 @@
-//! A campaign as a test or a person wants it, and what they are told of it.
+//! The settings of a campaign, and the view of its state that tests get.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -7,51 +7,52 @@ use serde_json::Value;
 use super::words::{SWITCHED_OFF, SWITCHED_ON};
 use crate::amount::Amount;
 
-/// A campaign as a test or the demo wants it.
+/// The settings of a campaign, as a test, the demo or a person wants them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CampaignSpec {
-    /// Its id.
+    /// The campaign's id.
     pub id: i64,
-    /// Its name.
+    /// The campaign's name.
     pub name: String,
-    /// Switched on by the advertiser.
+    /// Whether the advertiser has switched the campaign on.
     pub active: bool,
-    /// The status word. Out of funds, `enabled` and `paused` become `no_funds_active` and `no_funds_paused`.
+    /// The status word. Without funds, `enabled` and `paused` become `no_funds_active` and `no_funds_paused`.
     pub status: String,
     /// The moderation word.
     pub approved: String,
-    /// Out of funds: it neither runs nor spends, and is switched on and off all the same.
+    /// Whether the campaign is out of funds. It neither runs nor spends then, but can be switched on and off.
     pub no_funds: bool,
-    /// Archived: left out of the list.
+    /// Whether the campaign is archived. The list leaves it out then.
     pub archived: bool,
-    /// When it stops by itself, `YYYY-MM-DD HH:MM:SS`; `None` is `null`.
+    /// The time at which the campaign stops by itself, `YYYY-MM-DD HH:MM:SS`; `None` is shown as `null`.
     pub schedule_end_time: Option<String>,
-    /// The offset in hours by which the schedule is read.
+    /// The UTC offset of the schedule, in hours.
     pub schedule_timezone: i64,
-    /// The account's offset in hours. Shown, not applied: spend is counted in UTC days.
+    /// The account's UTC offset, in hours. It is only shown: the sandbox counts spend in UTC days.
     pub timezone: i64,
-    /// Today's spend; `None` where nothing is on record: the key is missing then.
+    /// Today's spend. `None` if none is recorded; the key is missing then.
     pub spent_today: Option<Amount>,
     /// The key under which today's spend is shown: `spent_today` or `spent`.
     #[serde(deserialize_with = "spend_key")]
     pub spend_key: FieldName,
     /// The form in which today's spend is shown.
     pub spend_form: SpendForm,
-    /// The daily budget: what it has spent never exceeds it while it runs, and it stops there until the next day, or
-    /// until the budget is raised. 0 is no bound.
+    /// The daily budget. When a running campaign has spent it, the campaign stops until the next day, or until the
+    /// budget is raised. 0 is no budget.
     pub max_daily: Amount,
-    /// What it spends in a second while it runs.
+    /// The amount that a running campaign spends in a second.
     pub spend_per_second: Amount,
-    /// How often its visitors click in a second while it runs (see [`crate::Options::database`]).
+    /// The number of clicks in a second while the campaign runs (see [`crate::Options::database`]).
     pub clicks_per_second: u32,
-    /// Fields that are answered like this whatever else holds; `None` leaves the field out.
-    // JSON's null could not be told from a field that is left out: the control interface has requests of its own for it.
+    /// Fields that answers show with these values, in every state of the campaign; `None` leaves the field out.
+    // Not read from JSON: null would be the same as a missing field. The control interface has requests of its own for
+    // it.
     #[serde(skip)]
     pub overrides: Vec<(String, Option<Value>)>,
 }
 
-/// How an amount is written in a campaign.
+/// The form of an amount in a campaign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SpendForm {
@@ -68,21 +69,23 @@ pub enum SpendForm {
 /// A campaign's present state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CampaignView {
-    /// Its name.
+    /// The campaign's name.
     pub name: String,
-    /// Visitors come: switched on, not blocked, its end time not passed, its daily budget not used up.
+    /// Whether the campaign runs: it is switched on and not blocked, its end time has not passed, and its daily budget
+    /// is not used up.
     pub running: bool,
-    /// Running it cannot help. A daily budget that is used up is not counted.
+    /// Whether the campaign is blocked, so that a run has no effect. A used-up daily budget does not block.
     pub blocked: bool,
-    /// Its end time.
+    /// The campaign's end time.
     pub ends_at: Option<DateTime<Utc>>,
-    /// Today's spend has reached the daily budget.
+    /// Whether today's spend has reached the daily budget.
     pub budget_used: bool,
-    /// Today's spend, if any is on record.
+    /// Today's spend, if one is recorded.
     pub spent_today: Option<Amount>,
 }
 
-/// A field's name that stands in the code. Written as a reference, serde would take it for a part of the text it reads.
+/// A field's name that is a constant of this code. The alias is needed: serde would take a `&'static str` in a field's
+/// type for a part of the text that it reads.
 type FieldName = &'static str;
 
 const SPEND_KEYS: [FieldName; 2] = ["spent_today", "spent"];
@@ -94,7 +97,7 @@ fn spend_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FieldName, D:
 }
 
 impl CampaignSpec {
-    /// A campaign that is enabled and runs.
+    /// Returns a campaign that is enabled and runs.
     #[must_use]
     pub fn running(id: i64) -> Self {
         Self {
@@ -118,25 +121,25 @@ impl CampaignSpec {
         }
     }
 
-    /// A campaign that somebody has paused.
+    /// Returns a campaign that is paused.
     #[must_use]
     pub fn paused(id: i64) -> Self {
         Self { active: false, status: SWITCHED_OFF.to_owned(), ..Self::running(id) }
     }
 
-    /// The vendor's own example: `active: true` together with `unapproved`.
+    /// Returns a blocked campaign, as in the vendor's own example: `active: true` together with `unapproved`.
     #[must_use]
     pub fn blocked(id: i64) -> Self {
         Self { status: "unapproved".to_owned(), approved: "rejected".to_owned(), ..Self::running(id) }
     }
 
-    /// The same with today's spend.
+    /// Returns the same campaign with today's spend.
     #[must_use]
     pub fn spent(self, spent_today: Amount) -> Self {
         Self { spent_today: Some(spent_today), ..self }
     }
 
-    /// The same with `field` answered as `value` whatever else holds; `None` leaves it out.
+    /// Returns the same campaign, whose answers always show `field` as `value`; `None` leaves the field out.
     #[must_use]
     pub fn with_field(mut self, field: &str, value: Option<Value>) -> Self {
         self.overrides.push((field.to_owned(), value));

@@ -1,4 +1,4 @@
-//! JSON in, JSON out, and what is said of a mistake.
+//! The JSON of requests and answers, and the messages about mistakes.
 
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::Answered;
 use crate::world::NoSuchCampaign;
 
-/// A request that is not done, and why.
+/// The refusal of a request: its status, and the reason.
 #[derive(Debug)]
 pub(super) struct Complaint {
     status: StatusCode,
@@ -38,11 +38,11 @@ impl Complaint {
 
 impl From<NoSuchCampaign> for Complaint {
     fn from(error: NoSuchCampaign) -> Self {
-        Self::not_found(&format!("{error}: GET /sandbox/campaigns lists those that are"))
+        Self::not_found(&format!("{error}: GET /sandbox/campaigns lists all campaigns"))
     }
 }
 
-/// JSON for people: a field a line.
+/// JSON for people, with each field on its own line.
 pub(super) struct Shown(pub(super) Value);
 
 impl IntoResponse for Shown {
@@ -57,14 +57,14 @@ impl IntoResponse for Complaint {
     }
 }
 
-/// A body, whatever it was sent as.
+/// Reads a body as JSON, with any content type.
 pub(super) fn read(body: &[u8]) -> Result<Value, Complaint> {
     serde_json::from_slice(body).map_err(|error| {
         Complaint::bad(format!("the body is not JSON ({error}): write it like -d '{{\"name\": \"shoes\"}}'"))
     })
 }
 
-/// What a value says. A complaint names the field.
+/// Converts a JSON value. The refusal names the wrong field.
 pub(super) fn parsed<T: DeserializeOwned>(value: Value) -> Result<T, Complaint> {
     serde_path_to_error::deserialize(value).map_err(|error| match error.path().to_string().as_str() {
         "." => Complaint::bad(error.inner().to_string()),
@@ -72,7 +72,7 @@ pub(super) fn parsed<T: DeserializeOwned>(value: Value) -> Result<T, Complaint> 
     })
 }
 
-/// The same with some fields changed.
+/// Returns a copy of `old` with the fields of `patch`.
 pub(super) fn patched<T: Serialize + DeserializeOwned>(old: &T, patch: Value) -> Result<T, Complaint> {
     let Shown(mut merged) = shown(old)?;
     match (merged.as_object_mut(), patch) {

@@ -1,4 +1,4 @@
-//! Requests about campaigns.
+//! The control interface's requests about campaigns.
 
 use std::sync::Arc;
 
@@ -27,7 +27,8 @@ pub(super) async fn one(State(shared): State<Arc<Shared>>, Path(id): Path<String
     answered(&mut shared.lock(), number(&id)?)
 }
 
-/// A campaign that runs, with the fields that the body has. The status word goes with them unless the body has one.
+/// Adds a campaign that runs, with the fields of the body. Without a status in the body, the status word follows from
+/// the other fields.
 pub(super) async fn add(State(shared): State<Arc<Shared>>, body: Bytes) -> Answered {
     let fields = read(&body)?;
     let id = fields.get("id").and_then(Value::as_i64).ok_or_else(|| Complaint::bad("id: an integer is required"))?;
@@ -38,7 +39,7 @@ pub(super) async fn add(State(shared): State<Arc<Shared>>, body: Bytes) -> Answe
     }
     shared.change(|world| {
         if world.campaigns.contains_key(&id) {
-            let message = format!("campaign {id} is there already: PATCH /sandbox/campaigns/{id} changes it");
+            let message = format!("campaign {id} exists already: PATCH /sandbox/campaigns/{id} changes it");
             return Err(Complaint::new(StatusCode::CONFLICT, message));
         }
         world.add(spec);
@@ -46,12 +47,12 @@ pub(super) async fn add(State(shared): State<Arc<Shared>>, body: Bytes) -> Answe
     })
 }
 
-/// Changes fields. The status word goes with `active` and `no_funds` unless the body has one.
+/// Changes fields. Without a status in the body, the status word follows from `active` and `no_funds`.
 pub(super) async fn change(State(shared): State<Arc<Shared>>, Path(id): Path<String>, body: Bytes) -> Answered {
     let (id, patch) = (number(&id)?, read(&body)?);
     let has_word = patch.get("status").is_some();
     if patch.get("id").is_some_and(|other| *other != json!(id)) {
-        return Err(Complaint::bad("id: it stays; to have another, remove the campaign and add one"));
+        return Err(Complaint::bad("id: it cannot change; remove the campaign and add another one"));
     }
     shared.change(|world| {
         let now = world.now();
@@ -84,12 +85,12 @@ pub(super) async fn interfere(State(shared): State<Arc<Shared>>, Path(id): Path<
     })
 }
 
-/// A day's spend; an amount of `null` takes it off the record.
+/// The body that sets a day's spend; an amount of `null` removes it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Spend {
     day: Option<String>,
-    // Named here, it has to be there: one that is forgotten must not take the spend off the record.
+    // With its own function the field is required, so that a forgotten amount does not remove the spend.
     #[serde(deserialize_with = "Option::deserialize")]
     amount: Option<Amount>,
 }
@@ -122,12 +123,12 @@ fn answered(world: &mut World, id: i64) -> Answered {
     Ok(Shown(campaign.unwrap_or_default()))
 }
 
-/// What a campaign is now, its spend of today included.
+/// Returns a campaign's present settings, with today's spend.
 fn present(campaign: &Campaign, today: NaiveDate) -> CampaignSpec {
     CampaignSpec { spent_today: campaign.spent_on(today), ..campaign.spec.clone() }
 }
 
-/// What is so (`campaign` can be changed field by field), and what a read answers.
+/// Returns a campaign's state, its settings (`campaign`, whose fields can be changed), and the API's answer to a read.
 fn described(world: &World, campaign: &Campaign) -> Result<Value, Complaint> {
     let now = world.now();
     let view = campaign.view(now);

@@ -1,4 +1,5 @@
-//! Who may come in: programs and people on this machine, and no web page that a browser on it has open.
+//! Which requests are accepted: those of programs and people on this machine, but not those of web pages in a browser
+//! there.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -14,19 +15,20 @@ use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use super::bodies::Complaint;
 
-/// Puts the checks before every route.
+/// Adds the checks to every route.
 pub(super) fn guard<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     let foreign = |_: ProtectionError| -> Response<Body> {
         Complaint::new(StatusCode::FORBIDDEN, "a web page of another site may not change anything here").into_response()
     };
-    // The last one added is asked first.
+    // The check that is added last runs first.
     router
         .layer(from_fn(check_content_type))
         .layer(CsrfLayer::new().with_rejection_response(foreign))
         .layer(from_fn(check_host))
 }
 
-/// A name that was made to point here, so that a page of that name may read what is answered, is refused.
+/// Refuses host names other than this machine's own. A web page may let its own name point to 127.0.0.1, to read the
+/// answers.
 async fn check_host(request: Request, next: Next) -> Response {
     let named = request.headers().get_all(HOST).iter().map(HeaderValue::as_bytes);
     let in_target = request.uri().authority().map(|authority| authority.as_str().as_bytes());
@@ -48,7 +50,8 @@ fn is_loopback(host: &[u8]) -> bool {
     })
 }
 
-/// JSON, or what `curl -d` says of it. Everything else that a browser sends without asking is refused.
+/// Accepts JSON and the content type of `curl -d`. Refuses all other types that a web page can send without a preflight
+/// request.
 async fn check_content_type(request: Request, next: Next) -> Response {
     let understood = |kind: &HeaderValue| {
         let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();

@@ -1,12 +1,12 @@
-//! The control interface: people play by curl what tests play by [`crate::Sandbox`]. It is no part of the API: neither the
-//! rate limit, the faults nor the log know its requests.
+//! The control interface: with curl, people do here what tests do by [`crate::Sandbox`]. It is not a part of the API:
+//! the rate limit, the faults and the log do not apply to its requests.
 //!
 //! | file | what is in it |
 //! | --- | --- |
-//! | `door` | who may come in: no web page, under whatever name |
-//! | `bodies` | JSON in, JSON out, and what is said of a mistake |
+//! | `door` | which requests are accepted: none of web pages, under any host name |
+//! | `bodies` | the JSON of requests and answers, and the messages about mistakes |
 //! | `campaigns` | requests about campaigns |
-//! | `examples` | requests that can be pasted, for `--help` and for `GET /sandbox` |
+//! | `examples` | example requests to paste, for `--help` and for `GET /sandbox` |
 
 mod bodies;
 mod campaigns;
@@ -32,7 +32,7 @@ use crate::options::Options;
 use crate::server::Shared;
 use crate::world::World;
 
-/// Below this all of it is. TrafficStars has no such path.
+/// The path of the control interface. TrafficStars has no such path.
 pub(crate) const PATH: &str = "/sandbox";
 
 type Answered = Result<Shown, Complaint>;
@@ -49,7 +49,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/campaigns/{id}", get(campaigns::one).patch(campaigns::change).delete(campaigns::remove))
         .route("/campaigns/{id}/interfere", post(campaigns::interfere))
         .route("/campaigns/{id}/spend", put(campaigns::set_spend))
-        .fallback(async || Complaint::not_found("there is no such path: GET /sandbox lists those that are"))
+        .fallback(async || Complaint::not_found("there is no such path: GET /sandbox lists all paths"))
         .method_not_allowed_fallback(async || Complaint::wrong_method());
     door::guard(router).with_state(shared)
 }
@@ -66,7 +66,7 @@ async fn options(State(shared): State<Arc<Shared>>) -> Answered {
 async fn change_options(State(shared): State<Arc<Shared>>, body: Bytes) -> Answered {
     let patch = read(&body)?;
     if patch.get("port").is_some() {
-        return Err(Complaint::bad("port: it stays as long as the sandbox runs"));
+        return Err(Complaint::bad("port: it cannot change while the sandbox runs"));
     }
     shared.change(|world| {
         world.options = patched::<Options>(&world.options, patch)?;
@@ -74,7 +74,7 @@ async fn change_options(State(shared): State<Arc<Shared>>, body: Bytes) -> Answe
     })
 }
 
-/// A time of the API's clock; without a date it is on the API's present day.
+/// The body that sets the API's clock. A time without a date is on the API's present day.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SetClock {
@@ -135,7 +135,7 @@ async fn clear_faults(State(shared): State<Arc<Shared>>) -> Shown {
 }
 
 async fn remove_fault(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Answered {
-    let none = || Complaint::not_found(&format!("there is no fault {id}: GET /sandbox/faults lists those that are"));
+    let none = || Complaint::not_found(&format!("there is no fault {id}: GET /sandbox/faults lists all faults"));
     let number = id.parse().map_err(|_| none())?;
     if shared.change(|world| world.faults.remove(FaultId(number))) { faults(State(shared)).await } else { Err(none()) }
 }

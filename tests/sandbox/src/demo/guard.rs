@@ -1,4 +1,4 @@
-//! The main program as the demo sees it: built by cargo, run as a child, spoken to by its own commands.
+//! The main program in the demo: cargo builds it, and the demo runs it as a child process and uses its commands.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -21,7 +21,7 @@ const CANNOT_WAIT: &str = "cannot wait for the guard's end";
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
 const STATUS_WITHIN: Duration = Duration::from_secs(5);
 
-/// The built program with what it is to run on.
+/// The built program, with its config, its socket and its API key.
 pub(super) struct Program {
     path: PathBuf,
     config: PathBuf,
@@ -30,10 +30,11 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// Builds it into the folder that this program runs from. Without cargo (not started by `cargo run`) it has to be
-    /// there.
+    /// Builds the program into the folder of this program. If `cargo run` did not start the demo, the program has to be
+    /// there already.
     pub(super) async fn build(stage: &Stage, api_key: String) -> Result<Self, Box<dyn Error>> {
-        let here = std::env::current_exe().map_err(|error| format!("cannot tell where this program is: {error}"))?;
+        let here =
+            std::env::current_exe().map_err(|error| format!("cannot find out where this program is: {error}"))?;
         let folder = here.parent().map(PathBuf::from).unwrap_or_default();
         if let Some(cargo) = std::env::var_os("CARGO") {
             say(Voice::Sandbox, "Building the main program; the first time this takes some minutes.");
@@ -59,7 +60,7 @@ impl Program {
         if let Some(manifest_folder) = std::env::var_os("CARGO_MANIFEST_DIR") {
             command.arg("--manifest-path").arg(PathBuf::from(manifest_folder).join("Cargo.toml"));
         }
-        // The folder is named after the profile, except for the one named dev.
+        // The folder has the profile's name; only that of the profile dev is named debug.
         match folder.file_name().and_then(|name| name.to_str()) {
             None | Some("debug") => {}
             Some(profile) => {
@@ -69,11 +70,11 @@ impl Program {
         command
     }
 
-    /// It ends when nobody waits for it any more.
+    /// Returns one of the program's commands. Its process is killed when the child is dropped.
     fn command(&self, verb: &str) -> Command {
         let mut command = Command::new(&self.path);
         command.arg(verb).env("TRAFFICSTAR_API_KEY", &self.api_key).env("NO_COLOR", "1");
-        // What the viewer has set for a supervisor of their own is not meant for this one.
+        // The viewer may have set these for a supervisor of their own.
         for (name, _) in std::env::vars_os() {
             if name.to_str().is_some_and(|name| name.starts_with(ENVIRONMENT_PREFIX)) {
                 command.env_remove(name);
@@ -89,7 +90,7 @@ impl Program {
         command
     }
 
-    /// How its commands are given from another terminal.
+    /// Returns the beginning of the command lines for another terminal.
     pub(super) fn shown(&self) -> String {
         format!("{} --socket {}", self.path.display(), self.socket.display())
     }
@@ -117,11 +118,11 @@ fn say_all(voice: Voice, output: &Output) {
     }
 }
 
-/// The running supervisor. Its log is passed through as it comes.
+/// The running supervisor. The demo prints its log line by line.
 pub(super) struct Guard {
     child: Child,
     logs: Vec<JoinHandle<()>>,
-    /// The last table that was asked for.
+    /// The task that prints the latest table.
     status: Option<JoinHandle<()>>,
     program: Program,
 }
@@ -136,7 +137,7 @@ impl Guard {
         Ok(Self { child, logs, status: None, program })
     }
 
-    /// Prints what `traffic-generator status` prints, without holding the play up.
+    /// Prints the table of `traffic-generator status`, in the background.
     pub(super) fn print_status(&mut self) {
         // With --socket the config is not read.
         let mut command = self.program.command("status");
@@ -151,7 +152,7 @@ impl Guard {
         self.status = Some(status);
     }
 
-    /// Ends only if the supervisor does, which it should not.
+    /// Waits until the supervisor ends by itself, which is an error.
     pub(super) async fn ended(&mut self) -> Box<dyn Error> {
         match self.child.wait().await {
             Ok(status) => format!("the guard ended by itself ({status}): what it says is above").into(),
@@ -159,9 +160,9 @@ impl Guard {
         }
     }
 
-    /// Asks it to end, and ends it if it does not.
+    /// Stops the supervisor by SIGTERM, and kills it if it does not end.
     pub(super) async fn stop(mut self) -> Result<(), Box<dyn Error>> {
-        // A table that is asked for while the guard ends would only tell that nobody answers.
+        // Otherwise the table would only report that the guard does not answer.
         if let Some(status) = self.status.take() {
             status.abort();
         }
@@ -175,7 +176,7 @@ impl Guard {
             }
         }
         for log in self.logs.drain(..) {
-            // A log that panicked has nothing left to say.
+            // A task that panicked has no more lines.
             let _ = log.await;
         }
         Ok(())

@@ -1,9 +1,9 @@
-//! `sandbox demo`: the Traffic Generator against the sandbox, with nothing to set up first.
+//! `sandbox demo`: the Traffic Generator with the sandbox, without any setup by the user.
 //!
-//! - `script` is the play as data: who takes part, and what happens when.
-//! - `player` plays it and tells what comes of it.
-//! - `guard` is the main program: built, run as a child, asked for its status, ended.
-//! - `stage` is the folder that all of it happens in: config, database, socket.
+//! - `script` is the demo as data: the campaigns, and what happens at which time.
+//! - `player` carries out the script, and prints the results.
+//! - `guard` builds the main program, runs it as a child process, prints its status, and stops it.
+//! - `stage` is the demo's folder, with config, database and socket.
 
 mod guard;
 mod player;
@@ -20,7 +20,7 @@ use guard::{Guard, Program};
 use player::Player;
 use stage::Stage;
 
-/// How long to watch.
+/// The arguments of `sandbox demo`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// How long the demo runs.
@@ -28,10 +28,10 @@ pub(crate) struct Arguments {
     length: Duration,
 }
 
-/// Who says a line.
+/// The source of a printed line.
 #[derive(Clone, Copy)]
 enum Voice {
-    /// The demo itself: TrafficStars, visitors, interfering people.
+    /// The demo itself: events at TrafficStars, and changes by other people.
     Sandbox,
     /// The supervisor's log.
     Guard,
@@ -39,7 +39,7 @@ enum Voice {
     Status,
 }
 
-/// Prints lines, together. A reader who has gone (`| head`) is no reason to leave a child behind.
+/// Prints lines together. It ignores a closed output (`| head`), so that the demo still stops its child process.
 fn say(voice: Voice, lines: &str) {
     let prefix = match voice {
         Voice::Sandbox => "[sandbox]",
@@ -52,7 +52,7 @@ fn say(voice: Voice, lines: &str) {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let stage = Stage::new()?;
-    // Loopback and a short tick: the limit of the live API would leave nothing to see.
+    // The ticks are short, so the demo needs a higher limit than the live API's.
     let options = Options {
         requests_per_minute: stage::REQUESTS_PER_MINUTE,
         database: Some(stage.file("guard.db")),

@@ -1,4 +1,5 @@
-//! Plays the script, tells what TrafficStars is asked for, and notices when an interference was undone.
+//! Carries out the script, prints the requests to TrafficStars, and notices when the guard has undone a change by
+//! others.
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -13,14 +14,14 @@ use super::{Voice, say};
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const STATUS_EVERY: Duration = Duration::from_secs(10);
 
-/// What somebody did that the guard should undo.
+/// A change by somebody that the guard should undo and has not undone yet.
 struct Open {
     campaign: i64,
     undone_by: Operation,
     since: Instant,
 }
 
-/// What came of it all.
+/// The numbers of the whole demo.
 #[derive(Default)]
 struct Tally {
     runs: usize,
@@ -43,7 +44,7 @@ impl<'a> Player<'a> {
         Self { sandbox, tracker, open: Vec::new(), tally: Tally::default(), seen: 0 }
     }
 
-    /// Plays for `length`, or until the guard ends.
+    /// Carries out the script for the time `length`, or until the guard ends.
     pub(super) async fn play(&mut self, guard: &mut Guard, length: Duration) -> Result<(), Box<dyn Error>> {
         let start = Instant::now();
         let mut beats = script::beats().into_iter().peekable();
@@ -57,13 +58,13 @@ impl<'a> Player<'a> {
             while let Some(beat) = beats.next_if(|beat| beat.at <= start.elapsed()) {
                 self.act(&beat)?;
             }
-            self.tell_requests();
+            self.print_requests();
             if start.elapsed() >= next_status {
                 next_status += STATUS_EVERY;
                 guard.print_status();
             }
         }
-        say(Voice::Sandbox, "The time is up: the guard is asked to end.");
+        say(Voice::Sandbox, "The time is up: the guard is stopped.");
         Ok(())
     }
 
@@ -81,15 +82,15 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
-    fn tell_requests(&mut self) {
+    fn print_requests(&mut self) {
         let requests = self.sandbox.requests_after(self.seen);
         for request in requests.iter().take_while(|request| request.answered_at.is_some()) {
             self.seen = request.sequence;
-            self.tell(request);
+            self.print_request(request);
         }
     }
 
-    fn tell(&mut self, request: &RequestRecord) {
+    fn print_request(&mut self, request: &RequestRecord) {
         let count = request.changed.len();
         match request.operation {
             Operation::Run => self.tally.runs += count,
@@ -114,7 +115,7 @@ impl<'a> Player<'a> {
 
     fn sentence(&mut self, request: &RequestRecord, id: i64) -> String {
         let end_time = request.body.as_ref().and_then(|body| body.get("schedule_end_time"));
-        let asked = match (request.operation, end_time) {
+        let change = match (request.operation, end_time) {
             (Operation::Run, _) => "run".to_owned(),
             (Operation::Pause, _) => "pause".to_owned(),
             (_, Some(end_time)) => format!("set the end time {end_time} on"),
@@ -122,9 +123,9 @@ impl<'a> Player<'a> {
         };
         let done = if request.changed.contains(&id) { "done" } else { "refused" };
         let name = self.sandbox.campaign(id).map(|campaign| campaign.name).unwrap_or_default();
-        // The count is for the viewer alone: where the database is busy, it is left out.
+        // The count is only for the viewer, so it is left out if the database is busy.
         let remaining = self.tracker.remaining_clicks(id).map(|clicks| format!(", {clicks} clicks remain"));
-        format!("TrafficStars was asked to {asked} {id} ({name}{}): {done}", remaining.unwrap_or_default())
+        format!("TrafficStars was asked to {change} {id} ({name}{}): {done}", remaining.unwrap_or_default())
     }
 
     fn notice_undone(&mut self, operation: Operation, id: i64) {
@@ -133,19 +134,19 @@ impl<'a> Player<'a> {
             let open = self.open.remove(position);
             self.tally.undone += 1;
             let seconds = open.since.elapsed().as_secs_f32();
-            say(Voice::Sandbox, &format!("<<< the guard has answered that, {seconds:.1} s later"));
+            say(Voice::Sandbox, &format!("<<< the guard has undone that, {seconds:.1} s later"));
         }
     }
 
-    /// The numbers of the whole demo.
+    /// Prints the numbers of the whole demo.
     pub(super) fn sum_up(&mut self) {
-        self.tell_requests();
+        self.print_requests();
         let Tally { runs, pauses, end_times, answered, undone } = self.tally;
         let lines = [
             format!("The guard ran campaigns {runs} times, paused them {pauses} times, set {end_times} end times, and"),
-            format!("answered {undone} of the things that other people did; {} left open.", self.open.len()),
+            format!("has undone {undone} changes by other people; {} are not undone yet.", self.open.len()),
             format!(
-                "It read {answered} times. TrafficStars said \"too many requests\" {} times.",
+                "It sent {answered} read requests. TrafficStars answered \"too many requests\" {} times.",
                 self.sandbox.too_many_requests()
             ),
         ];

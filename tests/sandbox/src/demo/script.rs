@@ -1,4 +1,5 @@
-//! The play: who takes part, and what happens when. Times fit a tick of 2 s and a cool-down of 10 s.
+//! The script of the demo: the campaigns, and what happens at which time. The times fit a tick of 2 s and a cool-down
+//! of 10 s.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,62 +13,62 @@ const GAMES: i64 = 1003;
 const WATCHES: i64 = 1004;
 const BOOKS: i64 = 1005;
 
-/// What a newcomer should know before it begins.
+/// The text that is printed before the demo begins.
 pub(super) const INTRODUCTION: &str = "\
-The rules are the real ones: run at 15,000 remaining clicks or more, pause at 5,000 or fewer, leave alone from
-10.00 of today's spend on, keep stopped for a while after each pause. Only the times are short: a tick of 2 s
-instead of a minute, a cool-down of 10 s instead of 2 minutes.
-  1001 shoes    paused,  18,000 clicks remain, many visitors: will run, be clicked down, and be paused
-  1002 travel   paused,  40,000 clicks remain, few visitors: will run; somebody will stop it by hand
-  1003 games    paused,   4,000 clicks remain: is kept stopped; somebody will start it by hand
-  1004 watches  running, 30,000 clicks remain, 9.40 spent and rising: will be left alone from 10.00 on
-  1005 books    unapproved at TrafficStars: blocked, running it cannot help
-The guard is started now. Ctrl-C ends the demo at any time.";
+The guard follows its normal rules. It runs a campaign at 15,000 remaining clicks or more, and pauses it at 5,000
+or fewer. It sends nothing from 10.00 of today's spend on. It keeps a campaign stopped for a while after each
+pause. Only the times are shorter: a tick of 2 s instead of a minute, a cool-down of 10 s instead of 2 minutes.
+1001 shoes    paused,  18,000 clicks remain, many visitors: it will run, use up its clicks, and be paused
+1002 travel   paused,  40,000 clicks remain, few visitors: it will run; somebody will stop it by hand
+1003 games    paused,   4,000 clicks remain: it is kept stopped; somebody will start it by hand
+1004 watches  running, 30,000 clicks remain, 9.40 spent and rising: from 10.00 on it gets no request
+1005 books    unapproved at TrafficStars: it is blocked, so that it cannot run
+The guard starts now. Ctrl-C ends the demo at any time.";
 
-/// What to try while it runs, `guard` being how the guard's commands are given.
+/// Returns commands to try while the demo runs. `guard` is the beginning of their command lines.
 pub(super) fn invitation(guard: &str) -> String {
     format!(
         "In another terminal, meanwhile:\n  {guard} top\n  {guard} explain 1\n  {guard} hold 2 --pause --reason \"a try\""
     )
 }
 
-/// With what it ends.
+/// The last text of the demo.
 pub(super) const WHAT_NEXT: &str = "\
-Next: `cargo run -p sandbox -- serve` is the same TrafficStars for a supervisor of your own, by README.md, \
+Next: `cargo run -p sandbox -- serve` runs the same TrafficStars for a supervisor of your own; see README.md, \
 \"Guard your own campaigns\".";
 
-/// Something that happens at a time.
+/// An event of the script.
 pub(super) struct Beat {
-    /// When, counted from the start.
+    /// The time of the event, counted from the start.
     pub(super) at: Duration,
-    /// To which campaign.
+    /// The campaign's id at TrafficStars.
     pub(super) campaign: i64,
-    /// What.
+    /// What happens to the campaign.
     pub(super) act: Act,
-    /// What it means.
+    /// The line that is printed.
     pub(super) say: &'static str,
-    /// The request by which the guard should undo it.
+    /// The request by which the guard should undo the event. `None` if it should not.
     pub(super) undone_by: Option<Operation>,
 }
 
-/// What happens.
+/// What happens to a campaign.
 pub(super) enum Act {
-    /// Nothing: something has come about by itself.
+    /// Nothing is changed: the printed line explains what the viewer sees.
     Look,
-    /// Somebody switches the campaign on at TrafficStars, and takes the end time away that would keep it stopped.
+    /// Somebody switches the campaign on at TrafficStars, and removes the end time that would keep it stopped.
     Start,
-    /// Somebody switches it off.
+    /// Somebody switches the campaign off.
     Stop,
-    /// Somebody lets its schedule end now.
+    /// Somebody sets the end time to now.
     EndNow,
-    /// TrafficStars approves it; it is switched off still.
+    /// TrafficStars approves the campaign, which stays switched off.
     Approve,
-    /// Its owner adds a URL with room for so many clicks.
+    /// The campaign's owner adds a URL with this number of clicks.
     AddUrl(i64),
 }
 
 impl Act {
-    /// The changes at TrafficStars that make up this act.
+    /// Returns the changes at TrafficStars that belong to this act.
     pub(super) fn interferences(&self, now: DateTime<Utc>) -> Vec<Interference> {
         match self {
             Self::Start => vec![Interference::SetEndTime(None), Interference::Start],
@@ -82,18 +83,24 @@ impl Act {
     }
 }
 
-/// The beats in the order of their times.
+/// Returns the events in the order of their times.
 pub(super) fn beats() -> Vec<Beat> {
     let beat =
         |second, campaign, act, say, undone_by| Beat { at: Duration::from_secs(second), campaign, act, say, undone_by };
     let (run, pause) = (Some(Operation::Run), Some(Operation::Pause));
     vec![
-        beat(14, WATCHES, Act::Look, "By now watches has spent 10.00: high spend, left alone from here on.", None),
+        beat(
+            14,
+            WATCHES,
+            Act::Look,
+            "By now watches has spent 10.00: high spend, so the guard sends nothing from here on.",
+            None,
+        ),
         beat(20, TRAVEL, Act::Stop, "Somebody pauses travel by hand at TrafficStars. It was promised to run.", run),
         beat(25, GAMES, Act::AddUrl(5_000), "The owner of games adds a URL: 9,000 clicks, not enough to run.", None),
         beat(35, GAMES, Act::Start, "Somebody starts games by hand. It was promised to be stopped.", pause),
         beat(50, SHOES, Act::AddUrl(14_000), "The owner of shoes adds a URL: above 15,000 clicks again.", run),
-        beat(60, WATCHES, Act::Stop, "Somebody pauses watches. From 10.00 on that is nobody's business here.", None),
+        beat(60, WATCHES, Act::Stop, "Somebody pauses watches. Above 10.00 the guard does not undo that.", None),
         beat(70, TRAVEL, Act::EndNow, "Somebody lets the schedule of travel end now.", run),
         beat(85, BOOKS, Act::Approve, "TrafficStars approves books: it can run now.", run),
         beat(100, GAMES, Act::Start, "Somebody starts games by hand once more.", pause),
@@ -101,9 +108,9 @@ pub(super) fn beats() -> Vec<Beat> {
     ]
 }
 
-/// The demo's campaigns: at TrafficStars, and in the guard's database.
+/// Adds the demo's campaigns at TrafficStars and to the guard's database.
 pub(super) fn set_up(sandbox: &Sandbox, database: &Path) -> Result<Tracker, TrackerError> {
-    let living = |spec: CampaignSpec, name: &str, spend_cents, clicks_per_second| CampaignSpec {
+    let with_traffic = |spec: CampaignSpec, name: &str, spend_cents, clicks_per_second| CampaignSpec {
         name: name.to_owned(),
         spend_per_second: Amount::cents(spend_cents),
         clicks_per_second,
@@ -111,11 +118,11 @@ pub(super) fn set_up(sandbox: &Sandbox, database: &Path) -> Result<Tracker, Trac
     };
     let unapproved = CampaignSpec { active: false, ..CampaignSpec::blocked(BOOKS) };
     let cast = [
-        (living(CampaignSpec::paused(SHOES).spent(Amount::cents(120)), "shoes", 2, 600), 18_000),
-        (living(CampaignSpec::paused(TRAVEL).spent(Amount::cents(40)), "travel", 1, 20), 40_000),
-        (living(CampaignSpec::paused(GAMES), "games", 1, 50), 4_000),
-        (living(CampaignSpec::running(WATCHES).spent(Amount::cents(940)), "watches", 5, 20), 30_000),
-        (living(unapproved, "books", 1, 20), 30_000),
+        (with_traffic(CampaignSpec::paused(SHOES).spent(Amount::cents(120)), "shoes", 2, 600), 18_000),
+        (with_traffic(CampaignSpec::paused(TRAVEL).spent(Amount::cents(40)), "travel", 1, 20), 40_000),
+        (with_traffic(CampaignSpec::paused(GAMES), "games", 1, 50), 4_000),
+        (with_traffic(CampaignSpec::running(WATCHES).spent(Amount::cents(940)), "watches", 5, 20), 30_000),
+        (with_traffic(unapproved, "books", 1, 20), 30_000),
     ];
     let mut tracker = Tracker::open(database)?;
     for (spec, clicks) in cast {
@@ -126,7 +133,7 @@ pub(super) fn set_up(sandbox: &Sandbox, database: &Path) -> Result<Tracker, Trac
     Ok(tracker)
 }
 
-/// What a viewer has to know who starts the demo around midnight.
+/// Returns the warning for a demo that runs around midnight, if it does.
 pub(super) fn warning(now: DateTime<Utc>, length: Duration) -> Option<&'static str> {
     let day_end = NaiveTime::from_hms_opt(23, 59, 0).map(|time| now.date_naive().and_time(time).and_utc())?;
     (now + length >= day_end).then_some(

@@ -1,4 +1,4 @@
-//! The demo's folder: config, database and socket, removed at the end.
+//! The demo's folder, with config, database and socket. It is removed at the end.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 /// Enough for a tick every two seconds.
 pub(super) const REQUESTS_PER_MINUTE: usize = 6000;
 
-/// The folder.
+/// The demo's folder.
 pub(super) struct Stage {
     folder: TempDir,
 }
@@ -19,12 +19,12 @@ impl Stage {
         Ok(Self { folder: folder.map_err(cannot)? })
     }
 
-    /// A file there: `config.toml`, `guard.db` or `control.sock`.
+    /// Returns the path of a file in the folder: `config.toml`, `guard.db` or `control.sock`.
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// The rules are the real ones; only the times are short enough to watch.
+    /// Writes the demo's config: the normal rules, with times that are short enough to watch.
     pub(super) fn write_config(&self, base_url: &str) -> Result<(), String> {
         let (database, socket) = (self.file("guard.db"), self.file("control.sock"));
         let text = format!(
@@ -54,7 +54,7 @@ filter = "info"
     }
 }
 
-/// A path as it stands in a TOML string.
+/// Returns a path, escaped for a TOML string.
 fn escaped(path: &std::path::Path) -> String {
     path.display().to_string().replace('\\', "\\\\").replace('"', "\\\"")
 }

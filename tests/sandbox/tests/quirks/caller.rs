@@ -1,4 +1,4 @@
-//! A client of the sandbox, as any client of TrafficStars is one.
+//! A client of the sandbox, which uses the API as any client of TrafficStars does.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use reqwest::{Client, Method, Response, StatusCode};
 use sandbox::{CampaignSpec, Options, Sandbox};
 use serde_json::{Value, json};
 
-/// A client with a token, and the sandbox that it talks to.
+/// A client with a token, and its sandbox.
 pub(crate) struct Caller {
     pub(crate) sandbox: Sandbox,
     pub(crate) client: Client,
@@ -17,7 +17,7 @@ pub(crate) struct Caller {
 pub(crate) fn client() -> Client {
     static PROVIDER: OnceLock<()> = OnceLock::new();
     PROVIDER.get_or_init(|| {
-        // Another test may have been first.
+        // Another test may have installed it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
     Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
@@ -32,7 +32,7 @@ impl Caller {
         caller
     }
 
-    /// The same with campaigns in a sandbox as it usually is.
+    /// Does the same with default options, and adds campaigns.
     pub(crate) async fn with(specs: impl IntoIterator<Item = CampaignSpec>) -> Self {
         let caller = Self::new(Options::default()).await;
         specs.into_iter().for_each(|spec| caller.sandbox.add_campaign(spec));
@@ -67,7 +67,7 @@ impl Caller {
     }
 }
 
-/// Asks again until the answer is yes, for ten seconds.
+/// Waits until the condition is true, for at most ten seconds.
 pub(crate) async fn eventually(condition: impl AsyncFn() -> bool) {
     let asking = async {
         while !condition().await {

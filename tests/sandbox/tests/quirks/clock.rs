@@ -1,4 +1,4 @@
-//! The API's clock: what its counter says after midnight, and daily budgets that stop a campaign.
+//! The API's clock, the spend counter after midnight, and daily budgets that stop a campaign.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-/// How far the `Date` of an answer is ahead of the real clock.
+/// Returns how far the `Date` of an answer is ahead of the real clock.
 async fn date_is_ahead(caller: &Caller) -> TimeDelta {
     let response = caller.request(Method::GET, "/v1.1/campaigns").send().await.unwrap();
     let date = response.headers()["date"].to_str().unwrap().to_owned();
@@ -73,7 +73,7 @@ async fn setting_the_clock_spends_nothing_and_frees_no_room_in_the_rate_limit() 
 }
 
 #[tokio::test]
-async fn after_midnight_the_counter_is_yesterdays_for_a_while_and_the_reports_are_right() {
+async fn after_midnight_the_counter_shows_yesterdays_spend_for_a_while_but_the_reports_are_right() {
     let options = Options {
         counter_falls_after: Duration::from_secs(40 * 60),
         late_clicks: Amount::cents(20),
@@ -101,7 +101,7 @@ async fn after_midnight_the_counter_is_yesterdays_for_a_while_and_the_reports_ar
 }
 
 #[tokio::test]
-async fn midnight_comes_while_a_campaign_runs() {
+async fn a_campaign_that_runs_over_midnight_spends_on_both_days() {
     let options = Options { counter_falls_after: Duration::from_secs(3600), ..Options::default() };
     let caller = Caller::new(options).await;
     caller.sandbox.set_clock(at("2026-11-21T23:59:59Z"));
@@ -128,7 +128,7 @@ async fn spender() -> Caller {
 }
 
 #[tokio::test]
-async fn spend_stands_still_at_the_daily_budget_while_reads_say_that_it_runs() {
+async fn at_the_daily_budget_the_spend_stops_while_reads_still_show_a_running_campaign() {
     let caller = spender().await;
     assert!(!caller.sandbox.is_running(1));
     let (_, campaign) = caller.get("/v1.1/campaigns/1").await;
@@ -144,7 +144,7 @@ async fn spend_stands_still_at_the_daily_budget_while_reads_say_that_it_runs() {
 }
 
 #[tokio::test]
-async fn a_raised_budget_starts_it_again() {
+async fn a_raised_daily_budget_starts_the_campaign_again() {
     let caller = spender().await;
     let (_, campaign) = caller.send(Method::PATCH, "/v1.1/campaigns/1", json!({"max_daily": 113.098})).await;
     assert_eq!(campaign["max_daily"], 113.098);
@@ -152,11 +152,11 @@ async fn a_raised_budget_starts_it_again() {
     caller.sandbox.interfere(1, Interference::SetMaxDaily(Amount::cents(1015))).unwrap();
     assert!(!caller.sandbox.is_running(1));
     caller.sandbox.interfere(1, Interference::SetMaxDaily(Amount::default())).unwrap();
-    assert!(caller.sandbox.is_running(1), "0 is no bound");
+    assert!(caller.sandbox.is_running(1), "0 is no budget");
 }
 
 #[tokio::test]
-async fn the_next_day_starts_it_again() {
+async fn the_next_day_starts_a_campaign_at_its_daily_budget_again() {
     let caller = spender().await;
     caller.sandbox.set_clock(at("2026-11-23T00:00:00Z"));
     let spent = || caller.sandbox.campaign(1).unwrap().spent_today;

@@ -1,4 +1,4 @@
-//! The control interface: what a person plays there, clients of the API then meet.
+//! The control interface: clients of the API see what a person changes there.
 
 use reqwest::header::{CONTENT_TYPE, HOST, ORIGIN};
 use reqwest::{Method, StatusCode};
@@ -20,7 +20,7 @@ async fn ok(caller: &Caller, method: Method, path: &str, body: Value) -> Value {
     answer
 }
 
-/// Nothing was done, and the message says what a person needs.
+/// Asserts that a request is refused with this status, and that the message has these words.
 async fn refused(caller: &Caller, method: Method, path: &str, body: Value, status: u16, words: &[&str]) {
     let (answered, answer) = ask(caller, method.clone(), path, body.clone()).await;
     assert_eq!(answered, status, "{method} {path} {body}: {answer}");
@@ -67,7 +67,7 @@ async fn campaigns_are_added_changed_and_removed() {
     assert_eq!(caller.get("/v1.1/campaigns/2").await.1["spent_today"], 10.0);
     let changed = ok(&caller, Method::PATCH, "/campaigns/2", json!({"active": true, "no_funds": true})).await;
     assert_eq!((&changed["blocked"], &changed["answered_as"]["status"]), (&json!(true), &json!("no_funds_active")));
-    assert_eq!(changed["campaign"]["spent_today"], "9.996", "what is not named stays");
+    assert_eq!(changed["campaign"]["spent_today"], "9.996", "a field that is not named stays");
     ok(&caller, Method::PATCH, "/campaigns/2", json!({"spend_key": "spent", "spent_today": 1.5, "no_funds": false}))
         .await;
     let (_, shown) = caller.get("/v1.1/campaigns/2").await;
@@ -88,7 +88,7 @@ async fn campaigns_are_added_changed_and_removed() {
 }
 
 #[tokio::test]
-async fn somebody_interferes_and_a_field_says_null_or_nothing() {
+async fn somebody_interferes_and_a_field_is_null_or_missing() {
     let caller = caller().await;
     let interfere = async |what: Value| ok(&caller, Method::POST, "/campaigns/1/interfere", what).await;
     assert_eq!(interfere(json!("stop")).await["running"], false);
@@ -96,7 +96,11 @@ async fn somebody_interferes_and_a_field_says_null_or_nothing() {
     let odd = interfere(json!({"set_field": {"field": "status", "value": null}})).await;
     assert_eq!(odd["answered_as"].get("status"), Some(&Value::Null));
     ok(&caller, Method::PATCH, "/campaigns/1", json!({"name": "shoes"})).await;
-    assert_eq!(caller.get("/v1.1/campaigns/1").await.1.get("status"), Some(&Value::Null), "a change leaves it");
+    assert_eq!(
+        caller.get("/v1.1/campaigns/1").await.1.get("status"),
+        Some(&Value::Null),
+        "a change of another field leaves it as it is"
+    );
     let odd = interfere(json!({"set_field": {"field": "status"}})).await;
     assert_eq!(odd["answered_as"].get("status"), None);
     assert_eq!(interfere(json!({"clear_field": "status"})).await["answered_as"]["status"], "enabled");
@@ -155,30 +159,34 @@ async fn options_the_clock_and_tokens_change_while_it_runs() {
 }
 
 #[tokio::test]
-async fn the_api_neither_counts_nor_logs_nor_spoils_its_requests() {
+async fn rate_limit_log_and_faults_do_not_apply_to_the_control_interface() {
     let caller = Caller::new(Options { requests_per_minute: 2, ..Options::default() }).await;
     caller.sandbox.inject(Fault::status(503));
     for _ in 0..5 {
         ok(&caller, Method::GET, "/campaigns", Value::Null).await;
     }
-    assert_eq!(caller.sandbox.requests().len(), 1, "the token");
+    assert_eq!(caller.sandbox.requests().len(), 1, "only the token request is logged");
     caller.sandbox.clear_faults();
     assert_eq!(caller.get("/v1.1/campaigns").await.0, 200);
 }
 
 #[tokio::test]
-async fn a_mistaken_path_method_or_body_is_explained() {
+async fn a_wrong_path_method_or_body_is_explained() {
     let caller = caller().await;
     refused(&caller, Method::GET, "/campaign", Value::Null, 404, &["GET /sandbox"]).await;
     refused(&caller, Method::PUT, "/faults", Value::Null, 405, &["GET /sandbox"]).await;
     refused(&caller, Method::POST, "/faults", Value::Null, 400, &["not JSON", "-d '{"]).await;
     let response = caller.client.post(caller.url("/sandbox/faults")).body("stop").send().await.unwrap();
     assert_eq!(response.status(), 400);
-    assert_eq!(caller.client.get(caller.url("/sandboxes")).send().await.unwrap().status(), 401, "that is the API's");
+    assert_eq!(
+        caller.client.get(caller.url("/sandboxes")).send().await.unwrap().status(),
+        401,
+        "this path belongs to the API"
+    );
 }
 
 #[tokio::test]
-async fn no_web_page_gives_orders_or_reads_under_a_name_made_to_point_here() {
+async fn a_web_page_can_neither_give_orders_nor_read_answers_by_a_name_that_points_here() {
     let caller = caller().await;
     let stop = || caller.client.post(caller.url("/sandbox/campaigns/1/interfere")).body(r#""stop""#);
     let page = "http://evil.example";

@@ -1,4 +1,4 @@
-//! The fields of a campaign: what they are, what they can be made to say, and what they say of one without funds.
+//! The fields of a campaign: their usual values, odd values that a test sets, and their values without funds.
 
 use reqwest::Method;
 use sandbox::{Amount, CampaignSpec, Interference, Options};
@@ -17,7 +17,7 @@ async fn a_campaign_has_its_owners_personal_data_and_the_fields_of_its_schedule(
 }
 
 #[tokio::test]
-async fn any_field_can_be_of_an_odd_type_for_a_while() {
+async fn a_test_can_give_any_field_an_odd_type_for_a_while() {
     let caller = Caller::with([CampaignSpec::running(1)]).await;
     let field = async |name: &str| caller.get("/v1.1/campaigns/1").await.1.get(name).cloned();
     let odd = [
@@ -43,10 +43,10 @@ async fn any_field_can_be_of_an_odd_type_for_a_while() {
     assert_eq!(field("stopped").await, Some(json!("no_funds")));
     caller.sandbox.interfere(1, Interference::ClearField("stopped".to_owned())).unwrap();
     assert_eq!(field("stopped").await, None);
-    assert!(caller.sandbox.is_running(1), "what is shown is not what is");
+    assert!(caller.sandbox.is_running(1), "the shown fields do not change whether it runs");
 }
 
-/// What reads show of campaign 1: `active`, `status`, `no_funds`, `stopped`.
+/// Returns the fields `active`, `status`, `no_funds` and `stopped` of campaign 1, as reads show them.
 async fn shown(caller: &Caller) -> [Value; 4] {
     let (_, campaign) = caller.get("/v1.1/campaigns/1").await;
     ["active", "status", "no_funds", "stopped"].map(|field| campaign.get(field).cloned().unwrap_or(Value::Null))
@@ -61,7 +61,7 @@ fn paused() -> [Value; 4] {
 }
 
 #[tokio::test]
-async fn a_run_without_funds_succeeds_and_nothing_runs_until_they_are_back() {
+async fn a_run_without_funds_succeeds_but_the_campaign_runs_only_when_there_are_funds() {
     let caller = Caller::new(Options::default()).await;
     let spec = CampaignSpec { no_funds: true, spend_per_second: Amount::cents(100), ..CampaignSpec::paused(1) };
     caller.sandbox.add_campaign(spec);
@@ -85,7 +85,7 @@ async fn a_run_without_funds_succeeds_and_nothing_runs_until_they_are_back() {
 }
 
 #[tokio::test]
-async fn a_campaign_is_without_funds_in_the_same_words_however_it_came_to_it() {
+async fn a_campaign_without_funds_has_the_same_words_whether_it_was_added_so_or_lost_its_funds() {
     let caller = Caller::new(Options::default()).await;
     for (spec, words) in [(CampaignSpec::running(1), active()), (CampaignSpec::paused(1), paused())] {
         caller.sandbox.add_campaign(CampaignSpec { no_funds: true, ..spec.clone() });
@@ -97,7 +97,7 @@ async fn a_campaign_is_without_funds_in_the_same_words_however_it_came_to_it() {
 }
 
 #[tokio::test]
-async fn another_reason_why_it_cannot_run_keeps_its_word() {
+async fn a_status_word_that_blocks_a_campaign_stays_when_the_funds_are_gone() {
     let caller = Caller::new(Options::default()).await;
     for word in ["unapproved", "pending", "rejected", "draft", "archived", "total_budget_is_reached"] {
         caller.sandbox.add_campaign(CampaignSpec { status: word.to_owned(), ..CampaignSpec::paused(1) });

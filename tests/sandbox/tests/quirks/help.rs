@@ -1,4 +1,4 @@
-//! `sandbox serve` as a newcomer meets it: each example of its help is sent to it, in its order.
+//! `sandbox serve` as a newcomer uses it: the tests send each example of its help, in the given order.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
@@ -11,11 +11,11 @@ use crate::caller::client;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sandbox");
 
-/// `sandbox serve` on a port of its own. It is killed when this goes.
+/// `sandbox serve` on a free port. It is killed when this value is dropped.
 struct Served {
     child: Child,
     base_url: String,
-    /// The lines in which it names its campaigns.
+    /// The lines that list its campaigns.
     campaigns: Vec<String>,
 }
 
@@ -27,29 +27,29 @@ impl Served {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let url = lines.find_map(|line| Some(line.split_once("http://")?.1.split_once(',')?.0.to_owned())).unwrap();
         let campaigns = lines.by_ref().take_while(|line| line.starts_with("  1")).collect();
-        // Its lines have to go somewhere as long as it writes them.
+        // Something has to read its further lines, or its writes would block.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, base_url: format!("http://{url}"), campaigns }
     }
 
-    /// Ends it, and answers what it has written there.
+    /// Kills the program, and returns what it has written to stderr.
     fn stderr(mut self) -> String {
         self.child.kill().unwrap();
-        let mut told = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-        told
+        let mut written = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut written).unwrap();
+        written
     }
 }
 
 impl Drop for Served {
     fn drop(&mut self) {
-        // It may have been ended.
+        // The program may have been killed already.
         let _ = self.child.kill();
         self.child.wait().unwrap();
     }
 }
 
-/// What a curl command sends.
+/// The request that a curl command sends.
 struct Sent {
     method: Method,
     url: String,
@@ -85,7 +85,7 @@ impl Sent {
 }
 
 #[tokio::test]
-async fn without_a_database_it_says_once_that_it_waits_and_its_campaigns_are_named_without_colours() {
+async fn serve_lists_its_campaigns_and_warns_once_of_a_missing_database_without_colours() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("guard.db");
     let served = Served::with(&["--speed", "100", "--database", missing.to_str().unwrap()], Stdio::piped());
@@ -98,7 +98,7 @@ async fn without_a_database_it_says_once_that_it_waits_and_its_campaigns_are_nam
             "  1004  campaign 1004, runs",
         ]
     );
-    // Many beats of the visitors later.
+    // Waits for some spend: by then the visitors' thread has tried many times to count clicks.
     loop {
         let spent = format!("curl {}/sandbox/campaigns/1002", served.base_url);
         let (_, shown) = Sent::by(&spent).send().await;
@@ -106,15 +106,18 @@ async fn without_a_database_it_says_once_that_it_waits_and_its_campaigns_are_nam
             break;
         }
     }
-    let told = served.stderr();
-    let lines: Vec<&str> = told.lines().collect();
-    assert_eq!(lines.len(), 1, "{told}");
-    assert!(told.contains("the visitors' clicks wait for") && told.contains("`traffic-generator migrate`"), "{told}");
-    assert!(!told.contains('\x1b'), "{told}");
+    let written = served.stderr();
+    let lines: Vec<&str> = written.lines().collect();
+    assert_eq!(lines.len(), 1, "{written}");
+    assert!(
+        written.contains("the visitors' clicks wait for") && written.contains("`traffic-generator migrate`"),
+        "{written}"
+    );
+    assert!(!written.contains('\x1b'), "{written}");
 }
 
 #[tokio::test]
-async fn each_example_of_the_help_works_when_it_is_pasted() {
+async fn each_example_of_the_help_works() {
     let help = Command::new(PROGRAM).args(["serve", "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     let served = Served::with(&[], Stdio::inherit());
@@ -122,7 +125,7 @@ async fn each_example_of_the_help_works_when_it_is_pasted() {
     assert!(commands.len() > 30, "{help}");
     for command in &commands {
         let here = command.replace("http://127.0.0.1:8080", &served.base_url);
-        assert_ne!(&here, command, "the port is that of the default");
+        assert_ne!(&here, command, "the examples use the default port");
         let (status, answer) = Sent::by(&here).send().await;
         assert_eq!(status, 200, "{command}: {answer}");
     }
@@ -130,5 +133,41 @@ async fn each_example_of_the_help_works_when_it_is_pasted() {
     let examples = overview["examples"].as_array().unwrap().iter();
     let listed = examples.flat_map(|example| example["commands"].as_array().unwrap());
     let here = commands.iter().map(|command| json!(command.replace("http://127.0.0.1:8080", &served.base_url)));
-    assert!(listed.cloned().eq(here), "the overview lists the same: {overview}");
+    assert!(listed.cloned().eq(here), "the overview lists the same commands: {overview}");
+}
+
+/// What `jq` makes of an answer by a filter such as `.`, `.a.b` or `[.a, .b]`.
+fn filtered(answer: &Value, filter: &str) -> Value {
+    match filter.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(several) => several.split(", ").map(|one| filtered(answer, one)).collect(),
+        None if filter == "." => answer.clone(),
+        None => answer.pointer(&filter.replace('.', "/")).cloned().unwrap_or_default(),
+    }
+}
+
+/// The day of a time varies.
+fn without_day(shown: &str) -> &str {
+    shown.split_once('T').filter(|_| shown.ends_with('Z')).map_or(shown, |(_, time)| time)
+}
+
+#[tokio::test]
+async fn each_call_of_the_page_on_the_tests_is_answered_as_it_shows() {
+    let page = include_str!("../../../README.md");
+    let served = Served::with(&[], Stdio::inherit());
+    let lines: Vec<&str> = page.lines().collect();
+    let calls = lines.windows(2).filter_map(|pair| Some((pair[0].strip_prefix("$ curl -s ")?, pair[1])));
+    let mut count = 0;
+    for (call, shown) in calls {
+        let (sent, jq) = call.split_once(" | jq ").unwrap();
+        let sent = format!("curl {sent}").replace("http://127.0.0.1:8080", &served.base_url);
+        let (status, answer) = Sent::by(&sent).send().await;
+        assert_eq!(status, 200, "{call}: {answer}");
+        let filter = jq.trim_start_matches("-c ").trim_start_matches("-r ").trim_matches('\'');
+        let value = filtered(&answer, filter);
+        let raw = value.as_str().filter(|_| jq.starts_with("-r ")).map(str::to_owned);
+        let printed = raw.unwrap_or_else(|| value.to_string());
+        assert_eq!(without_day(&printed), without_day(shown), "{call}");
+        count += 1;
+    }
+    assert_eq!(count, 4, "the search finds other calls than the page shows");
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::caller::Caller;
 
-/// The ids of a list's answer.
+/// Returns the ids of a list's answer.
 fn ids(answer: &Value) -> Vec<i64> {
     answer["response"].as_array().unwrap().iter().map(|campaign| campaign["id"].as_i64().unwrap()).collect()
 }
@@ -26,7 +26,7 @@ async fn the_list_has_pages_of_ten_a_filter_and_no_archived_campaigns() {
 }
 
 #[tokio::test]
-async fn the_form_of_the_id_filter_that_is_not_understood_is_ignored() {
+async fn a_form_of_the_id_filter_that_is_not_understood_is_ignored() {
     let caller = Caller::with((1..=4).map(CampaignSpec::running)).await;
     let (all, some) = (vec![1, 2, 3, 4], vec![2, 4]);
     for (id_filter, plain, brackets) in [
@@ -47,7 +47,7 @@ async fn the_form_of_the_id_filter_that_is_not_understood_is_ignored() {
 }
 
 #[tokio::test]
-async fn several_status_words_can_be_asked_for_and_archived_campaigns_by_theirs() {
+async fn the_list_can_be_filtered_by_several_status_words_and_by_archived() {
     let unfunded = CampaignSpec { no_funds: true, ..CampaignSpec::running(3) };
     let archived = CampaignSpec { archived: true, ..CampaignSpec::paused(4) };
     let caller = Caller::with([CampaignSpec::running(1), CampaignSpec::paused(2), unfunded, archived]).await;
@@ -64,7 +64,7 @@ async fn several_status_words_can_be_asked_for_and_archived_campaigns_by_theirs(
 }
 
 #[tokio::test]
-async fn the_page_size_has_the_names_that_the_options_say() {
+async fn the_options_name_the_parameters_of_the_page_size() {
     let caller = Caller::new(Options { max_page_size: Some(50), ..Options::default() }).await;
     let page_size = async |query: &str| caller.get(&format!("/v1.1/campaigns?{query}")).await.1["page_size"].clone();
     for name in ["size", "per_page", "page_size", "limit"] {

@@ -1,4 +1,4 @@
-//! The API's shapes and quirks, each through real HTTP.
+//! Tests of the sandbox over real HTTP: the shapes and quirks of the API, the control interface, and the help.
 
 // Helpers are not recognised as tests by these lints.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics says which line failed")]

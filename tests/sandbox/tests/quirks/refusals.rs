@@ -1,4 +1,4 @@
-//! What is refused: requests that name one campaign, by each of the ways to run and pause it, and requests for a token.
+//! Refusals: of requests that name a certain campaign, in each way to run and pause it, and of requests for a token.
 
 use reqwest::{Method, StatusCode};
 use sandbox::{CampaignSpec, Fault, FaultKind, Operation, Options, RefusedKey, RequestRecord};
@@ -19,7 +19,7 @@ fn refusal(code: u16) -> Fault {
     Fault::always(FaultKind::Status { code, body: "{}".to_owned() })
 }
 
-/// Runs or pauses by one of the ways, and answers the status and the body.
+/// Runs or pauses campaigns in one of the ways, and returns the status and the body.
 async fn switch(caller: &Caller, way: Way, word: &str, ids: &[i64]) -> (StatusCode, Value) {
     let together = json!({"campaign_ids": ids});
     match way {
@@ -34,7 +34,7 @@ async fn switch(caller: &Caller, way: Way, word: &str, ids: &[i64]) -> (StatusCo
 }
 
 #[tokio::test]
-async fn each_way_runs_and_pauses() {
+async fn each_way_can_run_and_pause_a_campaign() {
     let caller = Caller::with([CampaignSpec::paused(1)]).await;
     for way in [Way::V2, Way::V1, Way::Single, Way::Edit] {
         assert_eq!(switch(&caller, way, "run", &[1]).await.0, 200, "{way:?}");
@@ -53,7 +53,7 @@ async fn each_way_runs_and_pauses() {
 }
 
 #[tokio::test]
-async fn a_refused_id_takes_the_whole_request_with_it() {
+async fn one_refused_id_refuses_the_whole_request() {
     let caller = Caller::with([1, 2, 3].map(CampaignSpec::running)).await;
     for status in [400, 403, 409, 422, 500] {
         let refused = caller.sandbox.inject(refusal(status).on(Operation::Pause).campaign(2));
@@ -81,7 +81,7 @@ async fn a_refused_id_takes_the_whole_request_with_it() {
 }
 
 #[tokio::test]
-async fn some_ways_can_refuse_alone() {
+async fn a_fault_can_refuse_only_some_of_the_ways() {
     let caller = Caller::with([CampaignSpec::running(1)]).await;
     for path in ["/v2/", "/v1.1/campaigns/run", "/v1.1/campaigns/pause"] {
         caller.sandbox.inject(refusal(422).campaign(1).below(path));
@@ -104,7 +104,7 @@ async fn a_token_is_needed_and_can_be_revoked() {
 }
 
 #[tokio::test]
-async fn only_the_message_tells_a_wrong_key_from_an_identity_provider_in_trouble() {
+async fn a_wrong_key_and_a_failing_identity_provider_differ_only_in_the_message() {
     let caller = Caller::new(Options::default()).await;
     let wrapped = async |key: &str| {
         let refused = caller.fetch_token(key).await;
@@ -129,7 +129,7 @@ async fn only_the_message_tells_a_wrong_key_from_an_identity_provider_in_trouble
 }
 
 #[tokio::test]
-async fn a_wall_can_stand_before_the_service() {
+async fn a_firewall_can_answer_instead_of_the_service() {
     let caller = Caller::new(Options::default()).await;
     caller.sandbox.inject(Fault::always(FaultKind::Wall).on(Operation::Token).times(1));
     let walled = caller.fetch_token("sandbox-api-key").await;

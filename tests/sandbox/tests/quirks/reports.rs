@@ -1,4 +1,4 @@
-//! Reports, in every shape that was met.
+//! Reports, in every shape that clients have seen.
 
 use chrono::{Days, NaiveDate};
 use reqwest::StatusCode;
@@ -26,7 +26,7 @@ async fn reports_come_in_every_shape() {
 }
 
 #[tokio::test]
-async fn the_oldest_report_has_pages_of_one_campaign_and_leaves_its_last_day_out() {
+async fn the_oldest_report_is_about_one_campaign_has_pages_and_leaves_out_its_last_day() {
     let options = Options { day_stats: true, day_stats_page_size: 2, ..Options::default() };
     let caller = Caller::new(options).await;
     caller.sandbox.add_campaign(CampaignSpec::running(1));
@@ -51,7 +51,7 @@ async fn the_oldest_report_has_pages_of_one_campaign_and_leaves_its_last_day_out
 }
 
 #[tokio::test]
-async fn a_report_is_exact_where_the_field_of_the_same_minute_is_rounded() {
+async fn a_report_is_exact_but_the_campaigns_field_is_rounded() {
     let caller = Caller::new(Options::default()).await;
     for (exact, shown) in [("22.896472", 22.9), ("37.701788", 37.7), ("9.996", 10.0), ("9.994999", 9.99)] {
         caller.sandbox.add_campaign(CampaignSpec::paused(1).spent(exact.parse().unwrap()));
@@ -62,7 +62,7 @@ async fn a_report_is_exact_where_the_field_of_the_same_minute_is_rounded() {
 }
 
 #[tokio::test]
-async fn a_campaign_without_spend_today_has_no_field_of_it() {
+async fn a_campaign_without_spend_today_has_no_field_of_todays_spend() {
     let caller = Caller::with([CampaignSpec::paused(1)]).await;
     let yesterday = today().parse::<NaiveDate>().unwrap() - Days::new(1);
     caller.sandbox.set_spend_on(1, yesterday, Some(Amount::cents(100))).unwrap();

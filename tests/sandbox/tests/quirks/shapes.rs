@@ -23,7 +23,7 @@ async fn a_campaign_is_bare_or_wrapped_and_a_missing_one_is_404() {
 }
 
 #[tokio::test]
-async fn spend_is_shown_in_every_form_and_missing_where_there_is_none() {
+async fn spend_is_shown_in_every_form_and_its_field_is_missing_without_spend() {
     let caller = Caller::new(Options::default()).await;
     let amount = Amount::micros(9_999_999);
     let forms = [
@@ -46,7 +46,7 @@ async fn spend_is_shown_in_every_form_and_missing_where_there_is_none() {
 }
 
 #[tokio::test]
-async fn run_and_pause_hold_failures_inside_a_200() {
+async fn a_200_of_run_or_pause_lists_the_ids_that_failed() {
     let caller = Caller::with([CampaignSpec::paused(1), CampaignSpec::blocked(2)]).await;
     assert_eq!(caller.run(&[1, 2, 3]).await, json!({"success": [1], "failed": [2, 3], "total": 3}));
     assert!(caller.sandbox.is_running(1) && !caller.sandbox.is_running(2));
@@ -62,7 +62,7 @@ async fn run_and_pause_hold_failures_inside_a_200() {
 }
 
 #[tokio::test]
-async fn an_edit_takes_one_form_of_time_and_answers_the_whole_campaign() {
+async fn an_edit_accepts_one_form_of_time_and_answers_with_the_whole_campaign() {
     let caller = Caller::with([CampaignSpec::running(1)]).await;
     let refused = [
         json!({"schedule_end_time": "2025-05-07T23:59:00Z"}),
@@ -77,13 +77,13 @@ async fn an_edit_takes_one_form_of_time_and_answers_the_whole_campaign() {
     let (_, campaign) = caller.send(Method::PATCH, "/v1.1/campaigns/1", body).await;
     assert_eq!(campaign["schedule_end_time"], "2025-05-07 23:59:00");
     assert_eq!((&campaign["max_daily"], &campaign["active"]), (&json!(113.098), &json!(true)));
-    assert!(!caller.sandbox.is_running(1), "its end time has passed, though it still says active");
+    assert!(!caller.sandbox.is_running(1), "its end time has passed, though it still shows that it is active");
     caller.sandbox.change_options(|options| options.end_time_flips = true);
     assert_eq!(caller.get("/v1.1/campaigns/1").await.1["active"], json!(false));
 }
 
 #[tokio::test]
-async fn past_the_limit_comes_429_with_each_kind_of_retry_after() {
+async fn above_the_limit_requests_get_429_with_each_kind_of_retry_after() {
     type Check = fn(Option<&str>) -> bool;
     let cases: [(RetryAfter, Check); 3] = [
         (RetryAfter::Missing, |header| header.is_none()),
@@ -113,7 +113,7 @@ async fn there_is_room_again_when_the_window_has_slid() {
 }
 
 #[tokio::test]
-async fn an_answer_can_be_lost_a_request_dropped_a_body_spoilt() {
+async fn an_answer_can_be_lost_a_request_dropped_and_a_body_garbled() {
     let caller = Caller::new(Options::default()).await;
     let run =
         || async { caller.request(Method::PUT, "/v2/campaigns/run").json(&json!({"campaign_ids": [1]})).send().await };
@@ -139,7 +139,7 @@ async fn an_answer_can_be_lost_a_request_dropped_a_body_spoilt() {
 }
 
 #[tokio::test]
-async fn headers_can_trickle_and_one_request_alone_be_too_many() {
+async fn headers_can_come_slowly_and_a_single_request_can_get_429() {
     let caller = Caller::with([CampaignSpec::paused(1)]).await;
     caller.sandbox.inject(Fault::always(FaultKind::SlowHeaders(Duration::from_millis(100))).times(1));
     let run = || caller.request(Method::PUT, "/v2/campaigns/run").json(&json!({"campaign_ids": [1]}));
@@ -158,7 +158,7 @@ async fn headers_can_trickle_and_one_request_alone_be_too_many() {
 }
 
 #[tokio::test]
-async fn a_200_can_fail_one_id_name_another_nowhere_and_take_its_time() {
+async fn a_200_can_fail_one_id_leave_out_another_and_take_effect_late_for_a_third() {
     let caller = Caller::with((1..=3).map(CampaignSpec::paused)).await;
     caller.sandbox.inject(Fault::always(FaultKind::FailedInside200).campaign(1).times(1));
     caller.sandbox.inject(Fault::always(FaultKind::InNeitherList { effect: true }).campaign(2).times(1));
@@ -171,7 +171,7 @@ async fn a_200_can_fail_one_id_name_another_nowhere_and_take_its_time() {
 }
 
 #[tokio::test]
-async fn an_effect_comes_even_when_the_caller_did_not_wait_for_it() {
+async fn a_request_takes_effect_even_if_the_client_disconnects() {
     let caller = Caller::with([CampaignSpec::paused(1)]).await;
     caller.sandbox.inject(Fault::always(FaultKind::DelayBeforeEffect(Duration::from_secs(2))).times(1));
     let request = caller.request(Method::PUT, "/v2/campaigns/run").json(&json!({"campaign_ids": [1]}));
@@ -181,8 +181,8 @@ async fn an_effect_comes_even_when_the_caller_did_not_wait_for_it() {
 }
 
 #[tokio::test]
-async fn a_request_is_told_in_a_line_without_the_api_key() {
+async fn a_request_is_printed_as_one_line_without_the_api_key() {
     let caller = Caller::new(Options::default()).await;
-    let told = caller.sandbox.requests()[0].to_string();
-    assert!(told.contains("POST /v1/auth/token -> 200") && !told.contains("sandbox-api-key"), "{told}");
+    let line = caller.sandbox.requests()[0].to_string();
+    assert!(line.contains("POST /v1/auth/token -> 200") && !line.contains("sandbox-api-key"), "{line}");
 }

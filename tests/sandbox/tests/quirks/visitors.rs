@@ -9,7 +9,7 @@ use sandbox::{Amount, CampaignSpec, Interference, Options, Sandbox, Tracker};
 
 use crate::caller::eventually;
 
-/// The columns that a tracker uses.
+/// The tables, with only the columns that a tracker uses.
 const TABLES: &str = "
     CREATE TABLE campaigns (id INTEGER PRIMARY KEY, name TEXT NOT NULL, trafficstar_id BIGINT NOT NULL UNIQUE,
         generator_enabled BOOLEAN NOT NULL DEFAULT 0);
@@ -22,7 +22,7 @@ fn tables_in(path: &Path) {
 }
 
 #[tokio::test]
-async fn visitors_click_while_the_campaign_runs_and_no_longer() {
+async fn visitors_click_only_while_the_campaign_runs() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("guard.db");
     tables_in(&path);
@@ -35,7 +35,7 @@ async fn visitors_click_while_the_campaign_runs_and_no_longer() {
     let spec = CampaignSpec::running(7).spent(Amount::cents(100));
     sandbox.add_campaign(CampaignSpec { spend_per_second: Amount::cents(100), clicks_per_second: 1000, ..spec });
     let tracker = RefCell::new(tracker);
-    // The first URL has no room any more.
+    // By then the first URL has reached its click limit.
     eventually(async || tracker.borrow_mut().remaining_clicks(7).unwrap() < 1_000_000).await;
     sandbox.interfere(7, Interference::Stop).unwrap();
     let spent = sandbox.campaign(7).unwrap().spent_today;

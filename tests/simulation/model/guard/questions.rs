@@ -1,4 +1,4 @@
-//! What a guard asks the database, and how it hears of the answers: late, twice as late, or not at all.
+//! The guard's questions to the database, and their answers: late, after two delays, or lost.
 
 use chrono::Duration;
 use traffic_generator::domain::event::{QuestionId, Record};
@@ -15,7 +15,7 @@ use crate::model::clock::Moment;
 use crate::model::database::no_answer;
 use crate::model::log::What;
 
-/// What the database is asked.
+/// A question to the database.
 #[derive(Debug)]
 pub(super) enum Question {
     ReadTick(Life, QuestionId),
@@ -35,16 +35,16 @@ impl Guard {
         }
     }
 
-    /// The database takes what it was asked for; the process may be gone by now.
+    /// The database answers a question, even if the process has ended meanwhile.
     pub(super) fn database_hears(&mut self, process: u64, question: Question) {
         let now = self.now();
         let away = self.database.away;
-        // A connection may break over a commit that took place.
-        let is_told = !away && self.storm.as_mut().is_none_or(|storm| storm.hears_of_commit());
+        // A connection may break after a commit, so that the process gets no answer.
+        let is_answered = !away && self.storm.as_mut().is_none_or(|storm| storm.answers_commit());
         let own = match question {
-            Question::ReadTick(life, operation) => {
+            Question::ReadTick(life, question_id) => {
                 let read = if away { Err(no_answer()) } else { self.read_tick(life.campaign, now) };
-                Own::Read(life, operation, read)
+                Own::Read(life, question_id, read)
             }
             Question::Save(life, record, entry) => {
                 let campaign = life.campaign;
@@ -52,7 +52,7 @@ impl Guard {
                 if saved.is_some() {
                     self.note(What::Stored { campaign, record: *record });
                 }
-                Own::Saved(life, saved.filter(|_| is_told).ok_or_else(no_answer))
+                Own::Saved(life, saved.filter(|_| is_answered).ok_or_else(no_answer))
             }
             Question::SaveSpend(campaign, spend) => {
                 if !away {
@@ -65,7 +65,7 @@ impl Guard {
                 if !away {
                     self.database.count_requests(now.wall, &reservation);
                 }
-                Own::Reserved(reservation.number, is_told)
+                Own::Reserved(reservation.number, is_answered)
             }
         };
         let back_ms = self.outside.random.within(self.database_ms.clone());

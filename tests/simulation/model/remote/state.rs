@@ -1,4 +1,4 @@
-//! How a campaign is set at TrafficStars, whether it runs by that, what it spends, and what a read shows of it.
+//! A campaign's settings at TrafficStars: whether it runs, what it spends, and what a read shows of it.
 
 use std::collections::VecDeque;
 
@@ -10,33 +10,33 @@ use traffic_generator::domain::spend::SpendReading;
 use super::counter::LateCounter;
 use super::id_of;
 
-/// Why running a campaign cannot help.
+/// The reason why a run has no effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Block {
     Unapproved,
-    /// The flag alone says so.
+    /// Only the flag `no_funds` says so.
     NoFunds,
     Archived,
-    /// Seen live together with `active: true`.
+    /// The real API has shown this together with `active: true`.
     BudgetReached,
-    /// It runs, and its end times would be misread.
+    /// The campaign runs, but its end times would be misread.
     Timezone,
 }
 
-/// Whether there is money to run a campaign by.
+/// Whether the campaign has funds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Funds {
     There,
-    /// They are gone, which shows as soon as it is switched on.
+    /// The funds are gone, which shows as soon as the campaign is switched on.
     GoneUnseen,
     Gone,
 }
 
-/// The fields of a campaign that may be of a type that nobody can read.
+/// The fields of a campaign that may be of an unreadable type.
 pub(crate) const ODD_NAMES: [&str; 7] =
     ["active", "status", "approved", "stopped", "no_funds", "is_archived", "schedule_timezone"];
 
-/// Which of [`ODD_NAMES`] are odd.
+/// Whether each of [`ODD_NAMES`] is of an unreadable type.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Odd([bool; 7]);
 
@@ -53,7 +53,7 @@ impl Odd {
         self.0.contains(&true)
     }
 
-    /// As `trafficstar::wire` leaves them: without a value, and named.
+    /// Hides the fields as `trafficstar::wire` does: without values, and listed as odd.
     fn hide(self, campaign: &mut RemoteCampaign) {
         for (name, _) in ODD_NAMES.into_iter().zip(self.0).filter(|(_, is_odd)| *is_odd) {
             match name {
@@ -70,7 +70,7 @@ impl Odd {
     }
 }
 
-/// How a campaign is set from some moment on.
+/// A campaign's settings from some moment on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct State {
     pub(super) since: DateTime<Utc>,
@@ -79,8 +79,8 @@ pub(super) struct State {
     pub(super) end_time: Option<DateTime<Utc>>,
     pub(super) block: Option<Block>,
     pub(super) funds: Funds,
-    /// Its status is a word that nobody has taught us.
-    pub(super) untaught: bool,
+    /// Whether its status is a word that the program does not know.
+    pub(super) unknown_word: bool,
     pub(super) odd: Odd,
     /// Today's spend at `since`, in millionths.
     pub(super) spent: i64,
@@ -88,7 +88,7 @@ pub(super) struct State {
 
 #[derive(Debug, Clone)]
 pub(super) struct Campaign {
-    /// The last one is the present; older ones still show. Never empty.
+    /// The last one is the present state; a read may still show an older one. Never empty.
     pub(super) states: VecDeque<State>,
     pub(super) micros_an_hour: i64,
     pub(super) late_counter: Option<LateCounter>,
@@ -112,13 +112,13 @@ impl Campaign {
         then.copied().unwrap_or(NEVER)
     }
 
-    /// The spend of the day of `at`, in millionths.
+    /// Returns the spend on the day of `at`, in millionths.
     pub(super) fn spent_at(&self, at: DateTime<Utc>) -> i64 {
         self.at(at).spent_at(at, self.micros_an_hour)
     }
 }
 
-/// Of a campaign without any state, which is none.
+/// The state of a campaign that does not exist.
 const NEVER: State = State {
     since: DateTime::UNIX_EPOCH,
     exists: false,
@@ -126,7 +126,7 @@ const NEVER: State = State {
     end_time: None,
     block: None,
     funds: Funds::There,
-    untaught: false,
+    unknown_word: false,
     odd: Odd([false; 7]),
     spent: 0,
 };
@@ -136,18 +136,18 @@ impl State {
         Self { since: now, exists: true, active, end_time, spent, ..NEVER }
     }
 
-    /// One whose schedule is read in another timezone runs all the same.
+    /// Whether it runs. A campaign whose schedule is read in another time zone runs, too.
     pub(super) fn runs(&self, now: DateTime<Utc>) -> bool {
         let is_free = matches!(self.block, None | Some(Block::Timezone)) && self.funds == Funds::There;
         self.exists && self.active && is_free && self.ends_at().is_none_or(|end| now < end)
     }
 
-    /// Whether a read says why it cannot be run.
+    /// Whether a read shows that it cannot be run.
     pub(super) fn is_blocked(&self) -> bool {
-        self.block.is_some() || self.funds != Funds::There || !self.exists || self.untaught || self.odd.is_any()
+        self.block.is_some() || self.funds != Funds::There || !self.exists || self.unknown_word || self.odd.is_any()
     }
 
-    /// Its end time is read in its schedule's time zone.
+    /// Returns its end time, which is read in the schedule's time zone.
     pub(super) fn ends_at(&self) -> Option<DateTime<Utc>> {
         self.end_time.map(|end| end - Duration::hours(self.schedule_timezone()))
     }
@@ -156,7 +156,7 @@ impl State {
         if self.block == Some(Block::Timezone) { 2 } else { 0 }
     }
 
-    /// The spend of the day of `now`, in millionths.
+    /// Returns the spend on the day of `now`, in millionths.
     pub(super) fn spent_at(&self, now: DateTime<Utc>, micros_an_hour: i64) -> i64 {
         let midnight = midnight_before(now);
         let (spent, from) = if self.since < midnight { (0, midnight) } else { (self.spent, self.since) };
@@ -166,8 +166,8 @@ impl State {
         spent + ran_ms * micros_an_hour / 3_600_000
     }
 
-    /// A run of what has no funds is taken, and shows that they are gone.
-    pub(super) fn is_switched(&mut self) {
+    /// Takes in a change. A run without funds is accepted, and then shows that they are gone.
+    pub(super) fn switch(&mut self) {
         if self.funds == Funds::GoneUnseen && self.active {
             self.funds = Funds::Gone;
         }
@@ -176,7 +176,7 @@ impl State {
     pub(super) fn show(&self, now: DateTime<Utc>, row: usize, spent_today: SpendReading) -> RemoteCampaign {
         let is_on = self.active && self.ends_at().is_none_or(|end| now < end);
         let word = match self.block {
-            _ if self.untaught => "warming_up",
+            _ if self.unknown_word => "warming_up",
             Some(Block::BudgetReached) => "total_budget_is_reached",
             Some(Block::Archived) => "archived",
             Some(Block::Unapproved | Block::NoFunds | Block::Timezone) | None => match (self.funds, is_on) {
@@ -208,7 +208,7 @@ impl State {
     }
 }
 
-/// TrafficStars tells cents, and leaves the field out where nothing was spent.
+/// Returns a spend as TrafficStars answers it: in cents, and without the field if nothing was spent.
 pub(super) fn in_cents(micros: i64) -> SpendReading {
     match Money::from_micros(micros / 10_000 * 10_000) {
         Some(spend) if spend > Money::ZERO => SpendReading::Value(spend),

@@ -1,41 +1,17 @@
-//! `reload`, `log-filter` and `shutdown`.
+//! `shutdown`: stops the supervisor, and prints how many campaigns keep running unguarded.
 
 use super::confirm::Confirmation;
 use super::progress::runs;
-use super::{Arguments, CommandError, complain};
-use crate::control::{LogFilterSetting, ReloadBody};
+use super::{Arguments, CommandError};
 use crate::domain::money::Clicks;
 use crate::domain::status::{Dump, Role};
 
-pub(super) async fn reload(arguments: &Arguments, accept: bool) -> Result<(), CommandError> {
-    let reloaded = arguments.client()?.reload(ReloadBody { accept }).await?;
-    for warning in &reloaded.warnings {
-        complain("warning", warning);
-    }
-    arguments.print(&reloaded, || {
-        let applied = match reloaded.applied.as_slice() {
-            [] => "The config was read: nothing changes.".to_owned(),
-            keys => format!("In force from the next tick on: {}.", keys.join(", ")),
-        };
-        match reloaded.needs_restart.as_slice() {
-            [] => applied,
-            keys => format!("{applied}\nIn force after a restart only: {}.", keys.join(", ")),
-        }
-    })
-}
-
-pub(super) async fn log_filter(arguments: &Arguments, filter: &str) -> Result<(), CommandError> {
-    let setting = LogFilterSetting { filter: filter.to_owned() };
-    let set = arguments.client()?.set_log_filter(&setting).await?;
-    arguments.print(&set, || format!("Log lines are filtered by {} until a reload or the end.", set.filter))
-}
-
 pub(super) async fn shutdown(arguments: &Arguments, sure: Confirmation) -> Result<(), CommandError> {
     let client = arguments.client()?;
-    // What it leaves behind is worth saying, and no reason to go on.
+    // The running campaigns are shown only: without them the shutdown goes on.
     let left = client.state().await.ok().and_then(|dump| left_running(&dump));
     if sure.is_asked() {
-        let left = left.as_deref().unwrap_or("As far as it knows, no campaign of its own runs.");
+        let left = left.as_deref().unwrap_or("As far as it knows, it guards no running campaign.");
         sure.ask(&format!("The supervisor stops. {left}"))?;
     }
     let stopping = client.shutdown().await?;
@@ -43,7 +19,7 @@ pub(super) async fn shutdown(arguments: &Arguments, sure: Confirmation) -> Resul
     arguments.print(&stopping, || format!("The supervisor (process {}) has stopped.{left}", stopping.pid))
 }
 
-/// The campaigns that run on while nobody guards them; a leader elsewhere goes on guarding.
+/// Returns which campaigns keep running unguarded, in words. `None` for a standby, whose leader keeps guarding.
 fn left_running(dump: &Dump) -> Option<String> {
     let running: Vec<_> = dump.campaigns.iter().filter(|one| runs(one)).collect();
     if running.is_empty() || dump.leadership.role != Role::Leader {
@@ -58,7 +34,7 @@ fn left_running(dump: &Dump) -> Option<String> {
     };
     let (run, them) = if running.len() == 1 { ("campaign runs", "it") } else { ("campaigns run", "them") };
     let count = Clicks(running.len() as u64);
-    Some(format!("{count} {run}, and nobody guards {them} until a supervisor is started again ({ends})."))
+    Some(format!("{count} {run}, and no supervisor guards {them} until one is started ({ends})."))
 }
 
 #[cfg(test)]
@@ -70,7 +46,7 @@ mod tests {
     use crate::domain::status::CampaignStatus;
 
     #[test]
-    fn a_shutdown_says_how_many_run_on_and_until_when() {
+    fn a_shutdown_says_how_many_campaigns_keep_running_and_until_when() {
         let noon = "2026-11-22T12:00:00Z".parse().unwrap();
         let said = |campaigns: &[(&str, Option<&str>)], role| {
             let mut dump = Board::new(noon).dump(noon);
@@ -89,24 +65,27 @@ mod tests {
         let cases: [(&[_], _); 4] = [
             (
                 &[("running", late)],
-                "1 campaign runs, and nobody guards it until a supervisor is started again (the last ends at 2026-11-22 23:59:00 UTC).",
+                "1 campaign runs, and no supervisor guards it until one is started (the last ends at 2026-11-22 23:59:00 \
+                 UTC).",
             ),
             (
                 &[("running", late), ("running", early), ("stopped", None)],
-                "2 campaigns run, and nobody guards them until a supervisor is started again (the last ends at 2026-11-22 23:59:00 UTC).",
+                "2 campaigns run, and no supervisor guards them until one is started (the last ends at 2026-11-22 \
+                 23:59:00 UTC).",
             ),
             (
                 &[("running", None), ("running", early)],
-                "2 campaigns run, and nobody guards them until a supervisor is started again (1 without an end time, the others end by 2026-11-22 18:00:00 UTC).",
+                "2 campaigns run, and no supervisor guards them until one is started (1 without an end time, the others \
+                 end by 2026-11-22 18:00:00 UTC).",
             ),
             (
                 &[("running", None)],
-                "1 campaign runs, and nobody guards it until a supervisor is started again (without an end time).",
+                "1 campaign runs, and no supervisor guards it until one is started (without an end time).",
             ),
         ];
         for (campaigns, expected) in cases {
             assert_eq!(said(campaigns, Role::Leader).as_deref(), Some(expected));
-            assert_eq!(said(campaigns, Role::Standby), None, "the leader goes on");
+            assert_eq!(said(campaigns, Role::Standby), None, "the leader keeps guarding");
         }
         assert_eq!(said(&[("stopped", None)], Role::Leader), None);
     }

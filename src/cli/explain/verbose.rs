@@ -1,4 +1,4 @@
-//! The rest of `explain`: the promise, the distances, what runs, the last action and decisions.
+//! The details of `explain --verbose`: the promise, the thresholds, the timers, the last action and the last decisions.
 
 use chrono::{DateTime, Utc};
 use ratatui::text::{Line, Span};
@@ -13,7 +13,7 @@ use crate::domain::money::Clicks;
 use crate::domain::text::{clock, date};
 use crate::domain::timer::{Timer, TimerKind};
 
-/// The sections that are not empty, each after an empty line.
+/// Returns the sections that are not empty, each after an empty line.
 pub(super) fn lines(explanation: &Explanation, Paper { width, theme }: Paper) -> Vec<Line<'static>> {
     let (now, promise) = (explanation.at, &explanation.promise);
     let since = format!("{} since {}: {}", promise.state, ago(promise.since, now), promise.meaning);
@@ -56,24 +56,24 @@ fn thresholds(thresholds: &Thresholds) -> Vec<String> {
             thresholds.activate_clicks,
             clicks(thresholds.clicks_to_activation, "missing")
         ),
-        format!("left alone  from {} spent today on: {money}", thresholds.spend_limit),
+        format!("left alone  from a spend of {} on: {money}", thresholds.spend_limit),
     ]
 }
 
 fn timer(timer: &Timer, now: DateTime<Utc>) -> String {
     let what = match timer.kind {
-        TimerKind::NextTick => "next tick: it is read again",
+        TimerKind::NextTick => "the next tick reads it again",
         TimerKind::CoolDownEnd => "the cool-down ends",
-        TimerKind::ReadBack => "read-back of the last action",
-        TimerKind::ConfirmBy => "the last action has failed unless a read shows it by then",
-        TimerKind::RunBackoff => "a run that failed is tried again",
+        TimerKind::ReadBack => "a read checks whether the last action took effect",
+        TimerKind::ConfirmBy => "the last action fails, unless a read confirms it before",
+        TimerKind::RunBackoff => "a failed activation is tried again",
         TimerKind::ContestedBackoff => "contested: it may be activated again",
-        TimerKind::NotFoundPause => "it is gone at TrafficStars (404): it is asked for again",
-        TimerKind::ContestedEnd => "contested no more, unless others change it again",
-        TimerKind::DayEnd => "day end: activations end, and none is sent until midnight",
-        TimerKind::Midnight => "midnight: a new spend, and activations again",
+        TimerKind::NotFoundPause => "it is gone at TrafficStars (404): it is read again",
+        TimerKind::ContestedEnd => "no longer contested, unless it is changed from outside again",
+        TimerKind::DayEnd => "day end: campaigns stop, and no activation is sent until midnight",
+        TimerKind::Midnight => "midnight: the day's spend begins at 0, and activations are sent again",
         TimerKind::HoldEnd => "the hold ends",
-        TimerKind::Respawn => "its actor is built anew",
+        TimerKind::Respawn => "its actor is respawned",
     };
     format!("{}: {what}", when(timer.at, now))
 }
@@ -81,10 +81,10 @@ fn timer(timer: &Timer, now: DateTime<Utc>) -> String {
 fn action(action: &ActionExplained) -> Vec<String> {
     let trigger = match action.trigger {
         Trigger::Tick => "by a tick",
-        Trigger::Guard => "by the guard, against somebody's change",
+        Trigger::Guard => "by the guard, to undo a change from outside",
         Trigger::Operator => "by an operator's order",
         Trigger::Force => "forced by an operator",
-        Trigger::Recovery => "to finish what was left over",
+        Trigger::Recovery => "to finish an action after a restart",
     };
     let mut lines = vec![format!("{} {trigger}: {}", action.kind, action.reason)];
     let first = if action.step == Step::ObservedOnly { "decided, not sent: observe mode" } else { "requested" };
@@ -115,7 +115,7 @@ fn decision(decision: &PastDecision) -> String {
     } else {
         String::new()
     };
-    // The reason is the last time's, with that time's numbers.
+    // The reason is that of the last time, with its numbers.
     format!("{} {what}: {}{times}", date(decision.last_at), decision.reason)
 }
 

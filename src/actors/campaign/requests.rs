@@ -1,4 +1,5 @@
-//! What the session wants to know, to store and to send: asked of the other actors, whose answers go back to it.
+//! The requests of the session to the other actors: reads, records to store, and changes. Each answer goes back to the
+//! session.
 
 use actix::MailboxError;
 use actix::prelude::*;
@@ -21,22 +22,22 @@ use crate::store::{Entry, SpendRow, TickReading};
 use crate::trafficstar::client::Change;
 
 impl CampaignActor {
-    pub(super) fn read_database(&self, ctx: &mut Context<Self>, operation: QuestionId) {
+    pub(super) fn read_database(&self, ctx: &mut Context<Self>, question_id: QuestionId) {
         let read = self.surroundings.database.read_tick.send(ReadTick(self.row.id));
         ctx.spawn(read.into_actor(self).map(move |answer, actor, ctx| {
             let answer = of_database(answer);
             let facts = match answer {
-                Ok(Some(reading)) => Ok(actor.heed_row(reading)),
+                Ok(Some(reading)) => Ok(actor.take_row(reading)),
                 Ok(None) => Err(DatabaseFailure::NoCampaign(actor.row.id)),
                 Err(failure) => Err(failure),
             };
-            actor.session.database_said(actor.surroundings.clock.now(), operation, facts);
+            actor.session.database_said(actor.surroundings.clock.now(), question_id, facts);
             actor.go_on(ctx);
         }));
     }
 
-    /// Takes the row over, if it is still this campaign's.
-    fn heed_row(&mut self, reading: TickReading) -> StoredFacts {
+    /// Replaces the row, if its generator is enabled and its `trafficstar_id` has not changed; returns the facts.
+    fn take_row(&mut self, reading: TickReading) -> StoredFacts {
         let TickReading { row, mut clicks, spends } = reading;
         let (policy, error) = row.policy_or(&self.surroundings.defaults, self.session.last_good_policy());
         if let Some(error) = error {
@@ -54,20 +55,20 @@ impl CampaignActor {
         }
     }
 
-    pub(super) fn read_status(&self, ctx: &mut Context<Self>, operation: QuestionId, question: ReadQuestion) {
+    pub(super) fn read_status(&self, ctx: &mut Context<Self>, question_id: QuestionId, question: ReadQuestion) {
         let read = self.surroundings.remote.read_status.send(ReadStatus(question));
         ctx.spawn(read.into_actor(self).map(move |answer, actor, ctx| {
             let (now, clock) = (actor.surroundings.clock.now(), actor.surroundings.remote.clock.difference());
-            actor.session.status_came(now, operation, of_status(answer), clock);
+            actor.session.status_came(now, question_id, of_status(answer), clock);
             actor.go_on(ctx);
         }));
     }
 
-    pub(super) fn read_back(&self, ctx: &mut Context<Self>, operation: QuestionId, question: ReadQuestion) {
+    pub(super) fn read_back(&self, ctx: &mut Context<Self>, question_id: QuestionId, question: ReadQuestion) {
         let read = self.surroundings.remote.read_status.send(ReadStatus(question));
         ctx.spawn(read.into_actor(self).map(move |answer, actor, ctx| {
             let (now, clock) = (actor.surroundings.clock.now(), actor.surroundings.remote.clock.difference());
-            actor.session.read_back_came(now, operation, of_status(answer), clock);
+            actor.session.read_back_came(now, question_id, of_status(answer), clock);
             actor.go_on(ctx);
         }));
     }
@@ -75,7 +76,7 @@ impl CampaignActor {
     pub(super) fn read_spend(
         &self,
         ctx: &mut Context<Self>,
-        operation: QuestionId,
+        question_id: QuestionId,
         question: ReadQuestion,
         since: DateTime<Utc>,
     ) {
@@ -83,7 +84,7 @@ impl CampaignActor {
         let read = self.surroundings.remote.read_spend.send(ReadSpend { remote, urgency, since });
         ctx.spawn(read.into_actor(self).map(move |answer, actor, ctx| {
             let answer = answer.unwrap_or_else(|gone| SpendReading::Failed(SourceFailure::Failed(client_gone(gone))));
-            actor.session.spend_came(actor.surroundings.clock.now(), operation, answer);
+            actor.session.spend_came(actor.surroundings.clock.now(), question_id, answer);
             actor.go_on(ctx);
         }));
     }
@@ -111,7 +112,7 @@ impl CampaignActor {
     }
 
     pub(super) fn send(&self, ctx: &mut Context<Self>, action: ActionId, change: Change) {
-        // The state that is published is the one that was stored, and it is there before the request leaves.
+        // The new state is stored by now. It must be visible before the request leaves.
         self.publish();
         let change = self.change(change);
         ctx.spawn(change.into_actor(self).map(move |outcome, actor, ctx| {
@@ -128,7 +129,7 @@ impl CampaignActor {
 
     fn change(&self, change: Change) -> impl Future<Output = Outcome> + use<> {
         let sent = self.surroundings.remote.change.send(MakeChange(change));
-        // Whether it left cannot be known then: reading back tells.
+        // If the client has ended, it is unknown whether the request left. The read-back shows it.
         async move { sent.await.unwrap_or_else(|gone| Outcome::Unclear(client_gone(gone))) }
     }
 }
@@ -138,5 +139,5 @@ fn of_status(answer: Result<Result<RemoteCampaign, RemoteFault>, MailboxError>) 
 }
 
 fn client_gone(gone: MailboxError) -> String {
-    format!("the TrafficStar client is gone: {gone}")
+    format!("the TrafficStar client has ended: {gone}")
 }

@@ -1,4 +1,4 @@
-//! Silence after a 429, pauses that nothing holds up, and end times that are owed.
+//! The block after a 429, pauses that nothing may delay, and end times that are owed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -15,30 +15,30 @@ use super::{Checker, Findings};
 use crate::model::log::{Line, What};
 use crate::model::remote::Call;
 
-/// `silence-is-kept`: "429 → nobody sends until then".
+/// `blocked-client-sends-nothing`: after a 429 no request is sent until the moment that TrafficStars has given.
 #[derive(Debug, Default)]
-pub(super) struct Silence {
-    /// When the 429 was heard that began it, and until when it lasts.
-    silence: Option<(DateTime<Utc>, DateTime<Utc>)>,
+pub(super) struct RateLimit {
+    /// When the 429 arrived, and until when it blocks requests.
+    blocked: Option<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
-impl Checker for Silence {
+impl Checker for RateLimit {
     fn line(&mut self, _world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
         match &line.what {
-            What::Started { .. } | What::Crashed => self.silence = None,
-            What::Silence { until } => {
-                let (since, before) = self.silence.filter(|(_, before)| line.at < *before).unwrap_or((line.at, *until));
-                self.silence = Some((since, before.max(*until)));
+            What::Started { .. } | What::Crashed => self.blocked = None,
+            What::Blocked { until } => {
+                let (since, before) = self.blocked.filter(|(_, before)| line.at < *before).unwrap_or((line.at, *until));
+                self.blocked = Some((since, before.max(*until)));
             }
             What::Left { request_id } => {
-                if let Some((since, until)) = self.silence
+                if let Some((since, until)) = self.blocked
                     && line.at > since
                     && line.at < until
                 {
                     found.report(
-                        "silence-is-kept",
+                        "blocked-client-sends-nothing",
                         index,
-                        format!("{request_id:?} leaves, silence was to last until {until}"),
+                        format!("{request_id:?} is sent, though a 429 blocks requests until {until}"),
                     );
                 }
             }
@@ -47,21 +47,20 @@ impl Checker for Silence {
     }
 }
 
-/// A pause that may leave leaves within this, the count of what leaves included.
-const LEAVES_WITHIN: Duration = Duration::seconds(5);
-/// A slot is held for so long after its request was answered.
+/// The longest time until a pause that may be sent is sent; the count of requests is stored in this time.
+const SENT_WITHIN: Duration = Duration::seconds(5);
+/// How long a slot is used after its request was answered.
 const HELD_FOR: Duration = Duration::seconds(61);
-/// For so long after a start nobody knows how many slots are held for what the last process sent: it is stored by the full
-/// second.
+/// How long after a start the slots of the last process are unknown: they are stored by the full second.
 const UNKNOWN_FOR: Duration = Duration::seconds(77);
 
-/// `nothing-holds-pauses`: a pause waits for a full minute and for silence, and for nothing else. Circuits are for others.
+/// `nothing-holds-pauses`: a pause waits only while a minute is full, or while a 429 blocks. No circuit delays it.
 #[derive(Debug, Default)]
 pub(super) struct Unhindered {
     pauses: BTreeSet<RequestId>,
     out: BTreeSet<RequestId>,
     answered: VecDeque<DateTime<Utc>>,
-    /// Since when the first pause could have left.
+    /// Since when a pause could have been sent.
     free_since: Option<DateTime<Utc>>,
     started_at: Option<DateTime<Utc>>,
 }
@@ -90,32 +89,32 @@ impl Checker for Unhindered {
 }
 
 impl Unhindered {
-    /// How it has been since the line before.
+    /// Looks at the time since the line before.
     fn look(&mut self, world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
         let slots = usize::try_from(world.requests_per_minute).unwrap_or(usize::MAX);
         let full = self.out.len() + self.answered.len() >= slots;
         while self.answered.front().is_some_and(|at| line.at - *at >= HELD_FOR) {
             self.answered.pop_front();
         }
-        let silent = world.silence_until.is_some_and(|until| line.at < until + Duration::seconds(1));
+        let blocked = world.blocked_until.is_some_and(|until| line.at < until + Duration::seconds(1));
         let begins = self.started_at.is_none_or(|at| line.at - at < UNKNOWN_FOR);
-        if self.pauses.is_empty() || full || silent || begins || world.database_away {
+        if self.pauses.is_empty() || full || blocked || begins || world.database_away {
             self.free_since = None;
             return;
         }
         let since = *self.free_since.get_or_insert(line.at);
-        if line.at - since > LEAVES_WITHIN {
-            let text = format!("{:?} could have left at {since}", self.pauses.first());
+        if line.at - since > SENT_WITHIN {
+            let text = format!("{:?} could have been sent at {since}", self.pauses.first());
             found.report("nothing-holds-pauses", index, text);
             self.free_since = None;
         }
     }
 }
 
-/// `debt-is-kept`: "pause, then set the end time to now": from the request on the end time is owed, and a crash loses no promise.
+/// `debt-is-kept`: from the request of a pause on its end time is owed, and a crash does not lose that.
 #[derive(Debug, Default)]
 pub(super) struct Debts {
-    /// What was owed when the process began and is owed still.
+    /// By campaign: whether an end time was owed when the process began, and still is.
     restored: BTreeMap<usize, bool>,
 }
 
@@ -139,7 +138,7 @@ impl Checker for Debts {
         let Some(place) = world.place(step.campaign) else { return };
         let pauses = step.sent().any(|sent| sent.request.kind == ActionKind::Pause);
         let owed = self.restored.entry(step.campaign).or_default();
-        // One that was adopted owes an end time only where it has none.
+        // An adopted campaign owes an end time only while it has none.
         let has_end_time = |remote: &RemoteCampaign| remote.end_time != EndTime::Unset;
         let settles = match step.event {
             Event::Observed { observation, .. } => {
@@ -164,7 +163,7 @@ impl Checker for Debts {
             && (pauses || *owed)
             && !record.promise.end_time_owed
         {
-            let text = format!("campaign {}: an end time is owed, and {record:?} says nothing of it", step.campaign);
+            let text = format!("campaign {}: an end time is owed, and {record:?} does not say so", step.campaign);
             found.report("debt-is-kept", line, text);
         }
     }

@@ -1,8 +1,8 @@
-//! The client that everybody would write first: every minute a status read and a spend read for each campaign, one after
-//! the other through a limiter, and each decision's request behind all that wait already.
+//! A naive client, for comparison. Each minute it reads the status and the spend of each campaign, one after the other
+//! within the limit. The request of a decision waits behind all requests that wait already.
 //!
-//! It is treated kindly: it knows the clicks of every moment as the guard does, asks for nothing that it waits for
-//! already, sets no end times, and does not read back.
+//! It has advantages. It knows the clicks of every moment as the guard does, and never queues a second read for a
+//! campaign. It sets no end times, and does not read back.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -27,7 +27,7 @@ enum Happening {
     Outside(outside::Happening),
 }
 
-/// What a campaign waits for.
+/// What a campaign waits for, and whether its last read showed it running.
 #[derive(Debug, Default)]
 struct Busy {
     requests: usize,
@@ -35,17 +35,17 @@ struct Busy {
 }
 
 #[derive(Debug)]
-pub(crate) struct Obvious {
+pub(crate) struct Naive {
     agenda: Agenda<Happening>,
     pub(crate) outside: Outside,
     limit: usize,
-    /// Slots that are held: by requests under way, and for a minute after their answers.
+    /// Used slots: by requests in flight, and for a minute after their answers.
     held: usize,
     queue: VecDeque<(usize, Call)>,
     busy: BTreeMap<usize, Busy>,
 }
 
-impl Obvious {
+impl Naive {
     pub(crate) fn new(outside: Outside, requests_per_minute: u32, now: DateTime<Utc>) -> Self {
         let limit = usize::try_from(requests_per_minute).unwrap_or(usize::MAX);
         let mut agenda = Agenda::new(now);
@@ -55,7 +55,7 @@ impl Obvious {
         Self { agenda, outside, limit, held: 0, queue: VecDeque::new(), busy: BTreeMap::new() }
     }
 
-    /// Lets everything happen up to `until`.
+    /// Runs all events up to `until`.
     pub(crate) fn run_until(&mut self, until: DateTime<Utc>) {
         while let Some(happening) = self.agenda.next(until) {
             self.happen(happening);
@@ -77,7 +77,7 @@ impl Obvious {
             }
             Happening::Slot => self.held = self.held.saturating_sub(1),
             Happening::Arrives(campaign, call, fate) => {
-                // In fair weather all is answered.
+                // Without bad weather, every request is answered.
                 if let Ok(answer) = self.outside.serve(now, &call, &fate) {
                     self.agenda.note(fate.ends_at, Happening::Answers(campaign, call, answer));
                 }
@@ -111,7 +111,7 @@ impl Obvious {
         let clicks = self.outside.tracker.clicks(now, campaign);
         let ids: BTreeSet<RemoteId> = [id_of(campaign)].into();
         if call.is_write() {
-            // The next minute looks at it again.
+            // The next minute reads the campaign again.
         } else if runs && clicks <= PAUSE_CLICKS {
             self.queue(campaign, [Call::Pause(ids)]);
         } else if !runs && clicks >= ACTIVATE_CLICKS {

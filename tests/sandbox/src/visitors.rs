@@ -1,4 +1,5 @@
-//! The visitors: a thread that brings the campaigns up to date and counts their clicks in the guard's database.
+//! The visitors: a thread that brings the campaigns up to date, and counts their visitors' clicks in the guard's
+//! database.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,8 +12,9 @@ use crate::tracker::{Tracker, TrackerError};
 
 const BEAT: Duration = Duration::from_millis(100);
 
-/// Lives until `stop` fires or its other end is dropped. Clicks that could not be counted are kept for the next beat.
-pub(crate) fn live(shared: &Arc<Shared>, stop: &Receiver<()>) {
+/// Runs until `stop` gets a message or its sender is dropped. Clicks that could not be counted are kept for the next
+/// beat.
+pub(crate) fn run_visitors(shared: &Arc<Shared>, stop: &Receiver<()>) {
     let mut visitors = Visitors::default();
     while matches!(stop.recv_timeout(BEAT), Err(RecvTimeoutError::Timeout)) {
         let database = shared.change(|world| {
@@ -29,12 +31,12 @@ pub(crate) fn live(shared: &Arc<Shared>, stop: &Receiver<()>) {
     }
 }
 
-/// Those who click, and what of it is not in the database yet.
+/// The visitors, and their clicks that are not in the database yet.
 #[derive(Default)]
 struct Visitors {
     tracker: Option<Tracker>,
     owed: BTreeMap<i64, i64>,
-    /// It was told that they wait, and they still do.
+    /// Whether clicks have waited since the warning about them was logged.
     wait: bool,
 }
 

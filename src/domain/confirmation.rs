@@ -1,4 +1,4 @@
-//! How far the last action got, and when a run that failed may be tried again (RULES.md, "Sent is not done").
+//! How an action is confirmed, and when a run that failed is tried again (RULES.md, "Sent is not done").
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -7,61 +7,62 @@ use super::failure::RemoteFault;
 use super::policy::Policy;
 use super::remote::{EndTime, RemoteCampaign, RemoteStatus};
 
-/// An answered action that no read has shown yet.
+/// An answered action that no read has confirmed yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Awaiting {
-    /// The last question asked before the answer came: it and those before it prove nothing.
+    /// The last question asked before the answer arrived. That question and earlier ones prove nothing.
     pub(super) after: u64,
-    /// A read sent from then on that does not show it means that it failed.
+    /// A read that is sent at this time or later and does not show the result means that the action failed (UTC).
     pub(super) deadline: DateTime<Utc>,
-    /// When to read back next.
+    /// The time (UTC) of the next read-back.
     pub(super) read_back_at: DateTime<Utc>,
     delay: Duration,
 }
 
 impl Awaiting {
-    /// The first read back comes after a thirtieth of the time allowed (1 s of 30 s), each next one after twice as long.
+    /// Starts the read-backs. The first comes after a thirtieth of the time allowed (1 s of 30 s), each next one after
+    /// twice as long.
     pub(super) fn new(now: DateTime<Utc>, after: u64, deadline: DateTime<Utc>, policy: &Policy) -> Self {
         let delay = (policy.confirm_within / 30).max(Duration::milliseconds(10));
         Self { after, deadline, read_back_at: (now + delay).min(deadline.max(now)), delay }
     }
 
-    /// Never farther away than when it began, though the clock was set back meanwhile.
+    /// Moves times closer after a clock was set back, so that no time lies farther ahead than when it was set.
     pub(super) fn clamp_to_now(&mut self, now: DateTime<Utc>, policy: &Policy) {
         self.deadline = self.deadline.min(now + policy.confirm_within);
         self.read_back_at = self.read_back_at.min(now + policy.confirm_within.max(self.delay));
     }
 
-    /// The same, after a read that did not show it yet. The last read is sent at the deadline, not past it.
+    /// Returns the state after a read that did not show the result. The last read is sent at the deadline, not later.
     pub(super) fn again(self, now: DateTime<Utc>) -> Self {
         let delay = self.delay * 2;
         Self { read_back_at: (now + delay).min(self.deadline), delay, ..self }
     }
 }
 
-/// What a read says about an action that waits for confirmation.
+/// The verdict of a read about an action that waits for confirmation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ReadBackVerdict {
-    /// The read shows what was asked.
+    /// The read shows the result.
     Shown,
-    /// The read shows the old state still, or could not tell; that is early enough to mean nothing.
+    /// The read shows the old state, or could not tell. It is too early to call that a failure.
     NotYet,
-    /// It did not come about, in words.
+    /// The action failed, with the reason.
     Failed(String),
 }
 
-/// Whether a read shows that it does not run, whatever else is wrong with it.
+/// Whether a read shows that the campaign does not run, even if it has other problems.
 pub(super) fn is_stopped(remote: &Result<RemoteCampaign, RemoteFault>, status: &RemoteStatus) -> bool {
     let switched_off = remote.as_ref().is_ok_and(|campaign| campaign.active == Some(false));
     switched_off || matches!(status, RemoteStatus::Stopped(_))
 }
 
-/// Whether nothing is left to pause: a campaign that is gone has no run that could cost money. A single 404 shows nothing.
+/// Whether there is nothing to pause. A campaign that is gone cannot run and cost money. A single 404 proves nothing.
 pub(super) fn is_stopped_or_gone(remote: &Result<RemoteCampaign, RemoteFault>, status: &RemoteStatus) -> bool {
     *remote == Err(RemoteFault::Gone) || is_stopped(remote, status)
 }
 
-/// Holds a read that was sent at `asked_at`, after the action's answer, against the action.
+/// Compares an action with a read that was sent at `asked_at`, after the action's answer.
 pub(super) fn verdict(
     action: &Action,
     awaiting: &Awaiting,
@@ -82,12 +83,12 @@ pub(super) fn verdict(
     if let (ActionKind::Activate, RemoteStatus::Blocked { reason, .. }) = (action.kind, status) {
         return ReadBackVerdict::Failed(format!("TrafficStars does not run it: {reason}"));
     }
-    // A tick that ended before its answer came has asked nothing that the deadline could be held against.
+    // A tick that ended before its answer arrived has no read that could be compared with the deadline.
     if asked_at < awaiting.deadline || *remote == Err(RemoteFault::Late) {
         return ReadBackVerdict::NotYet;
     }
     let seen = match status {
-        RemoteStatus::Unknown { doubt, .. } => format!("it could not be read back: {doubt}"),
+        RemoteStatus::Unknown { doubt, .. } => format!("the read-back failed: {doubt}"),
         RemoteStatus::Blocked { .. } | RemoteStatus::Stopped(_) | RemoteStatus::Running => {
             format!("it is still {} after the time allowed for an effect to show", status.word().as_str())
         }
@@ -98,10 +99,10 @@ pub(super) fn verdict(
     })
 }
 
-/// The fields whose change makes a failed run worth another try at once. The end time is not among them: the attempt
-/// itself has set it.
+/// The fields whose change makes another try of a failed run worthwhile at once. The end time is not among them,
+/// because the failed try itself has set it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Looks {
+struct RunFields {
     active: Option<bool>,
     status: Option<String>,
     approved: Option<String>,
@@ -110,7 +111,7 @@ struct Looks {
     archived: bool,
 }
 
-impl Looks {
+impl RunFields {
     fn of(campaign: &RemoteCampaign) -> Self {
         Self {
             active: campaign.active,
@@ -123,59 +124,60 @@ impl Looks {
     }
 }
 
-/// Spaces the attempts to run a campaign that fails to run.
+/// Delays the next try of a run that failed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RunBackoff {
     failures: usize,
     not_before: Option<DateTime<Utc>>,
-    looks: Option<Looks>,
+    fields: Option<RunFields>,
 }
 
-/// Minutes until the next attempt; the last one repeats.
+/// The minutes until the next try, after each failure; the last number repeats.
 const RETRY_MINUTES: [i64; 5] = [1, 2, 4, 8, 15];
 
 impl RunBackoff {
-    /// A run is decided; `seen` is the campaign as it is then. Kept from here on, since what reads it back may fail.
+    /// Records that a run is decided, with the campaign as read then. A read-back may fail, so that the fields are kept
+    /// now.
     pub(super) fn tries(&mut self, seen: Option<&RemoteCampaign>) {
-        self.looks = seen.map(Looks::of);
+        self.fields = seen.map(RunFields::of);
     }
 
-    /// The run failed; `seen` is the campaign as it was read last, if that could be read: what the run itself has changed is
-    /// no change of the remote.
+    /// Records that the run failed. `seen` is the campaign as last read, if it could be read: fields that the run
+    /// itself has changed are not a change by others.
     pub(super) fn failed(&mut self, now: DateTime<Utc>, seen: Option<&RemoteCampaign>) {
         let minutes = RETRY_MINUTES.get(self.failures).or(RETRY_MINUTES.last()).copied().unwrap_or(15);
         self.failures = self.failures.saturating_add(1);
         self.not_before = Some(now + Duration::minutes(minutes));
-        self.looks = seen.map(Looks::of).or(self.looks.take());
+        self.fields = seen.map(RunFields::of).or(self.fields.take());
     }
 
-    /// The run failed because the campaign is blocked. The next one is sent as soon as the campaign looks different from
-    /// `seen`, even if it then looks as it did before the run.
+    /// Records that the run failed because the campaign is blocked. The next try follows as soon as the campaign
+    /// differs from `seen`, even if it then looks as it did before the run.
     pub(super) fn blocked(&mut self, seen: &RemoteCampaign) {
-        self.looks = Some(Looks::of(seen));
+        self.fields = Some(RunFields::of(seen));
     }
 
-    /// Never farther away than the longest wait, though the clock was set back meanwhile.
+    /// Moves the next try closer after a clock was set back: never farther ahead than the longest wait.
     pub(super) fn clamp_to_now(&mut self, now: DateTime<Utc>) {
         let longest = Duration::minutes(RETRY_MINUTES.last().copied().unwrap_or_default());
         self.not_before = self.not_before.map(|at| at.min(now + longest));
     }
 
-    /// A run came about.
+    /// Records that a run succeeded.
     pub(super) fn reset(&mut self) {
         *self = Self::default();
     }
 
-    /// A campaign that looks otherwise than it did is tried at once, even where it looks the same again by then. One that
-    /// runs does, even where a restart has forgotten how it looked: a run is decided on for what is stopped.
+    /// Ends the wait if the campaign's fields have changed, or if it runs. The latter counts even after a restart,
+    /// which forgets the fields: a run is only decided for a campaign that is stopped.
     pub(super) fn saw(&mut self, seen: &RemoteCampaign, status: &RemoteStatus) {
-        let looked_otherwise = self.looks.as_ref().is_some_and(|looks| *looks != Looks::of(seen));
-        if looked_otherwise || *status == RemoteStatus::Running {
+        let has_changed = self.fields.as_ref().is_some_and(|fields| *fields != RunFields::of(seen));
+        if has_changed || *status == RemoteStatus::Running {
             self.not_before = None;
         }
     }
 
-    /// Until when the next attempt waits.
+    /// Returns until when the next try waits.
     pub(super) fn waits_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.not_before.filter(|&at| at > now)
     }
