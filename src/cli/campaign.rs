@@ -19,7 +19,7 @@ use crate::domain::money::Money;
 use crate::domain::policy::{HighSpend, Mode};
 
 /// The options of `set` that change something; at least one must be given.
-const CHANGES: [&str; 10] = [
+const CHANGES: [&str; 12] = [
     "name",
     "trafficstar_id",
     "mode",
@@ -28,6 +28,8 @@ const CHANGES: [&str; 10] = [
     "pause_clicks",
     "cooldown",
     "high_spend",
+    "high_activate_clicks",
+    "high_pause_clicks",
     "price_per_thousand",
     "implausible_clicks",
 ];
@@ -157,6 +159,12 @@ pub(super) struct Overrides {
     /// config's
     #[arg(long, value_name = "N", value_parser = or_default(values::count), allow_hyphen_values = true)]
     implausible_clicks: Option<OrDefault<Count>>,
+    /// `--activate-clicks` from the spend limit on, with the policy guard; `default`: the config's
+    #[arg(long, value_name = "N", value_parser = or_default(values::count), allow_hyphen_values = true)]
+    high_activate_clicks: Option<OrDefault<Count>>,
+    /// `--pause-clicks` from the spend limit on, with the policy guard; `default`: the config's
+    #[arg(long, value_name = "N", value_parser = or_default(values::count), allow_hyphen_values = true)]
+    high_pause_clicks: Option<OrDefault<Count>>,
 }
 
 impl Overrides {
@@ -170,6 +178,8 @@ impl Overrides {
             high_spend: self.high_spend.map(|policy| policy.0),
             price_per_thousand: self.price_per_thousand.map(|price| price.0),
             implausible_clicks: self.implausible_clicks.map(|clicks| clicks.0),
+            high_activate_clicks: self.high_activate_clicks.map(|clicks| clicks.0),
+            high_pause_clicks: self.high_pause_clicks.map(|clicks| clicks.0),
             ..CampaignPatch::default()
         }
     }
@@ -288,13 +298,15 @@ fn changed(campaign: &Campaign, patch: &CampaignPatch) -> String {
         as_set("high_spend", patch.high_spend.as_ref()),
         as_set("price_per_thousand", patch.price_per_thousand.as_ref()),
         as_set("implausible_clicks", patch.implausible_clicks.as_ref()),
+        as_set("high_activate_clicks", patch.high_activate_clicks.as_ref()),
+        as_set("high_pause_clicks", patch.high_pause_clicks.as_ref()),
     ];
     let settings: Vec<String> = settings.into_iter().flatten().collect();
     format!("Campaign {} ({}) was changed: {}.", campaign.id, campaign.name, settings.join(", "))
 }
 
 /// If room is short, the settings that are used least are left out first.
-const COLUMNS: [Column; 12] = [
+const COLUMNS: [Column; 14] = [
     Column::new("ID").right(),
     Column::new("NAME").cut_to(10),
     Column::new("TS ID"),
@@ -307,6 +319,8 @@ const COLUMNS: [Column; 12] = [
     Column::new("HIGH SPEND").leaves(6),
     Column::new("PER 1,000").right().leaves(7),
     Column::new("IMPLAUSIBLE").right().leaves(8),
+    Column::new("HIGH ACTIVATE").right().leaves(9),
+    Column::new("HIGH PAUSE").right().leaves(10),
 ];
 
 /// Returns the settings as a table; a dash means the config's default.
@@ -329,6 +343,8 @@ fn table(campaigns: &[Campaign], paper: Paper) -> Vec<Line<'static>> {
             own(campaign.high_spend.as_deref()),
             own(campaign.price_per_thousand.as_deref()),
             campaign.implausible_clicks.map_or_else(|| "-".to_owned(), render::count),
+            campaign.high_activate_clicks.map_or_else(|| "-".to_owned(), render::count),
+            campaign.high_pause_clicks.map_or_else(|| "-".to_owned(), render::count),
         ];
         cells.map(Line::from)
     });

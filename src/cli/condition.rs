@@ -7,7 +7,7 @@ use super::attention::{self, Attention};
 use super::draw::theme::Theme;
 use super::render::{span, until};
 use crate::domain::phase::PhaseWord;
-use crate::domain::policy::Mode;
+use crate::domain::policy::{HighSpend, Mode};
 use crate::domain::remote::StatusWord;
 use crate::domain::status::CampaignStatus;
 use crate::domain::text::age;
@@ -111,12 +111,17 @@ fn stored(campaign: &CampaignStatus, now: DateTime<Utc>) -> String {
 }
 
 fn stopped(campaign: &CampaignStatus) -> String {
-    let why = match (campaign.high_spend, campaign.is_used_up()) {
+    let why = match (is_stopped_by_limit(campaign), campaign.is_used_up()) {
         (true, _) => ", limit reached",
         (false, true) => ", used up",
         (false, false) => "",
     };
     format!("stopped{why}")
+}
+
+/// Whether the spend limit is reached, and the policy there is not to go on by the clicks.
+fn is_stopped_by_limit(campaign: &CampaignStatus) -> bool {
+    campaign.high_spend && campaign.limits.is_none_or(|limits| limits.high_spend != HighSpend::Guard)
 }
 
 fn note(campaign: &CampaignStatus, reasons: &[(Attention, String)], now: DateTime<Utc>) -> String {
@@ -147,8 +152,8 @@ fn next(campaign: &CampaignStatus, now: DateTime<Utc>) -> String {
     }
     let limits = campaign.limits.filter(|_| campaign.observed.remaining_clicks.is_some());
     match (campaign.verdict, campaign.state, limits) {
-        (Verdict::Stopped, _, _) if campaign.high_spend => "until midnight UTC".to_owned(),
-        (Verdict::Running, _, _) if campaign.high_spend => "left alone until midnight UTC".to_owned(),
+        (Verdict::Stopped, _, _) if is_stopped_by_limit(campaign) => "until midnight UTC".to_owned(),
+        (Verdict::Running, _, _) if is_stopped_by_limit(campaign) => "left alone until midnight UTC".to_owned(),
         (Verdict::Running, PhaseWord::ActiveGuarded, Some(limits)) => format!("pauses at {}", limits.pause_clicks),
         (Verdict::Stopped, PhaseWord::PausedGuarded, Some(limits)) => format!("starts at {}", limits.activate_clicks),
         (_, _, _) => campaign.next_tick_at.map_or_else(String::new, |at| format!("read again {}", until(at, now))),

@@ -70,7 +70,8 @@ impl Config {
 
 fn changed_numbers(present: &PolicyNumbers, fresh: &PolicyNumbers) -> Vec<&'static str> {
     changed!("generator", present, fresh, PolicyNumbers {
-        tick, cooldown, spend_limit, activate_clicks, pause_clicks, day_end, high_spend, contested_after,
+        tick, cooldown, spend_limit, activate_clicks, pause_clicks, day_end, high_spend,
+        high_activate_clicks, high_pause_clicks, contested_after,
         contested_backoff, stored_spend_max_age, midnight_doubt, implausible_clicks, adopt_sets_end_time, mode;
         // These two are configured in [trafficstar], where they are compared.
         confirm_within, answer_within
@@ -113,6 +114,9 @@ mod tests {
             activate_clicks = 600
             pause_clicks = 7
             day_end = "08:00"
+            high_spend = "pause"
+            high_activate_clicks = 500
+            high_pause_clicks = 5
             contested_after = 9
             contested_backoff = "10m"
             stored_spend_max_age = "11m"
@@ -126,8 +130,7 @@ mod tests {
             "#,
         );
         let changes = present.changes_to(&fresh);
-        // high_spend is missing in the list: it has only one allowed value.
-        assert_eq!(changes.at_run_time.len(), 15, "{changes:#?}");
+        assert_eq!(changes.at_run_time.len(), 18, "{changes:#?}");
         assert_eq!(changes.needs_restart.len(), 10, "{changes:#?}");
         present.take_over(fresh.clone());
         let left = present.changes_to(&fresh);

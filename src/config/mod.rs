@@ -229,15 +229,7 @@ fn read_trafficstar(settings: &mut Settings<'_>) -> TrafficStarConfig {
 }
 
 /// The keys of the high-spend policies that do not exist yet.
-const HIGH_SPEND_KEYS: [&str; 7] = [
-    "daily_budget",
-    "high_activate_clicks",
-    "high_pause_clicks",
-    "price_per_thousand",
-    "top_up_ceiling",
-    "top_up_wait",
-    "warn_at",
-];
+const HIGH_SPEND_KEYS: [&str; 5] = ["daily_budget", "price_per_thousand", "top_up_ceiling", "top_up_wait", "warn_at"];
 
 fn read_generator(settings: &mut Settings<'_>, trafficstar: &TrafficStarConfig) -> PolicyNumbers {
     let section = "generator";
@@ -250,6 +242,10 @@ fn read_generator(settings: &mut Settings<'_>, trafficstar: &TrafficStarConfig) 
         pause_clicks: settings.get(section, "pause_clicks", default.pause_clicks, value::clicks),
         day_end: settings.get(section, "day_end", default.day_end, value::time_of_day),
         high_spend: settings.get(section, "high_spend", default.high_spend, value::word),
+        high_activate_clicks: settings
+            .get(section, "high_activate_clicks", default.high_activate_clicks, |raw| value::clicks(raw).map(Some)),
+        high_pause_clicks: settings
+            .get(section, "high_pause_clicks", default.high_pause_clicks, |raw| value::clicks(raw).map(Some)),
         confirm_within: chrono::Duration::from_std(trafficstar.confirm_within).unwrap_or(default.confirm_within),
         answer_within: chrono::Duration::from_std(trafficstar.timeout).unwrap_or(default.answer_within),
         contested_after: settings

@@ -182,6 +182,9 @@ impl<'a> Settings<'a> {
     fn refuse_policy(&mut self, error: &PolicyError) {
         let names = match error {
             PolicyError::ThresholdsMeet { .. } => vec!["activate_clicks", "pause_clicks"],
+            PolicyError::HighThresholdsMeet { .. } => {
+                vec!["high_activate_clicks", "high_pause_clicks", "activate_clicks", "pause_clicks"]
+            }
             PolicyError::ImplausibleTooLow { .. } => vec!["implausible_clicks", "activate_clicks"],
             PolicyError::TickTooShort => vec!["tick"],
             PolicyError::Negative { key } | PolicyError::TooLong { key } => vec![*key],

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
 use crate::domain::money::{Clicks, Money};
-use crate::domain::policy::Mode;
+use crate::domain::policy::{HighSpend, Mode, PolicyNumbers};
 use crate::store::Password;
 
 const SHIPPED: &str = include_str!("../../config.toml");
@@ -76,9 +76,10 @@ fn keys_of(section: &str) -> Vec<String> {
 #[test]
 fn the_shipped_file_shows_every_key_and_no_other() {
     // The file shows the keys without a default as comments.
-    let shipped = ["contested_backoff", "implausible_clicks", "password_file"]
-        .iter()
-        .fold(SHIPPED.to_owned(), |text, key| text.replace(&format!("# {key}"), key));
+    let shipped =
+        ["contested_backoff", "high_activate_clicks", "high_pause_clicks", "implausible_clicks", "password_file"]
+            .iter()
+            .fold(SHIPPED.to_owned(), |text, key| text.replace(&format!("# {key}"), key));
     let shipped: toml::Table = toml::from_str(&shipped).unwrap();
     for (section, shown) in &shipped {
         let shown: Vec<&String> = shown.as_table().unwrap().keys().collect();
@@ -129,7 +130,9 @@ fn every_key_sets_its_field() {
         activate_clicks = 20_000
         pause_clicks = 0x10
         day_end = "22:30"
-        high_spend = "observe"
+        high_spend = "guard"
+        high_activate_clicks = 300
+        high_pause_clicks = 20
         contested_after = 0
         contested_backoff = "15m"
         stored_spend_max_age = "0s"
@@ -165,6 +168,9 @@ fn every_key_sets_its_field() {
             activate_clicks: Clicks(20_000),
             pause_clicks: Clicks(16),
             day_end: NaiveTime::from_hms_opt(22, 30, 0).unwrap(),
+            high_spend: HighSpend::Guard,
+            high_activate_clicks: Some(Clicks(300)),
+            high_pause_clicks: Some(Clicks(20)),
             confirm_within: chrono::Duration::seconds(4),
             answer_within: chrono::Duration::seconds(3),
             contested_after: 0,
@@ -174,7 +180,6 @@ fn every_key_sets_its_field() {
             implausible_clicks: Some(Clicks(10_000_000)),
             adopt_sets_end_time: true,
             mode: Mode::Observe,
-            ..PolicyNumbers::default()
         }
     );
     assert_eq!((config.log.filter.as_str(), config.log.format), ("warn,traffic_generator=debug", LogFormat::Json));
@@ -220,7 +225,7 @@ fn a_bad_value_is_refused_with_a_message_that_says_what_to_write() {
         ("generator", "day_end", r#""24:00""#, "from \"00:01\" to \"23:59\""),
         ("generator", "day_end", r#""9:30""#, "from \"00:01\" to \"23:59\""),
         ("generator", "day_end", "23:59:00", "a date or time without quotes"),
-        ("generator", "high_spend", r#""top-up""#, "do not exist yet"),
+        ("generator", "high_spend", r#""top-up""#, "does not exist yet"),
         ("generator", "top_up_wait", r#""12m""#, "has no effect yet"),
         ("generator", "price_per_thousand", r#""0.111""#, "has no effect yet"),
         ("generator", "high_spend", r#""obsrve""#, "is not one of: observe"),
@@ -322,7 +327,8 @@ timeout = 15
             "config.toml:9: generator.day_end: \"24:00\" is not a time of day: write hours and minutes (UTC) from \
              \"00:01\" to \"23:59\"",
             "config.toml:10: `generator.nonsense` is not a key; the keys of [generator] are activate_clicks, \
-             adopt_sets_end_time, contested_after, contested_backoff, cooldown, day_end, high_spend, implausible_clicks, \
+             adopt_sets_end_time, contested_after, contested_backoff, cooldown, day_end, high_activate_clicks, \
+             high_pause_clicks, high_spend, implausible_clicks, \
              midnight_doubt, mode, pause_clicks, spend_limit, stored_spend_max_age, tick",
             "config.toml:12: trafficstar.timeout: 15 is not text in quotes: write a duration like \"90s\", \"2m\" or \
              \"1h 30m\"",

@@ -40,6 +40,12 @@ pub struct Campaign {
     pub price_per_thousand: Option<String>,
     /// More remaining clicks than this count as unknown.
     pub implausible_clicks: Option<i64>,
+    /// `activate_clicks` from the spend limit on, with the policy `guard`. `null`: the config's.
+    #[serde(default)]
+    pub high_activate_clicks: Option<i64>,
+    /// `pause_clicks` from the spend limit on, with the policy `guard`. `null`: the config's.
+    #[serde(default)]
+    pub high_pause_clicks: Option<i64>,
 }
 
 /// The body of `PATCH /v1/campaigns/{id}`, and of `POST /v1/campaigns`, which needs `name` and `trafficstar_id`. A
@@ -85,6 +91,12 @@ pub struct CampaignPatch {
     /// More remaining clicks than this count as unknown. Must be above `activate_clicks`, or its default.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub implausible_clicks: Option<Option<Count>>,
+    /// `activate_clicks` from the spend limit on, with the policy `guard`. Must be above `high_pause_clicks`, or its default.
+    #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
+    pub high_activate_clicks: Option<Option<Count>>,
+    /// `pause_clicks` from the spend limit on, with the policy `guard`. Must be below `high_activate_clicks`, or its default.
+    #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
+    pub high_pause_clicks: Option<Option<Count>>,
     /// With `generator_enabled: false` or another `trafficstar_id`: pause the campaign first. If the pause fails, the
     /// campaign stays guarded.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -9,7 +9,7 @@ use super::action::ActionKind;
 use super::money::{Clicks, Money, RemainingClicks};
 use super::observation::Observation;
 use super::phase::PhaseWord;
-use super::policy::Policy;
+use super::policy::{ClickThresholds, HighSpend, Policy};
 use super::remote::RemoteStatus;
 
 /// The rows of the decision table, in its order.
@@ -21,8 +21,12 @@ pub enum Row {
     GuardPauseInDoubt,
     /// The status is blocked or unknown: do nothing.
     Doubt,
-    /// The spend limit is reached: leave the campaign alone.
+    /// The spend limit is reached, and the policy is `observe`: leave the campaign alone.
     HighSpend,
+    /// The spend limit is reached, the policy is `pause`, and the campaign may run: pause.
+    PauseAtLimit,
+    /// The spend limit is reached, the policy is `pause`, and the campaign is stopped: adopt it.
+    StoppedAtLimit,
     /// The spend is unknown, the clicks are not known to be used up, and the campaign runs against the promise: pause.
     GuardPauseWithoutSpend,
     /// The spend is unknown: do nothing.
@@ -95,6 +99,10 @@ pub struct Judgement {
     pub remaining: Option<Clicks>,
     /// Whether no clicks are left because the campaign has no active URL.
     pub has_no_urls: bool,
+    /// The click thresholds in force at this spend.
+    pub thresholds: ClickThresholds,
+    /// What the policy does from the spend limit on.
+    pub high_spend: HighSpend,
 }
 
 impl Judgement {
@@ -104,29 +112,39 @@ impl Judgement {
         let spend = observation.spend.as_ref().ok().filter(|spend| spend.day == now.date_naive());
         let spend = spend.map(|spend| spend.amount);
         let remaining = observation.clicks.as_ref().ok();
+        let spend_level = match spend {
+            None => SpendLevel::Unknown,
+            Some(spend) if spend >= policy.spend_limit => SpendLevel::Reached,
+            Some(_) => SpendLevel::Below,
+        };
+        let thresholds = policy.thresholds(spend_level == SpendLevel::Reached);
         Self {
             status: super::remote::judge(&observation.remote, now),
-            spend_level: match spend {
-                None => SpendLevel::Unknown,
-                Some(spend) if spend >= policy.spend_limit => SpendLevel::Reached,
-                Some(_) => SpendLevel::Below,
-            },
-            click_level: remaining.map_or(ClickLevel::Unknown, |clicks| click_level(clicks, policy)),
+            spend_level,
+            click_level: remaining.map_or(ClickLevel::Unknown, |clicks| click_level(clicks, policy, thresholds)),
             spend,
             remaining: remaining.map(|clicks| clicks.count),
             has_no_urls: remaining.is_some_and(|clicks| clicks.active_urls == 0),
+            thresholds,
+            high_spend: policy.high_spend,
         }
+    }
+
+    /// The policy in force at the spend limit; `None` below the limit, and while the spend is unknown.
+    #[must_use]
+    pub fn at_limit(&self) -> Option<HighSpend> {
+        (self.spend_level == SpendLevel::Reached).then_some(self.high_spend)
     }
 }
 
 /// Compares clicks with the thresholds. An invalid row counts as 0 in the sum: such a sum is enough to pause by, but
 /// not to activate by. An implausibly large sum is taken for a wrong limit, so it is unknown.
-fn click_level(clicks: &RemainingClicks, policy: &Policy) -> ClickLevel {
-    if policy.are_used_up(clicks.count) {
+fn click_level(clicks: &RemainingClicks, policy: &Policy, thresholds: ClickThresholds) -> ClickLevel {
+    if clicks.count <= thresholds.pause {
         ClickLevel::UsedUp
     } else if policy.clicks_doubt(clicks).is_some() {
         ClickLevel::Unknown
-    } else if clicks.count >= policy.activate_clicks {
+    } else if clicks.count >= thresholds.activate {
         ClickLevel::Enough
     } else {
         ClickLevel::Between
@@ -144,23 +162,28 @@ pub fn decide(judged: &Judgement, phase: PhaseWord) -> Decision {
         | Row::GuardPauseInDoubt
         | Row::GuardPauseWithoutSpend
         | Row::GuardPauseWithoutClicks
+        | Row::PauseAtLimit
         | Row::GuardPause => (Some(ActionKind::Pause), Some(PhaseWord::CoolingDown)),
         Row::HighSpend => (None, Some(PhaseWord::Idle)),
         Row::EnoughClicks | Row::GuardActivate => (Some(ActionKind::Activate), Some(PhaseWord::ActiveGuarded)),
         Row::AdoptRunning => (None, Some(PhaseWord::ActiveGuarded)),
-        Row::AdoptStopped => (None, Some(PhaseWord::PausedGuarded)),
+        Row::AdoptStopped | Row::StoppedAtLimit => (None, Some(PhaseWord::PausedGuarded)),
     };
     Decision { row, action, next }
 }
 
 fn first_row(judged: &Judgement, phase: PhaseWord) -> Row {
     let running = judged.status == RemoteStatus::Running;
-    let below_or_unknown = judged.spend_level != SpendLevel::Reached;
-    if judged.click_level == ClickLevel::UsedUp && below_or_unknown && judged.status.may_run() {
+    let at_limit = judged.at_limit();
+    if at_limit == Some(HighSpend::Pause) && judged.status.may_run() {
+        return Row::PauseAtLimit;
+    }
+    let is_left_alone = at_limit == Some(HighSpend::Observe);
+    if judged.click_level == ClickLevel::UsedUp && !is_left_alone && judged.status.may_run() {
         return Row::ClicksUsedUp;
     }
     let against_promise = judged.status.may_run() && phase == PhaseWord::PausedGuarded;
-    if !running && below_or_unknown && against_promise {
+    if !running && !is_left_alone && against_promise {
         return Row::GuardPauseInDoubt;
     }
     if matches!(judged.status, RemoteStatus::Blocked { .. } | RemoteStatus::Unknown { .. }) {
@@ -168,19 +191,24 @@ fn first_row(judged: &Judgement, phase: PhaseWord) -> Row {
     }
     let must_stop = running && phase == PhaseWord::PausedGuarded;
     let must_run = !running && phase == PhaseWord::ActiveGuarded;
+    match at_limit {
+        Some(HighSpend::Observe) => return Row::HighSpend,
+        // A campaign that may run has returned `PauseAtLimit` above.
+        Some(HighSpend::Pause) => return Row::StoppedAtLimit,
+        Some(HighSpend::Guard) | None => {}
+    }
     match (judged.spend_level, judged.click_level) {
-        (SpendLevel::Reached, _) => Row::HighSpend,
         (SpendLevel::Unknown, _) if must_stop => Row::GuardPauseWithoutSpend,
         (SpendLevel::Unknown, _) => Row::SpendUnknown,
-        (SpendLevel::Below, ClickLevel::Unknown) if must_stop => Row::GuardPauseWithoutClicks,
-        (SpendLevel::Below, ClickLevel::Unknown) => Row::ClicksUnknown,
-        (SpendLevel::Below, ClickLevel::Enough) if running => Row::AdoptRunning,
-        (SpendLevel::Below, ClickLevel::Enough) => Row::EnoughClicks,
+        (SpendLevel::Below | SpendLevel::Reached, ClickLevel::Unknown) if must_stop => Row::GuardPauseWithoutClicks,
+        (SpendLevel::Below | SpendLevel::Reached, ClickLevel::Unknown) => Row::ClicksUnknown,
+        (SpendLevel::Below | SpendLevel::Reached, ClickLevel::Enough) if running => Row::AdoptRunning,
+        (SpendLevel::Below | SpendLevel::Reached, ClickLevel::Enough) => Row::EnoughClicks,
         // A running campaign with its clicks used up has returned `ClicksUsedUp` above.
-        (SpendLevel::Below, ClickLevel::UsedUp) => Row::AdoptStopped,
-        (SpendLevel::Below, ClickLevel::Between) if must_run => Row::GuardActivate,
-        (SpendLevel::Below, ClickLevel::Between) if must_stop => Row::GuardPause,
-        (SpendLevel::Below, ClickLevel::Between) => Row::Between,
+        (SpendLevel::Below | SpendLevel::Reached, ClickLevel::UsedUp) => Row::AdoptStopped,
+        (SpendLevel::Below | SpendLevel::Reached, ClickLevel::Between) if must_run => Row::GuardActivate,
+        (SpendLevel::Below | SpendLevel::Reached, ClickLevel::Between) if must_stop => Row::GuardPause,
+        (SpendLevel::Below | SpendLevel::Reached, ClickLevel::Between) => Row::Between,
     }
 }
 
@@ -205,12 +233,20 @@ pub fn reason(decision: &Decision, judged: &Judgement, policy: &Policy) -> Strin
                 "it {} with {} clicks left{no_urls}, {} or fewer pause it{} (spend {})",
                 if judged.status == RemoteStatus::Running { "runs" } else { "may run" },
                 clicks(),
-                policy.pause_clicks,
+                judged.thresholds.pause,
                 in_doubt(&judged.status),
                 spend()
             )
         }
         Row::HighSpend => format!("{limit} or more is spent today ({}): it is left alone", spend()),
+        Row::PauseAtLimit => {
+            format!(
+                "it {} although {limit} or more is spent today ({}): the policy at the limit is pause",
+                if judged.status == RemoteStatus::Running { "runs" } else { "may run" },
+                spend()
+            )
+        }
+        Row::StoppedAtLimit => format!("it is stopped as it should: {limit} or more is spent today ({})", spend()),
         Row::GuardPauseWithoutSpend => "it runs although it should be stopped, and its spend is unknown".to_owned(),
         Row::SpendUnknown => "its spend is unknown".to_owned(),
         Row::GuardPauseWithoutClicks => {
@@ -221,7 +257,7 @@ pub fn reason(decision: &Decision, judged: &Judgement, policy: &Policy) -> Strin
             format!(
                 "{} clicks left, {} or more run it (spend {} of {limit})",
                 clicks(),
-                policy.activate_clicks,
+                judged.thresholds.activate,
                 spend()
             )
         }
@@ -236,8 +272,8 @@ pub fn reason(decision: &Decision, judged: &Judgement, policy: &Policy) -> Strin
         Row::Between => format!(
             "{} clicks left, between {} and {}: nothing changes",
             clicks(),
-            policy.pause_clicks,
-            policy.activate_clicks
+            judged.thresholds.pause,
+            judged.thresholds.activate
         ),
     }
 }

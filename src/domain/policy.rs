@@ -26,11 +26,25 @@ pub enum Mode {
 }
 
 /// The guard's conduct when the spend limit is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HighSpend {
-    /// Show it and leave the campaign alone. The policies `guard`, `pause` and `top-up` do not exist yet.
+    /// Show it and leave the campaign alone.
+    #[default]
     Observe,
+    /// Go on guarding by the remaining clicks, with the thresholds for above the limit.
+    Guard,
+    /// Pause the campaign, and keep it paused until its spend is below the limit again.
+    Pause,
+}
+
+/// The click thresholds in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClickThresholds {
+    /// At or above this number of remaining clicks the campaign is activated.
+    pub activate: Clicks,
+    /// At or below this number of remaining clicks the campaign is paused.
+    pub pause: Clicks,
 }
 
 /// The error for a word that is not allowed.
@@ -65,13 +79,15 @@ impl Mode {
 
 impl HighSpend {
     /// All policies.
-    pub const ALL: [Self; 1] = [Self::Observe];
+    pub const ALL: [Self; 3] = [Self::Observe, Self::Guard, Self::Pause];
 
     /// Returns the word in the config, in the tables and in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Observe => "observe",
+            Self::Guard => "guard",
+            Self::Pause => "pause",
         }
     }
 }
@@ -106,7 +122,9 @@ impl FromStr for HighSpend {
     fn from_str(word: &str) -> Result<Self, UnknownWord> {
         match word {
             "observe" => Ok(Self::Observe),
-            _ => Err(UnknownWord::new(word, "observe (guard, pause and top-up do not exist yet)")),
+            "guard" => Ok(Self::Guard),
+            "pause" => Ok(Self::Pause),
+            _ => Err(UnknownWord::new(word, "observe, guard, pause (top-up does not exist yet)")),
         }
     }
 }
@@ -134,6 +152,10 @@ pub struct PolicyNumbers {
     pub day_end: NaiveTime,
     /// The guard's conduct when the spend limit is reached.
     pub high_spend: HighSpend,
+    /// `activate_clicks` from the spend limit on, for [`HighSpend::Guard`]. `None` if it is the same as below the limit.
+    pub high_activate_clicks: Option<Clicks>,
+    /// `pause_clicks` from the spend limit on, for [`HighSpend::Guard`]. `None` if it is the same as below the limit.
+    pub high_pause_clicks: Option<Clicks>,
     /// The time after an accepted action in which a read may still show the old state.
     pub confirm_within: Duration,
     /// The longest time in which TrafficStars may answer.
@@ -165,8 +187,19 @@ pub enum PolicyError {
         /// `pause_clicks` as given.
         pause: Clicks,
     },
+    /// The same for the thresholds from the spend limit on.
+    #[error(
+        "high_activate_clicks ({activate}) must be above high_pause_clicks ({pause}); each is the number below the limit if \
+         it is not set"
+    )]
+    HighThresholdsMeet {
+        /// `high_activate_clicks` in force.
+        activate: Clicks,
+        /// `high_pause_clicks` in force.
+        pause: Clicks,
+    },
     /// No campaign could ever be activated.
-    #[error("implausible_clicks ({implausible}) must be above activate_clicks ({activate})")]
+    #[error("implausible_clicks ({implausible}) must be above activate_clicks and high_activate_clicks ({activate})")]
     ImplausibleTooLow {
         /// `implausible_clicks` as given.
         implausible: Clicks,
@@ -196,6 +229,17 @@ pub const LONGEST_OWN_COOLDOWN_SECONDS: i64 = 24 * 60 * 60;
 const LONGEST_SPAN: Duration = Duration::days(365);
 
 impl PolicyNumbers {
+    /// Returns the click thresholds that are in force below the spend limit, or from the limit on.
+    #[must_use]
+    pub fn thresholds(&self, is_limit_reached: bool) -> ClickThresholds {
+        let low = ClickThresholds { activate: self.activate_clicks, pause: self.pause_clicks };
+        let high = ClickThresholds {
+            activate: self.high_activate_clicks.unwrap_or(low.activate),
+            pause: self.high_pause_clicks.unwrap_or(low.pause),
+        };
+        if is_limit_reached && self.high_spend == HighSpend::Guard { high } else { low }
+    }
+
     /// Validates the numbers and builds the policy.
     ///
     /// # Errors
@@ -204,8 +248,13 @@ impl PolicyNumbers {
         if self.activate_clicks <= self.pause_clicks {
             return Err(PolicyError::ThresholdsMeet { activate: self.activate_clicks, pause: self.pause_clicks });
         }
-        if let Some(implausible) = self.implausible_clicks.filter(|implausible| *implausible <= self.activate_clicks) {
-            return Err(PolicyError::ImplausibleTooLow { implausible, activate: self.activate_clicks });
+        let high = Self { high_spend: HighSpend::Guard, ..self.clone() }.thresholds(true);
+        if high.activate <= high.pause {
+            return Err(PolicyError::HighThresholdsMeet { activate: high.activate, pause: high.pause });
+        }
+        let activate = self.activate_clicks.max(high.activate);
+        if let Some(implausible) = self.implausible_clicks.filter(|implausible| *implausible <= activate) {
+            return Err(PolicyError::ImplausibleTooLow { implausible, activate });
         }
         if self.tick < Duration::milliseconds(100) {
             return Err(PolicyError::TickTooShort);
@@ -240,6 +289,8 @@ impl Default for PolicyNumbers {
             pause_clicks: Clicks(5_000),
             day_end: NaiveTime::from_hms_opt(23, 59, 0).unwrap_or(NaiveTime::MIN),
             high_spend: HighSpend::Observe,
+            high_activate_clicks: None,
+            high_pause_clicks: None,
             confirm_within: Duration::seconds(30),
             answer_within: Duration::seconds(15),
             contested_after: 6,
@@ -279,10 +330,10 @@ impl Policy {
         now >= self.day_end_on(now)
     }
 
-    /// Whether so few clicks remain that the campaign is paused.
+    /// Whether so few clicks remain that the campaign is paused at any spend.
     #[must_use]
-    pub fn are_used_up(&self, clicks: Clicks) -> bool {
-        clicks <= self.pause_clicks
+    pub fn are_used_up_at_any_spend(&self, clicks: Clicks) -> bool {
+        [false, true].into_iter().all(|is_limit_reached| clicks <= self.thresholds(is_limit_reached).pause)
     }
 
     /// Returns why the remaining clicks are too doubtful to activate by: a row is invalid, or they are implausibly

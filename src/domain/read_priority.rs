@@ -68,8 +68,10 @@ impl ReadQuestion {
     ) -> Self {
         let known_stopped = trend.is_known_stopped(now) && !intent.promised_to_run;
         let would_pause = policy.mode == Mode::Act && !intent.on_hold;
-        let used_up = clicks.is_some_and(|clicks| clicks <= policy.pause_clicks);
-        let needs_pause = used_up && would_pause && !known_stopped && !trend.is_left_alone(now, policy);
+        let thresholds = policy.thresholds(trend.has_reached_limit(now, policy));
+        let used_up = clicks.is_some_and(|clicks| clicks <= thresholds.pause);
+        let is_past_threshold = trend.must_stand_still(now, policy) || used_up && !trend.is_left_alone(now, policy);
+        let needs_pause = is_past_threshold && would_pause && !known_stopped;
         let urgency = if needs_pause { Urgency::Pause } else { Urgency::Read };
         Self { remote, urgency, threshold_in: trend.threshold_in(now, policy, clicks) }
     }

@@ -16,7 +16,7 @@ use super::ids::{CampaignId, RemoteId};
 use super::lease::{Epoch, Leader};
 use super::money::{Clicks, Money};
 use super::phase::PhaseWord;
-use super::policy::{Mode, Policy};
+use super::policy::{ClickThresholds, HighSpend, Mode, Policy};
 use super::queue_place::QueuePlaces;
 use super::remote::StatusWord;
 use super::spend::SpendSource;
@@ -294,7 +294,7 @@ impl CampaignStatus {
         if !self.ordered.generator_enabled {
             self.unguarded = self.observed.status == Some(StatusWord::Running)
                 && (self.is_used_up()
-                    || self.limits.zip(self.observed.spend).is_some_and(|(limits, spend)| spend >= limits.spend));
+                    || self.limits.zip(self.observed.spend).is_some_and(|(limits, spend)| limits.stop_at(spend)));
         }
         self.verdict = self.verdict();
         self
@@ -333,11 +333,14 @@ impl CampaignStatus {
     }
 }
 
-/// The limits of one campaign: its own, and those of the config for the rest.
+/// The limits of one campaign that are in force at its spend: its own, and those of the config for the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Limits {
-    /// From this spend on the campaign is left alone.
+    /// From this spend on `high_spend` decides.
     pub spend: Money,
+    /// What the guard does from the spend limit on.
+    #[serde(default)]
+    pub high_spend: HighSpend,
     /// At or above this number of remaining clicks the campaign is activated.
     pub activate_clicks: Clicks,
     /// At or below this number of remaining clicks the campaign is paused.
@@ -347,6 +350,12 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Whether a campaign with this spend today must not run: at the limit, unless the policy there is to go on.
+    #[must_use]
+    pub fn stop_at(&self, spend: Money) -> bool {
+        spend >= self.spend && self.high_spend != HighSpend::Guard
+    }
+
     /// Returns the activation threshold and the pause threshold.
     #[must_use]
     pub const fn thresholds(&self) -> [Clicks; 2] {
@@ -354,12 +363,16 @@ impl Limits {
     }
 }
 
-impl From<&Policy> for Limits {
-    fn from(policy: &Policy) -> Self {
+impl Limits {
+    /// Returns a policy's limits, by whether today's spend has reached the limit.
+    #[must_use]
+    pub fn new(policy: &Policy, is_limit_reached: bool) -> Self {
+        let ClickThresholds { activate, pause } = policy.thresholds(is_limit_reached);
         Self {
             spend: policy.spend_limit,
-            activate_clicks: policy.activate_clicks,
-            pause_clicks: policy.pause_clicks,
+            high_spend: policy.high_spend,
+            activate_clicks: activate,
+            pause_clicks: pause,
             cooldown_seconds: u64::try_from(policy.cooldown.num_seconds()).unwrap_or(0),
         }
     }

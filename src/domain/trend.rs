@@ -66,9 +66,19 @@ impl Trend {
     /// Whether today's spend has reached the limit, so that nothing is done. The spend never falls within a day.
     #[must_use]
     pub fn is_left_alone(&self, now: DateTime<Utc>, policy: &PolicyNumbers) -> bool {
-        match policy.high_spend {
-            HighSpend::Observe => self.spend_on(now) >= policy.spend_limit.micros(),
-        }
+        policy.high_spend == HighSpend::Observe && self.has_reached_limit(now, policy)
+    }
+
+    /// Whether today's spend, as read last, has reached the limit and the policy there is to pause.
+    #[must_use]
+    pub fn must_stand_still(&self, now: DateTime<Utc>, policy: &PolicyNumbers) -> bool {
+        policy.high_spend == HighSpend::Pause && self.has_reached_limit(now, policy)
+    }
+
+    /// Whether today's spend, as read last, has reached the limit: spend does not fall within a day.
+    #[must_use]
+    pub fn has_reached_limit(&self, now: DateTime<Utc>, policy: &PolicyNumbers) -> bool {
+        self.spend_on(now) >= policy.spend_limit.micros()
     }
 
     fn status_at(&self, now: DateTime<Utc>) -> Option<StatusWord> {
@@ -91,18 +101,23 @@ impl Trend {
             return FAR;
         }
         let remaining = i64::try_from(clicks.0).unwrap_or(i64::MAX);
+        let is_limit_reached = self.has_reached_limit(now, policy);
+        let thresholds = policy.thresholds(is_limit_reached);
         let [activate, pause] =
-            [policy.activate_clicks, policy.pause_clicks].map(|clicks| i64::try_from(clicks.0).unwrap_or(i64::MAX));
+            [thresholds.activate, thresholds.pause].map(|clicks| i64::try_from(clicks.0).unwrap_or(i64::MAX));
         let limit = policy.spend_limit.micros();
         let spend = self.spend_on(now);
         match status {
             StatusWord::Blocked => FAR,
+            StatusWord::Stopped if self.must_stand_still(now, policy) => FAR,
             StatusWord::Stopped if remaining >= activate => Duration::zero(),
             StatusWord::Stopped => FAR,
             StatusWord::Running | StatusWord::Unknown => {
                 let by_clicks = time_for(remaining.saturating_sub(pause), self.clicks, activate);
+                // Above the limit the policy `guard` decides by clicks alone.
+                let decides_by_spend = !is_limit_reached || policy.high_spend == HighSpend::Pause;
                 let by_spend = time_for(limit.saturating_sub(spend), self.spend, limit);
-                by_clicks.min(by_spend)
+                if decides_by_spend { by_clicks.min(by_spend) } else { by_clicks }
             }
         }
     }

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::decision::{ClickLevel, Judgement, SpendLevel};
-use super::policy::Policy;
+use super::decision::{ClickLevel, Judgement};
+use super::policy::{HighSpend, Policy};
 use super::remote::RemoteStatus;
 use super::status::Hold;
 
@@ -12,8 +12,7 @@ use super::status::Hold;
 pub struct Unguarded {
     /// The time (UTC) since which it is unguarded for this reason.
     pub since: DateTime<Utc>,
-    /// Whether its clicks are used up. Otherwise only the spend limit is reached, above which the policy leaves it
-    /// alone.
+    /// Whether its clicks are used up. Otherwise only the spend limit is reached.
     pub clicks_used_up: bool,
     /// The reasons, for operators: a hold that suspends the promise, if there is one, and the thresholds that are
     /// passed.
@@ -37,9 +36,11 @@ impl Unguarded {
         }
         let clicks = judged.remaining.filter(|_| judged.click_level == ClickLevel::UsedUp);
         let no_urls = if judged.has_no_urls { " (it has no active URLs)" } else { "" };
-        let clicks = clicks
-            .map(|clicks| format!("{clicks} clicks are left{no_urls}, and {} or fewer pause it", policy.pause_clicks));
-        let spend = judged.spend.filter(|_| judged.spend_level == SpendLevel::Reached);
+        let clicks = clicks.map(|clicks| {
+            format!("{clicks} clicks are left{no_urls}, and {} or fewer pause it", judged.thresholds.pause)
+        });
+        // The policy `guard` goes on above the limit, so that the limit alone is no threshold.
+        let spend = judged.spend.filter(|_| judged.at_limit().is_some_and(|policy| policy != HighSpend::Guard));
         let spend = spend.map(|spend| format!("its limit of {} is reached ({spend})", policy.spend_limit));
         let clicks_used_up = clicks.is_some();
         let is_past = clicks_used_up || spend.is_some();

@@ -228,7 +228,7 @@ impl Tick {
     /// Notes that the clicks could not be read again. If they were used up at first, they still count: that is enough
     /// for a pause.
     fn could_not_read_again(&mut self, failure: DatabaseFailure) {
-        if !self.clicks.as_ref().is_ok_and(|first| self.policy.are_used_up(first.count)) {
+        if !self.clicks.as_ref().is_ok_and(|first| self.policy.are_used_up_at_any_spend(first.count)) {
             self.clicks = Err(failure);
         }
     }

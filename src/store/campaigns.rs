@@ -48,6 +48,10 @@ pub struct CampaignRow {
     pub price_per_thousand_micros: Option<i64>,
     /// More remaining clicks than this count as unknown.
     pub implausible_clicks: Option<i64>,
+    /// `activate_clicks` from the spend limit on, for the high-spend policy `guard`.
+    pub high_activate_clicks: Option<i64>,
+    /// `pause_clicks` from the spend limit on, for the high-spend policy `guard`.
+    pub high_pause_clicks: Option<i64>,
 }
 
 /// The reason why a campaign's own settings and the defaults give no valid policy.
@@ -107,6 +111,10 @@ impl CampaignRow {
         numbers.cooldown = cooldown.map_or(numbers.cooldown, Duration::seconds);
         let implausible_clicks = self.clicks("implausible_clicks", self.implausible_clicks)?;
         numbers.implausible_clicks = implausible_clicks.or(numbers.implausible_clicks);
+        let high_activate_clicks = self.clicks("high_activate_clicks", self.high_activate_clicks)?;
+        numbers.high_activate_clicks = high_activate_clicks.or(numbers.high_activate_clicks);
+        let high_pause_clicks = self.clicks("high_pause_clicks", self.high_pause_clicks)?;
+        numbers.high_pause_clicks = high_pause_clicks.or(numbers.high_pause_clicks);
         numbers.validate().map_err(|source| OverrideError::Numbers(self.id, source))
     }
 

@@ -43,6 +43,10 @@ pub struct CampaignColumns {
     pub price_per_thousand_micros: Option<Option<i64>>,
     /// More remaining clicks than this count as unknown.
     pub implausible_clicks: Option<Option<i64>>,
+    /// `activate_clicks` from the spend limit on.
+    pub high_activate_clicks: Option<Option<i64>>,
+    /// `pause_clicks` from the spend limit on.
+    pub high_pause_clicks: Option<Option<i64>>,
 }
 
 /// A row of `urls`, as stored.
@@ -90,7 +94,7 @@ pub struct UrlColumns {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CampaignChange {
     /// The change was made. Holds the row after the change; after a removal, the row before it.
-    Done(CampaignRow),
+    Done(Box<CampaignRow>),
     /// There is no such row.
     Missing,
     /// Another row has this `trafficstar_id`; nothing was changed.
@@ -100,7 +104,7 @@ pub enum CampaignChange {
 impl CampaignChange {
     fn of(result: Result<CampaignRow, Fault>) -> Result<Self, Fault> {
         match result {
-            Ok(row) => Ok(Self::Done(row)),
+            Ok(row) => Ok(Self::Done(Box::new(row))),
             Err(Fault::Query(QueryError::NotFound)) => Ok(Self::Missing),
             Err(Fault::Query(QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _))) => Ok(Self::Taken),
             Err(other) => Err(other),

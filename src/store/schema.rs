@@ -16,6 +16,8 @@ diesel::table! {
         high_spend -> Nullable<Text>,
         price_per_thousand_micros -> Nullable<BigInt>,
         implausible_clicks -> Nullable<BigInt>,
+        high_activate_clicks -> Nullable<BigInt>,
+        high_pause_clicks -> Nullable<BigInt>,
         created_at -> Timestamp,
         updated_at -> Timestamp,
     }

@@ -22,7 +22,7 @@ use crate::domain::journal::JournalId;
 use crate::domain::money::{Clicks, Money};
 use crate::domain::order::HoldChange;
 use crate::domain::phase::{Phase, PhaseWord, Promise};
-use crate::domain::policy::{Mode, PolicyNumbers};
+use crate::domain::policy::{HighSpend, Mode, PolicyNumbers};
 use crate::domain::remote::StatusWord;
 use crate::domain::spend::{Spend, SpendSource};
 use crate::domain::status::Hold;
@@ -155,12 +155,15 @@ fn a_campaign_that_does_not_exist_is_missing_in_the_readings() {
 fn an_invalid_override_is_an_error_that_names_its_column() {
     let cases = [
         ("mode = 'watch'", "campaign 1: the column `mode`"),
-        ("high_spend = 'guard'", "campaign 1: the column `high_spend`"),
+        ("high_spend = 'top-up'", "campaign 1: the column `high_spend`"),
         ("activate_clicks = -5", "campaign 1: the column `activate_clicks` holds -5"),
         ("pause_clicks = -1", "campaign 1: the column `pause_clicks` holds -1"),
         ("spend_limit_micros = -1", "campaign 1: the column `spend_limit_micros` holds -1"),
         ("cooldown_seconds = -1", "campaign 1: the column `cooldown_seconds` holds -1"),
         ("implausible_clicks = -1", "campaign 1: the column `implausible_clicks` holds -1"),
+        ("high_activate_clicks = -1", "campaign 1: the column `high_activate_clicks` holds -1"),
+        ("high_pause_clicks = -1", "campaign 1: the column `high_pause_clicks` holds -1"),
+        ("high_activate_clicks = 5000", "campaign 1: its columns and the config's defaults contradict each other"),
         ("implausible_clicks = 15000", "campaign 1: its columns and the config's defaults contradict each other"),
         (
             "cooldown_seconds = 9223372036854775807",
@@ -172,7 +175,8 @@ fn an_invalid_override_is_an_error_that_names_its_column() {
         for (assignment, named) in cases {
             database.execute(
                 "UPDATE campaigns SET mode = NULL, high_spend = NULL, activate_clicks = NULL, pause_clicks = NULL, \
-                 spend_limit_micros = NULL, cooldown_seconds = NULL, implausible_clicks = NULL",
+                 spend_limit_micros = NULL, cooldown_seconds = NULL, implausible_clicks = NULL, \
+                 high_activate_clicks = NULL, high_pause_clicks = NULL",
             );
             database.execute(&format!("UPDATE campaigns SET {assignment}"));
             let problem = reading(&store).await.row.policy(&PolicyNumbers::default()).unwrap_err().to_string();
@@ -186,7 +190,8 @@ fn a_campaigns_own_numbers_replace_the_defaults_and_observe_wins() {
     with_one_campaign(async |database, store| {
         database.execute(
             "UPDATE campaigns SET mode = 'act', activate_clicks = 200, pause_clicks = 100, spend_limit_micros = 5000000, \
-             cooldown_seconds = 3, high_spend = 'observe', implausible_clicks = 300",
+             cooldown_seconds = 3, high_spend = 'guard', implausible_clicks = 300, high_activate_clicks = 50, \
+             high_pause_clicks = 10",
         );
         let row = reading(&store).await.row;
         let defaults = PolicyNumbers { mode: Mode::Observe, ..PolicyNumbers::default() };
@@ -196,6 +201,9 @@ fn a_campaigns_own_numbers_replace_the_defaults_and_observe_wins() {
             spend_limit: "5".parse().unwrap(),
             cooldown: Duration::seconds(3),
             implausible_clicks: Some(Clicks(300)),
+            high_spend: HighSpend::Guard,
+            high_activate_clicks: Some(Clicks(50)),
+            high_pause_clicks: Some(Clicks(10)),
             ..defaults.clone()
         };
         assert_eq!(row.policy(&defaults).unwrap(), expected.validate().unwrap());

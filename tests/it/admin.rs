@@ -360,7 +360,9 @@ fn status_and_dump_show_what_the_supervisor_knows() {
     assert_eq!((dump["version"].as_i64(), dump["campaigns"][0]["id"].as_i64()), (Some(1), Some(1)));
     let campaign = world.json(&["dump", "1"]);
     assert_eq!((&campaign["state"], &campaign["verdict"]), (&json!("active-guarded"), &json!("running")));
-    let limits = json!({"spend": "10.00", "activate_clicks": 15_000, "pause_clicks": 5_000, "cooldown_seconds": 2});
+    let limits = json!({
+        "spend": "10.00", "high_spend": "observe", "activate_clicks": 15_000, "pause_clicks": 5_000, "cooldown_seconds": 2,
+    });
     assert_eq!(campaign["limits"], limits);
 }
 

@@ -45,13 +45,12 @@ fn campaigns_are_added_listed_changed_and_removed_by_commands() {
     assert_eq!(
         added,
         "Campaign 1 (shoes), 1001 at TrafficStars, was added without a URL (`traffic-generator url add 1 …` adds one) \
-         and is \
-         not guarded: `traffic-generator enable 1` guards it."
+         and is not guarded: `traffic-generator enable 1` guards it."
     );
     let fresh = json!({
         "id": 1, "name": "shoes", "trafficstar_id": 1001, "generator_enabled": false, "mode": null, "spend_limit": null,
         "activate_clicks": null, "pause_clicks": null, "cooldown": null, "high_spend": null, "price_per_thousand": null,
-        "implausible_clicks": null,
+        "implausible_clicks": null, "high_activate_clicks": null, "high_pause_clicks": null,
     });
     assert_eq!(world.json(&["campaign", "list"]), json!([fresh]));
     let overrides = [
@@ -71,7 +70,8 @@ fn campaigns_are_added_listed_changed_and_removed_by_commands() {
          pause_clicks 7,000, cooldown 3m, high_spend observe, price_per_thousand 1.20, implausible_clicks 900,000."
     );
     let table = done(&world, &["campaign", "list"]);
-    let row = ["1", "red", "1001", "no", "observe", "25.00", "30,000", "7,000", "3m", "observe", "1.20", "900,000"];
+    let row =
+        ["1", "red", "1001", "no", "observe", "25.00", "30,000", "7,000", "3m", "observe", "1.20", "900,000", "-", "-"];
     assert_eq!(words(&table)[1], row, "{table}");
     let cleared = ["campaign", "set", "1", "--spend-limit", "default", "--cooldown", "default"];
     let changed = world.json(&cleared);

@@ -4,7 +4,7 @@
 use chrono::{Timelike, Utc};
 use sandbox::{CampaignSpec, Interference};
 
-use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, Write, in_parallel};
+use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, Write, assert_says, in_parallel};
 
 const ID: i64 = 995_224;
 
@@ -119,4 +119,45 @@ fn adopting_sets_an_end_time_only_if_configured_and_if_the_campaign_has_none() {
             (set, "with one", Outcome::new("active-guarded", &[], &[])),
         ]);
     });
+}
+
+#[test]
+fn from_the_spend_limit_on_the_policy_guard_goes_on_with_its_own_thresholds_and_pause_keeps_paused() {
+    let mut world = World::configured(
+        Config::default()
+            .generator("cooldown", "1s")
+            .generator("high_activate_clicks", 5_000)
+            .generator("high_pause_clicks", 1_000),
+    );
+    let (guarded, paused) = (995_001, 995_002);
+    for (id, policy) in [(guarded, "guard"), (paused, "pause")] {
+        world.add(CampaignSpec::running(id).spent(sandbox::Amount::cents(900)), 20_000);
+        world.wait_for_state(id, "active-guarded");
+        let row = world.database.row_id(id).to_string();
+        world.done(&["campaign", "set", &row, "--high-spend", policy]);
+    }
+    for id in [guarded, paused] {
+        world.sandbox.set_spend(id, sandbox::Amount::cents(1_200)).unwrap();
+    }
+    world.wait_for_state(paused, "paused-guarded");
+    world.sandbox.interfere(paused, Interference::SetEndTime(None)).unwrap();
+    world.sandbox.interfere(paused, Interference::Start).unwrap();
+    world.wait_for_writes(paused, &[PAUSE, PAUSE].concat());
+    let row = world.database.row_id(paused).to_string();
+    assert_says(&world.done(&["explain", &row]), &["kept paused until its spend is below 10.00 again"]);
+    world.done(&["campaign", "set", &row, "--spend-limit", "12.01"]);
+    world.wait_for_state(paused, "active-guarded");
+
+    // Below the limit these clicks would pause it.
+    world.database.set_remaining_clicks(guarded, 3_000);
+    world.wait_until(guarded, "read with 3,000 clicks", |campaign| {
+        campaign.text("/observed/remaining_clicks") == "3000"
+    });
+    world.let_ticks_pass(2);
+    assert_eq!(world.campaign(guarded).state(), "active-guarded");
+    assert_eq!(world.campaign(guarded).text("/unguarded"), "false");
+    world.database.set_remaining_clicks(guarded, 1_000);
+    world.wait_for_state(guarded, "paused-guarded");
+    world.database.set_remaining_clicks(guarded, 5_000);
+    world.wait_for_state(guarded, "active-guarded");
 }

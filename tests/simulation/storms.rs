@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use traffic_generator::domain::event::Effect;
+use traffic_generator::domain::policy::HighSpend;
 use traffic_generator::domain::spend::{SpendDoubt, SpendUnknown};
 
 use crate::check::{Violation, check};
@@ -99,6 +100,12 @@ fn kinds(line: &Line) -> Vec<String> {
             let doubtful =
                 matches!(&seen.spend, Err(SpendUnknown::Doubts(doubts)) if doubts.contains(&SpendDoubt::Yesterdays));
             kinds.extend(doubtful.then(|| "Seen counter in doubt".to_owned()));
+            let policy = &seen.policy;
+            let is_reached = seen.spend.as_ref().is_ok_and(|spend| spend.amount >= policy.spend_limit);
+            kinds.extend(is_reached.then(|| format!("Seen limit reached, {}", policy.high_spend)));
+            let thresholds = [policy.high_pause_clicks, policy.high_activate_clicks];
+            let is_guarded = is_reached && policy.high_spend == HighSpend::Guard;
+            kinds.extend((is_guarded && thresholds != [None; 2]).then(|| "Seen high thresholds".to_owned()));
         }
         What::Asked { effect: Effect::Store(record), .. } => {
             let error = record.entry.as_ref().and_then(|entry| entry.error.as_deref()).unwrap_or_default();
@@ -132,6 +139,10 @@ fn the_storms_have_everything_in_them() {
         "Ended 409",
         "Ended 422",
         "Seen counter in doubt",
+        "Seen limit reached, observe",
+        "Seen limit reached, guard",
+        "Seen limit reached, pause",
+        "Seen high thresholds",
         "Seen no_funds_active",
         "Seen no_funds_paused",
         "Stored out of funds",

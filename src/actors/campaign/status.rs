@@ -33,7 +33,7 @@ impl CampaignActor {
             contested: machine.contested(),
             unguarded: machine.unguarded(),
             blocked: machine.blocked().map(str::to_owned),
-            limits: Some(Limits::from(policy)),
+            limits: Some(Limits::new(policy, machine.high_spend())),
             observed,
             action: machine.action().or(self.earlier.action()).map(action),
             stored: self.stored.as_ref().map(stored),
@@ -65,7 +65,7 @@ pub(crate) fn without_actor(
     let (phase, since) = promise.map_or((Phase::Idle, now), |stored| (stored.promise.phase, stored.promise.since));
     let ordered = Ordered { generator_enabled: row.generator_enabled, mode: row.mode(defaults.mode), hold };
     let status = CampaignStatus {
-        limits: row.policy(defaults).ok().as_ref().map(Limits::from),
+        limits: row.policy(defaults).ok().map(|policy| Limits::new(&policy, false)),
         stored: promise.map(stored),
         ..unobserved(row, phase, since, ordered)
     };

@@ -253,7 +253,8 @@ fn taken_by(rows: &[CampaignRow], patch: &CampaignPatch, id: Option<CampaignId>)
     Some(Refusal::Taken(format!("trafficstar_id {remote} already belongs to campaign {} ({})", other.id, other.name)))
 }
 
-/// Checks that `activate_clicks` stays above `pause_clicks`, where each comes from the patch, the row or the config.
+/// Checks that `activate_clicks` stays above `pause_clicks`, below the spend limit and from it on, where each comes from
+/// the patch, the row or the config.
 fn check_thresholds(patch: &CampaignPatch, row: Option<&CampaignRow>, defaults: &Policy) -> Result<(), Refusal> {
     type Given = Option<Option<Count>>;
     let result = |given: Given, stored: Option<i64>, default: Clicks| match given
@@ -262,20 +263,40 @@ fn check_thresholds(patch: &CampaignPatch, row: Option<&CampaignRow>, defaults: 
         Some(own) => (i128::from(own), ""),
         None => (i128::from(default.0), ", the config's default"),
     };
-    let field = match (patch.activate_clicks, patch.pause_clicks) {
-        (Some(_), _) => "activate_clicks",
-        (None, Some(_)) => "pause_clicks",
-        (None, None) => return Ok(()),
-    };
+    let given = [
+        ("activate_clicks", patch.activate_clicks),
+        ("pause_clicks", patch.pause_clicks),
+        ("high_activate_clicks", patch.high_activate_clicks),
+        ("high_pause_clicks", patch.high_pause_clicks),
+    ];
+    let Some((field, _)) = given.into_iter().find(|(_, given)| given.is_some()) else { return Ok(()) };
     let (activate, activate_from) =
         result(patch.activate_clicks, row.and_then(|row| row.activate_clicks), defaults.activate_clicks);
     let (pause, pause_from) = result(patch.pause_clicks, row.and_then(|row| row.pause_clicks), defaults.pause_clicks);
-    if activate > pause {
-        return Ok(());
+    let is_low_given = patch.activate_clicks.is_some() || patch.pause_clicks.is_some();
+    if activate <= pause && is_low_given {
+        let problem =
+            format!("activate_clicks ({activate}{activate_from}) must be above pause_clicks ({pause}{pause_from})");
+        return Err(Refusal::BadField { field, problem });
     }
-    let problem =
-        format!("activate_clicks ({activate}{activate_from}) must be above pause_clicks ({pause}{pause_from})");
-    Err(Refusal::BadField { field, problem })
+    let high = |given: Given, stored: Option<i64>, default: Option<Clicks>, low: i128| {
+        let own = given.map_or(stored, |given| given.map(Count::get)).map(i128::from);
+        own.or(default.map(|clicks| i128::from(clicks.0))).unwrap_or(low)
+    };
+    let stored = |column: fn(&CampaignRow) -> Option<i64>| row.and_then(column);
+    let high_activate = high(
+        patch.high_activate_clicks,
+        stored(|row| row.high_activate_clicks),
+        defaults.high_activate_clicks,
+        activate,
+    );
+    let high_pause =
+        high(patch.high_pause_clicks, stored(|row| row.high_pause_clicks), defaults.high_pause_clicks, pause);
+    if high_activate <= high_pause {
+        let problem = format!("high_activate_clicks ({high_activate}) must be above high_pause_clicks ({high_pause})");
+        return Err(Refusal::BadField { field, problem });
+    }
+    Ok(())
 }
 
 fn columns(patch: &CampaignPatch) -> CampaignColumns {
@@ -291,6 +312,8 @@ fn columns(patch: &CampaignPatch) -> CampaignColumns {
         high_spend: patch.high_spend.map(|policy| policy.map(|policy| policy.as_str().to_owned())),
         price_per_thousand_micros: patch.price_per_thousand.map(|price| price.map(Money::micros)),
         implausible_clicks: patch.implausible_clicks.map(|clicks| clicks.map(Count::get)),
+        high_activate_clicks: patch.high_activate_clicks.map(|clicks| clicks.map(Count::get)),
+        high_pause_clicks: patch.high_pause_clicks.map(|clicks| clicks.map(Count::get)),
     }
 }
 
@@ -317,6 +340,8 @@ pub(in crate::actors) fn shown(row: &CampaignRow) -> Campaign {
         high_spend: row.high_spend.clone(),
         price_per_thousand: row.price_per_thousand_micros.map(money),
         implausible_clicks: row.implausible_clicks,
+        high_activate_clicks: row.high_activate_clicks,
+        high_pause_clicks: row.high_pause_clicks,
     }
 }
 
@@ -340,6 +365,8 @@ mod tests {
             high_spend: None,
             price_per_thousand_micros: None,
             implausible_clicks: None,
+            high_activate_clicks: None,
+            high_pause_clicks: None,
         }
     }
 
@@ -374,6 +401,24 @@ mod tests {
                 (wrong, wrong.is_some()),
                 "{patch:?}, stored {stored_activate:?} and {stored_pause:?}: {refusal:?}"
             );
+        }
+    }
+
+    #[test]
+    fn the_thresholds_from_the_spend_limit_on_are_checked_too() {
+        let own = |clicks: u32| Some(serde_json::from_value(serde_json::json!(clicks)).unwrap());
+        let cases = [
+            (own(5_000), own(1_000), None),
+            (own(1_000), own(1_000), Some("high_activate_clicks")),
+            (None, own(15_000), Some("high_pause_clicks")),
+            (own(5_000), None, Some("high_activate_clicks")),
+        ];
+        let defaults = PolicyNumbers::default().validate().unwrap();
+        for (high_activate_clicks, high_pause_clicks, wrong) in cases {
+            let patch = CampaignPatch { high_activate_clicks, high_pause_clicks, ..CampaignPatch::default() };
+            let refusal = check_thresholds(&patch, Some(&row(None, None)), &defaults).err();
+            let field = if let Some(Refusal::BadField { field, .. }) = &refusal { Some(*field) } else { None };
+            assert_eq!(field, wrong, "{patch:?}: {refusal:?}");
         }
     }
 

@@ -5,6 +5,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use super::{Case, ClicksFact, EndTimeFact, Facts, SpendFact, StatusFact, Thresholds};
 use crate::domain::money::{Clicks, Money};
 use crate::domain::observation::Observation;
+use crate::domain::policy::ClickThresholds;
 use crate::domain::remote::{EndTime, RemoteStatus, StatusWord, StopCause};
 use crate::domain::status::Observed;
 
@@ -122,12 +123,14 @@ pub(super) fn thresholds(case: &Case<'_>) -> Thresholds {
     let policy = &case.snapshot.policy;
     let remaining = case.judged.as_ref().and_then(|judged| judged.remaining);
     let spend = case.judged.as_ref().and_then(|judged| judged.spend);
+    let ClickThresholds { activate, pause } =
+        case.judged.as_ref().map_or_else(|| policy.thresholds(false), |judged| judged.thresholds);
     let difference = |from: Clicks, to: Clicks| Clicks(from.0.saturating_sub(to.0));
     Thresholds {
-        pause_clicks: policy.pause_clicks,
-        clicks_to_pause: remaining.map(|remaining| difference(remaining, policy.pause_clicks)),
-        activate_clicks: policy.activate_clicks,
-        clicks_to_activation: remaining.map(|remaining| difference(policy.activate_clicks, remaining)),
+        pause_clicks: pause,
+        clicks_to_pause: remaining.map(|remaining| difference(remaining, pause)),
+        activate_clicks: activate,
+        clicks_to_activation: remaining.map(|remaining| difference(activate, remaining)),
         spend_limit: policy.spend_limit,
         spend_to_limit: spend.map(|spend| {
             let left = policy.spend_limit.micros().saturating_sub(spend.micros());

@@ -10,6 +10,7 @@ use crate::domain::decision::{Decision, Judgement, Row, SpendLevel, decide};
 use crate::domain::money::Money;
 use crate::domain::observation::Observation;
 use crate::domain::phase::{Phase, PhaseWord};
+use crate::domain::policy::{ClickThresholds, HighSpend, Policy};
 use crate::domain::remote::RemoteStatus;
 use crate::domain::spend::{Spend, SpendSource};
 use crate::domain::status::CampaignStatus;
@@ -190,6 +191,7 @@ fn as_it_should(row: Row, judged: &Judgement) -> String {
             }
         },
         Row::HighSpend => "its spend limit is reached, so that it is left alone".to_owned(),
+        Row::StoppedAtLimit => "it is stopped as it should be at its spend limit".to_owned(),
         Row::SpendUnknown => "while its spend is unknown, it is not activated".to_owned(),
         Row::ClicksUnknown => "while its clicks are unknown, it is not activated".to_owned(),
         Row::AdoptRunning => "it runs as it should".to_owned(),
@@ -199,6 +201,7 @@ fn as_it_should(row: Row, judged: &Judgement) -> String {
         | Row::GuardPauseInDoubt
         | Row::GuardPauseWithoutSpend
         | Row::GuardPauseWithoutClicks
+        | Row::PauseAtLimit
         | Row::EnoughClicks
         | Row::GuardActivate
         | Row::GuardPause => "it is as it should be".to_owned(),
@@ -208,24 +211,27 @@ fn as_it_should(row: Row, judged: &Judgement) -> String {
 /// Returns the conditions under which another row of the table would fit.
 fn unless(case: &Case<'_>, judged: &Judgement, decision: &Decision) -> Vec<String> {
     let (policy, phase) = (&case.snapshot.policy, case.snapshot.phase.word());
-    let (pause, activate, limit) = (policy.pause_clicks, policy.activate_clicks, policy.spend_limit);
+    let (ClickThresholds { activate, pause }, limit) = (judged.thresholds, policy.spend_limit);
     let running = judged.status == RemoteStatus::Running;
     if matches!(judged.status, RemoteStatus::Blocked { .. } | RemoteStatus::Unknown { .. }) {
         let plainly = "as soon as TrafficStars shows that it runs or is stopped, spend and clicks decide".to_owned();
         let is_paused_below =
-            judged.status.may_run() && decision.action.is_none() && judged.spend_level != SpendLevel::Reached;
+            judged.status.may_run() && decision.action.is_none() && judged.at_limit() != Some(HighSpend::Observe);
         let paused =
             is_paused_below.then(|| format!("with {pause} clicks left or fewer it is paused, because it may run"));
         return paused.into_iter().chain([plainly]).collect();
     }
-    if judged.spend_level == SpendLevel::Reached {
-        return vec![format!("spend and clicks decide again below {limit}, at midnight UTC at the latest")];
+    match judged.at_limit() {
+        Some(HighSpend::Observe | HighSpend::Pause) => {
+            return vec![format!("spend and clicks decide again below {limit}, at midnight UTC at the latest")];
+        }
+        Some(HighSpend::Guard) | None => {}
     }
     let mut unless = Vec::new();
     if running && decision.action != Some(ActionKind::Pause) {
         unless.push(format!("with {pause} clicks left or fewer it is paused"));
     }
-    if !running && decision.action.is_none() && judged.spend_level == SpendLevel::Below {
+    if !running && decision.action.is_none() && judged.spend_level != SpendLevel::Unknown {
         unless.push(format!("with {activate} clicks left or more it is activated"));
     }
     match phase {
@@ -238,9 +244,27 @@ fn unless(case: &Case<'_>, judged: &Judgement, decision: &Decision) -> Vec<Strin
         }
         PhaseWord::Idle | PhaseWord::ActiveGuarded | PhaseWord::PausedGuarded | PhaseWord::CoolingDown => {}
     }
-    unless.push(format!("once {limit} is spent today, the guard stops acting altogether, including pausing"));
+    unless.extend(at_limit(judged, policy));
     if case.observes() {
         unless.push("observe mode sends nothing".to_owned());
     }
     unless
+}
+
+/// Returns what changes once the spend limit is reached; `None` if it is reached already.
+fn at_limit(judged: &Judgement, policy: &Policy) -> Option<String> {
+    let limit = policy.spend_limit;
+    if judged.at_limit().is_some() {
+        return None;
+    }
+    Some(match policy.high_spend {
+        HighSpend::Observe => {
+            format!("once {limit} is spent today, the guard stops acting altogether, including pausing")
+        }
+        HighSpend::Guard => {
+            let ClickThresholds { activate, pause } = policy.thresholds(true);
+            format!("once {limit} is spent today, {activate} clicks left or more run it, and {pause} or fewer pause it")
+        }
+        HighSpend::Pause => format!("once {limit} is spent today, it is paused until midnight UTC"),
+    })
 }

@@ -11,6 +11,7 @@ use crate::domain::decision_log::{Conclusion, PastDecision};
 use crate::domain::lease::Leader;
 use crate::domain::money::Clicks;
 use crate::domain::phase::PhaseWord;
+use crate::domain::policy::{ClickThresholds, HighSpend};
 use crate::domain::remote::{RemoteStatus, StatusWord, StopCause};
 use crate::domain::status::{CampaignStatus, Hold};
 use crate::domain::text::{age, clock, date};
@@ -166,12 +167,25 @@ fn waits(case: &Case<'_>) -> Option<String> {
 pub(super) fn attention(case: &Case<'_>) -> Vec<String> {
     let (status, policy) = (case.status, &case.snapshot.policy);
     let high_spend = status.high_spend.then(|| {
-        format!(
-            "{limit} or more is spent today: the guard leaves it alone, and does not pause it. If it runs, it keeps \
-             running, regardless of its clicks. That ends when its spend is below {limit} again: at midnight UTC at the \
-             latest.",
-            limit = policy.spend_limit
-        )
+        let limit = policy.spend_limit;
+        match policy.high_spend {
+            HighSpend::Observe => format!(
+                "{limit} or more is spent today: the guard leaves it alone, and does not pause it. If it runs, it keeps \
+                 running, regardless of its clicks. That ends when its spend is below {limit} again: at midnight UTC at the \
+                 latest."
+            ),
+            HighSpend::Guard => {
+                let ClickThresholds { activate, pause } = policy.thresholds(true);
+                format!(
+                    "{limit} or more is spent today: the guard goes on by the remaining clicks. {activate} or more run it, \
+                     and {pause} or fewer pause it."
+                )
+            }
+            HighSpend::Pause => format!(
+                "{limit} or more is spent today: it is kept paused until its spend is below {limit} again, at midnight UTC \
+                 at the latest."
+            ),
+        }
     });
     let unguarded = case.snapshot.unguarded.as_ref().map(|unguarded| {
         let why = &unguarded.why;

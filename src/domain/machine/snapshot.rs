@@ -5,11 +5,11 @@ use chrono::{DateTime, Utc};
 use super::{Counters, Machine};
 use crate::domain::action::{Action, ActionKind};
 use crate::domain::assessment::Assessment;
-use crate::domain::decision::{SpendLevel, decide};
+use crate::domain::decision::decide;
 use crate::domain::explain::{ActionProgress, Snapshot};
 use crate::domain::outlook::Outlook;
 use crate::domain::phase::{Phase, PhaseWord};
-use crate::domain::policy::{Mode, Policy};
+use crate::domain::policy::{HighSpend, Mode, Policy};
 use crate::domain::remote::RemoteStatus;
 use crate::domain::timer::{Timer, TimerKind};
 
@@ -96,7 +96,9 @@ impl Machine {
             status if status.may_run() => Outlook::Runs,
             RemoteStatus::Blocked { .. } | RemoteStatus::Unknown { .. } | RemoteStatus::Running => Outlook::Unknown,
             RemoteStatus::Stopped(_) if decide(&judged, phase).action == Some(ActionKind::Activate) => Outlook::Starts,
-            RemoteStatus::Stopped(_) if judged.spend_level == SpendLevel::Reached => Outlook::LimitReached,
+            RemoteStatus::Stopped(_) if judged.at_limit().is_some_and(|policy| policy != HighSpend::Guard) => {
+                Outlook::LimitReached
+            }
             RemoteStatus::Stopped(_) => Outlook::StaysStopped,
         }
     }

@@ -1,6 +1,7 @@
 //! Every row of the decision table, and both sides of every threshold, through a whole tick.
 
 use super::*;
+use crate::domain::policy::HighSpend;
 use ActionKind::{Activate, Pause};
 use PhaseWord::{ActiveGuarded, CoolingDown, Idle, PausedGuarded};
 
@@ -228,5 +229,91 @@ fn an_undisturbed_promise_needs_no_request_that_changes_anything() {
                 assert_eq!(records(&effects).count(), 0, "nothing changed: {effects:#?}");
             }
         }
+    }
+}
+
+/// Checks what one tick at noon does under a policy at the limit, in each of the three states that decide.
+#[track_caller]
+fn assert_row_at_limit(
+    what: &str,
+    high_spend: HighSpend,
+    facts: &Facts,
+    expected: [(PhaseWord, Option<ActionKind>, PhaseWord); 3],
+) {
+    for (from, request, next) in expected {
+        let mut rig = Rig::with(phase_of(from, at("12:00:00")), |numbers| {
+            numbers.high_spend = high_spend;
+            numbers.high_activate_clicks = Some(Clicks(5_000));
+            numbers.high_pause_clicks = Some(Clicks(1_000));
+        });
+        let effects = rig.tick("12:00:00", facts);
+        assert_step(&format!("{high_spend}: {what}, from {from}"), &rig, &effects, request, next);
+    }
+}
+
+#[test]
+fn with_the_policy_guard_the_high_thresholds_decide_from_the_limit_on() {
+    let guard = HighSpend::Guard;
+    for spend in ["10.00", "66.27"] {
+        for facts in [running(), unknown_word(true), unfunded()] {
+            let facts = facts.clicks(1_000).spend(spend);
+            assert_row_at_limit("used up", guard, &facts, always(Some(Pause), CoolingDown));
+        }
+        let between = [1_001, 4_999];
+        for clicks in between {
+            let expected = [
+                (Idle, None, Idle),
+                (ActiveGuarded, Some(Activate), ActiveGuarded),
+                (PausedGuarded, None, PausedGuarded),
+            ];
+            assert_row_at_limit("between", guard, &stopped().clicks(clicks).spend(spend), expected);
+            assert_row_at_limit("between", guard, &running().clicks(clicks).spend(spend), paused_by_guard_alone());
+        }
+        let enough = always(Some(Activate), ActiveGuarded);
+        assert_row_at_limit("enough", guard, &stopped().clicks(5_000).spend(spend), enough);
+        assert_row_at_limit("clicks unknown", guard, &stopped().clicks_unknown().spend(spend), unchanged());
+    }
+    let below = running().clicks(5_000).spend("9.99");
+    assert_row_at_limit("below the limit the low thresholds decide", guard, &below, always(Some(Pause), CoolingDown));
+    let unknown = running().clicks(5_000).spend_unknown();
+    assert_row_at_limit("so they do on unknown spend", guard, &unknown, always(Some(Pause), CoolingDown));
+}
+
+#[test]
+fn with_the_policy_pause_a_campaign_is_paused_at_the_limit_and_kept_paused() {
+    let pause = HighSpend::Pause;
+    for clicks in [0, 3_000, 20_000] {
+        for facts in [running(), unknown_word(true), unfunded()] {
+            let facts = facts.clicks(clicks).spend("10.00");
+            assert_row_at_limit("it may run", pause, &facts, always(Some(Pause), CoolingDown));
+        }
+        let stopped = stopped().clicks(clicks).spend("10.00");
+        assert_row_at_limit("stopped", pause, &stopped, always(None, PausedGuarded));
+        for doubtful in [blocked(), unread(), unknown_word(false)] {
+            assert_row_at_limit("in doubt", pause, &doubtful.clicks(clicks).spend("10.00"), unchanged());
+        }
+    }
+    let below = stopped().clicks(20_000).spend("9.99");
+    assert_row_at_limit("below the limit", pause, &below, always(Some(Activate), ActiveGuarded));
+}
+
+#[test]
+fn a_campaign_that_was_paused_at_the_limit_runs_again_once_the_limit_is_raised() {
+    let mut rig = Rig::with(Phase::PausedGuarded, |numbers| numbers.high_spend = HighSpend::Pause);
+    let facts = stopped().clicks(20_000).spend("10.00");
+    let effects = rig.tick("12:00:00", &facts);
+    assert_step("at the limit", &rig, &effects, None, PausedGuarded);
+    rig.policy = Rig::with(Phase::Idle, |numbers| numbers.spend_limit = money("10.01")).policy;
+    let effects = rig.tick("12:01:00", &facts);
+    assert_step("the limit is above the spend", &rig, &effects, Some(Activate), ActiveGuarded);
+}
+
+#[test]
+fn a_campaign_above_its_limit_is_unguarded_unless_the_policy_goes_on() {
+    for (high_spend, expected) in [(HighSpend::Observe, true), (HighSpend::Guard, false), (HighSpend::Pause, false)] {
+        let mut rig = Rig::with(Phase::ActiveGuarded, |numbers| numbers.high_spend = high_spend);
+        rig.tick("12:00:00", &running().clicks(20_000).spend("10.00"));
+        assert_eq!(rig.machine.unguarded(), expected, "{high_spend}");
+        assert!(rig.machine.high_spend(), "it is marked under every policy");
     }
 }

@@ -156,8 +156,11 @@ fn the_words_of_a_policy_are_those_of_the_config_file() {
     assert_eq!("observe".parse(), Ok(Mode::Observe));
     assert_eq!("observe".parse(), Ok(HighSpend::Observe));
     assert!("Act".parse::<Mode>().unwrap_err().to_string().contains("`Act` is not one of: act, observe"));
-    for word in ["guard", "pause", "top-up", ""] {
-        assert!(word.parse::<HighSpend>().unwrap_err().to_string().contains("do not exist yet"));
+    for policy in HighSpend::ALL {
+        assert_eq!(policy.as_str().parse(), Ok(policy));
+    }
+    for word in ["top-up", "", "Guard"] {
+        assert!(word.parse::<HighSpend>().unwrap_err().to_string().contains("top-up does not exist yet"));
     }
     for word in PhaseWord::ALL {
         assert_eq!(word.as_str().parse(), Ok(word));

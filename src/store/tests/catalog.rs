@@ -10,7 +10,7 @@ fn named(name: &str, trafficstar_id: i64) -> CampaignColumns {
 #[track_caller]
 fn done(change: CampaignChange) -> CampaignRow {
     match change {
-        CampaignChange::Done(row) => row,
+        CampaignChange::Done(row) => *row,
         CampaignChange::Missing | CampaignChange::Taken => panic!("{change:?}"),
     }
 }

@@ -60,6 +60,8 @@ impl Campaign {
             high_spend: None,
             price_per_thousand_micros: None,
             implausible_clicks: None,
+            high_activate_clicks: None,
+            high_pause_clicks: None,
         };
         Self {
             row,

@@ -31,7 +31,7 @@ const TABLES: [(&str, &str, &str); 9] = [
         "campaigns",
         "id = 1",
         "name trafficstar_id generator_enabled mode spend_limit_micros activate_clicks pause_clicks cooldown_seconds \
-         high_spend price_per_thousand_micros implausible_clicks created_at updated_at",
+         high_spend price_per_thousand_micros implausible_clicks high_activate_clicks high_pause_clicks created_at updated_at",
     ),
     ("urls", "campaign_id = 1", "name target_url click_limit clicks status created_at updated_at"),
     ("promises", "campaign_id = 1", "trafficstar_id phase since cooling_down_until end_time_owed stored_at"),

@@ -13,8 +13,8 @@ use super::world::{Place, Stage, Step, World};
 use super::{Checker, Findings};
 use crate::model::log::{Line, Seen, What};
 
-/// `may-run-is-paused`: while `active: true` is known, the row of used-up clicks pauses. Other odd or missing fields,
-/// and blocks, do not matter.
+/// `may-run-is-paused`: while `active: true` is known, the row of used-up clicks pauses, and so does the policy `pause`
+/// from the limit on. Other odd or missing fields, and blocks, do not matter.
 #[derive(Debug, Default)]
 pub(super) struct MayRunIsPaused;
 
@@ -25,7 +25,7 @@ impl Checker for MayRunIsPaused {
             return;
         }
         if step.sent().all(|sent| sent.request.kind != ActionKind::Pause) {
-            let text = format!("campaign {}: switched on, used up and not paused: {:?}", step.campaign, seen.remote);
+            let text = format!("campaign {}: switched on, must stop, not paused: {:?}", step.campaign, seen.remote);
             found.report("may-run-is-paused", step.line, text);
         }
     }
@@ -38,13 +38,14 @@ fn demands_a_pause(seen: &Seen, step: &Step<'_>) -> bool {
     // In another time zone an end time means another moment; the checker of the decision table covers that.
     let may_have_ended = matches!(campaign.end_time, EndTime::At(end) if end <= judge::theirs(campaign, step.wall))
         || (timezone_known && campaign.schedule_timezone.is_some_and(|hours| hours != 0));
-    let used_up = judge::clicks(&seen.clicks, &seen.policy) == ClickClass::UsedUp;
-    let reached = judge::spend_class(judge::spend(seen, step.wall), &seen.policy) == SpendClass::Reached;
-    campaign.active == Some(true)
-        && campaign.status.as_deref() != Some("paused")
-        && !may_have_ended
-        && used_up
-        && !reached
+    let spend = judge::spend_class(judge::spend(seen, step.wall), &seen.policy);
+    let used_up = judge::clicks(&seen.clicks, spend, &seen.policy) == ClickClass::UsedUp;
+    let must_stop = match spend {
+        SpendClass::Standstill => true,
+        SpendClass::Reached => false,
+        SpendClass::Unknown | SpendClass::Below | SpendClass::Above => used_up,
+    };
+    campaign.active == Some(true) && campaign.status.as_deref() != Some("paused") && !may_have_ended && must_stop
 }
 
 /// Whether the guard may decide: no order is under way, no hold without `pause` is in force, and no action is under

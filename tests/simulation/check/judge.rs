@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::failure::{DatabaseFailure, RemoteFault};
-use traffic_generator::domain::money::{Money, RemainingClicks};
-use traffic_generator::domain::policy::Policy;
+use traffic_generator::domain::money::{Clicks, Money, RemainingClicks};
+use traffic_generator::domain::policy::{HighSpend, Policy};
 use traffic_generator::domain::remote::{EndTime, RemoteCampaign};
 use traffic_generator::domain::spend::{SpendReading, SpendSource, StoredSpend};
 
@@ -41,7 +41,12 @@ impl Remote {
 pub(super) enum SpendClass {
     Unknown,
     Below,
+    /// The limit is reached, and the policy is `observe`: the campaign is left alone.
     Reached,
+    /// The limit is reached, and the policy is `guard`: the clicks decide, with the high thresholds.
+    Above,
+    /// The limit is reached, and the policy is `pause`: the campaign is kept paused.
+    Standstill,
 }
 
 /// The class of the remaining clicks in the table.
@@ -118,14 +123,41 @@ pub(super) fn shows_stopped(read: &Result<RemoteCampaign, RemoteFault>, wall: Da
     read.as_ref().is_ok_and(|campaign| campaign.active == Some(false)) || remote(read, wall).is_stopped()
 }
 
-pub(super) fn clicks(clicks: &Result<RemainingClicks, DatabaseFailure>, policy: &Policy) -> ClickClass {
+/// The click thresholds that decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Thresholds {
+    pub(super) pause: Clicks,
+    pub(super) activate: Clicks,
+}
+
+/// Returns the thresholds for this spend. The high ones count from the limit on under the policy `guard` alone; one
+/// that is not set is the number below the limit. An unknown spend has the numbers below the limit.
+pub(super) fn thresholds(spend: SpendClass, policy: &Policy) -> Thresholds {
+    let (pause, activate) = (policy.pause_clicks, policy.activate_clicks);
+    match spend {
+        SpendClass::Above => Thresholds {
+            pause: policy.high_pause_clicks.unwrap_or(pause),
+            activate: policy.high_activate_clicks.unwrap_or(activate),
+        },
+        SpendClass::Unknown | SpendClass::Below | SpendClass::Reached | SpendClass::Standstill => {
+            Thresholds { pause, activate }
+        }
+    }
+}
+
+pub(super) fn clicks(
+    clicks: &Result<RemainingClicks, DatabaseFailure>,
+    spend: SpendClass,
+    policy: &Policy,
+) -> ClickClass {
+    let thresholds = thresholds(spend, policy);
     match clicks {
         Err(_) => ClickClass::Unknown,
-        Ok(clicks) if clicks.count <= policy.pause_clicks => ClickClass::UsedUp,
+        Ok(clicks) if clicks.count <= thresholds.pause => ClickClass::UsedUp,
         // A sum with an invalid row in it may pause, but never start, and neither may an implausible number of clicks.
         Ok(clicks) if clicks.defect.is_some() => ClickClass::Unknown,
         Ok(clicks) if policy.implausible_clicks.is_some_and(|bound| clicks.count > bound) => ClickClass::Unknown,
-        Ok(clicks) if clicks.count >= policy.activate_clicks => ClickClass::Enough,
+        Ok(clicks) if clicks.count >= thresholds.activate => ClickClass::Enough,
         Ok(_) => ClickClass::Between,
     }
 }
@@ -133,8 +165,12 @@ pub(super) fn clicks(clicks: &Result<RemainingClicks, DatabaseFailure>, policy: 
 pub(super) fn spend_class(spend: Option<Money>, policy: &Policy) -> SpendClass {
     match spend {
         None => SpendClass::Unknown,
-        Some(amount) if amount >= policy.spend_limit => SpendClass::Reached,
-        Some(_) => SpendClass::Below,
+        Some(amount) if amount < policy.spend_limit => SpendClass::Below,
+        Some(_) => match policy.high_spend {
+            HighSpend::Observe => SpendClass::Reached,
+            HighSpend::Guard => SpendClass::Above,
+            HighSpend::Pause => SpendClass::Standstill,
+        },
     }
 }
 

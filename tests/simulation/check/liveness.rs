@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, NaiveTime, Utc};
+use traffic_generator::domain::money::{Clicks, Money};
 use traffic_generator::domain::phase::Phase;
 use traffic_generator::domain::policy::{Mode, Policy};
 use traffic_generator::trafficstar::budget::RequestId;
 
-use super::judge::{ClickClass, SpendClass};
+use super::judge::{self, ClickClass, SpendClass};
 use super::shadow::Facts;
 use super::world::{Place, Step, World};
 use super::{Checker, Findings};
@@ -164,13 +165,25 @@ impl Liveness {
         }
         let may_be_activated = may_be_activated(policy, line.wall);
         let demanded = match (steady.spend, steady.clicks, place.phase) {
+            (SpendClass::Standstill, _, _) => Some(false),
             (SpendClass::Reached | SpendClass::Unknown, _, _) | (_, ClickClass::Unknown, _) => None,
-            (SpendClass::Below, ClickClass::UsedUp, _) => Some(false),
-            (SpendClass::Below, ClickClass::Enough, _) => Some(true),
-            (SpendClass::Below, ClickClass::Between, Phase::ActiveGuarded) => Some(true),
-            (SpendClass::Below, ClickClass::Between, Phase::PausedGuarded) => Some(false),
-            (SpendClass::Below, ClickClass::Between, Phase::Idle | Phase::CoolingDown { .. }) => None,
+            (SpendClass::Below | SpendClass::Above, ClickClass::UsedUp, _) => Some(false),
+            (SpendClass::Below | SpendClass::Above, ClickClass::Enough, _) => Some(true),
+            (SpendClass::Below | SpendClass::Above, ClickClass::Between, Phase::ActiveGuarded) => Some(true),
+            (SpendClass::Below | SpendClass::Above, ClickClass::Between, Phase::PausedGuarded) => Some(false),
+            (SpendClass::Below | SpendClass::Above, ClickClass::Between, Phase::Idle | Phase::CoolingDown { .. }) => {
+                None
+            }
         };
+        // From the limit on each policy has a state of its own: `observe` makes no promise, `pause` never one to run.
+        let wrong_state = match steady.spend {
+            SpendClass::Reached => place.phase != Phase::Idle,
+            SpendClass::Standstill => place.phase == Phase::ActiveGuarded,
+            SpendClass::Unknown | SpendClass::Below | SpendClass::Above => false,
+        };
+        if wrong_state && !truth.blocked && steady_for > STUCK * slower {
+            report(format!("{:?} is the wrong state for its spend ({steady:?})", place.phase));
+        }
         // A blocked campaign that runs is paused, and never started.
         let may_be_activated = may_be_activated && !truth.blocked;
         if demanded.is_some_and(|demanded| demanded != truth.runs && (!demanded || may_be_activated)) {
@@ -180,11 +193,12 @@ impl Liveness {
 }
 
 fn classes(truth: &Truth, policy: &Policy) -> (SpendClass, ClickClass) {
-    let spend = if truth.spent_micros >= policy.spend_limit.micros() { SpendClass::Reached } else { SpendClass::Below };
-    let remaining = truth.remaining_clicks.max(0).unsigned_abs();
-    let clicks = if remaining <= policy.pause_clicks.0 {
+    let spend = judge::spend_class(Money::from_micros(truth.spent_micros), policy);
+    let thresholds = judge::thresholds(spend, policy);
+    let remaining = Clicks(truth.remaining_clicks.max(0).unsigned_abs());
+    let clicks = if remaining <= thresholds.pause {
         ClickClass::UsedUp
-    } else if remaining >= policy.activate_clicks.0 {
+    } else if remaining >= thresholds.activate {
         ClickClass::Enough
     } else {
         ClickClass::Between

@@ -77,6 +77,7 @@ pub(crate) fn check(lines: &[Line]) -> Vec<Violation> {
         Box::new(starts::UnknownStartsNothing),
         Box::new(starts::NothingStartedWhileHeldBack),
         Box::new(starts::FarClockStartsNothing),
+        Box::new(starts::LimitStartsNothing),
         Box::new(sending::Sending),
         Box::new(sending::Forced),
         Box::new(actions::OneActionInFlight),

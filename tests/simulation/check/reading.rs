@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::event::{Effect, Event, QuestionId};
+use traffic_generator::domain::money::Money;
 use traffic_generator::domain::policy::Mode;
 use traffic_generator::domain::read_priority::Urgency;
 use traffic_generator::trafficstar::budget::RequestId;
 
-use super::judge::SpendClass;
+use super::judge::{self, SpendClass};
 use super::shadow::Facts;
 use super::world::{Place, Step, World};
 use super::{Checker, Findings};
@@ -42,14 +43,23 @@ enum Does {
 }
 
 /// `needed-reads-are-not-last`: rule 3. A campaign that ran at its last read may need a pause once its clicks are used
-/// up. Until some campaign is read, no request that starts something, and was queued later, may be sent before its
-/// read.
+/// up, or its limit is reached under the policy `pause`. Until some campaign is read, no request that starts something,
+/// and was queued later, may be sent before its read.
 #[derive(Debug, Default)]
 pub(super) struct NeededReads {
     queued_requests: BTreeMap<RequestId, (DateTime<Utc>, Does)>,
     left: VecDeque<Left>,
     /// The ticks whose reads a pause may need, by campaign.
-    ticks: BTreeMap<usize, (QuestionId, DateTime<Utc>)>,
+    ticks: BTreeMap<usize, Needed>,
+}
+
+/// A tick whose read a pause may need.
+#[derive(Debug, Clone, Copy)]
+struct Needed {
+    asked: QuestionId,
+    began_at: DateTime<Utc>,
+    /// Today's spend by the read before.
+    spend: Money,
 }
 
 impl Checker for NeededReads {
@@ -80,13 +90,13 @@ impl Checker for NeededReads {
     fn step(&mut self, world: &World<'_>, step: &Step<'_>, found: &mut Findings) {
         let Some(place) = world.place(step.campaign) else { return };
         if let (Event::Observed { question_id, .. }, Some(seen)) = (step.event, step.seen)
-            && let Some((asked, began_at)) = self.ticks.remove(&step.campaign)
+            && let Some(Needed { asked, began_at, spend }) = self.ticks.remove(&step.campaign)
             && asked == *question_id
-            && used_up_from_the_beginning(place, seen)
+            && needs_a_pause_from_the_beginning(place, seen, spend)
             && let Some(overtaker) = self.overtaker(world, began_at, seen)
         {
             let text = format!(
-                "campaign {}: its clicks are used up, and {:?} was sent before its status was requested",
+                "campaign {}: it may need a pause, and {:?} was sent before its status was requested",
                 step.campaign, overtaker.request_id
             );
             found.report("needed-reads-are-not-last", step.line, text);
@@ -95,10 +105,10 @@ impl Checker for NeededReads {
             Effect::Observe { question_id, read_remote: true, .. } => Some(*question_id),
             _ => None,
         });
-        if let (Event::Wake, Some(question_id)) = (step.event, observes)
-            && may_need_a_pause(place, step)
+        if let (Event::Wake, Some(asked)) = (step.event, observes)
+            && let Some(spend) = may_need_a_pause(place, step)
         {
-            self.ticks.insert(step.campaign, (question_id, step.at));
+            self.ticks.insert(step.campaign, Needed { asked, began_at: step.at, spend });
         }
     }
 }
@@ -121,16 +131,25 @@ impl NeededReads {
     }
 }
 
-/// Whether the campaign may need a pause, by what is known when its tick begins.
-fn may_need_a_pause(place: &Place<'_>, step: &Step<'_>) -> bool {
-    let Some((_, seen)) = place.seen else { return false };
-    let facts = Facts::of(seen, step.wall);
+/// Returns today's spend if the campaign may need a pause, by what is known when its tick begins.
+fn may_need_a_pause(place: &Place<'_>, step: &Step<'_>) -> Option<Money> {
+    let (_, seen) = place.seen?;
+    let may_run = Facts::of(seen, step.wall).remote.may_run();
     let acts = place.policies().all(|policy| policy.mode == Mode::Act);
     let held = place.holding(step.wall).is_some();
-    facts.remote.may_run() && facts.spend == SpendClass::Below && acts && !held
+    judge::spend(seen, step.wall).filter(|_| may_run && acts && !held)
 }
 
-fn used_up_from_the_beginning(place: &Place<'_>, seen: &Seen) -> bool {
-    let policies = || place.policies().chain([&seen.policy]);
-    seen.first_clicks.is_some_and(|clicks| policies().all(|policy| clicks <= policy.pause_clicks))
+/// Whether every policy that may be in force pauses the campaign, by that spend and the clicks read first.
+fn needs_a_pause_from_the_beginning(place: &Place<'_>, seen: &Seen, spend: Money) -> bool {
+    place.policies().chain([&seen.policy]).all(|policy| {
+        let class = judge::spend_class(Some(spend), policy);
+        match class {
+            SpendClass::Standstill => true,
+            SpendClass::Unknown | SpendClass::Reached => false,
+            SpendClass::Below | SpendClass::Above => {
+                seen.first_clicks.is_some_and(|clicks| clicks <= judge::thresholds(class, policy).pause)
+            }
+        }
+    })
 }

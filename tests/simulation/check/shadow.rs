@@ -48,11 +48,13 @@ struct TableRow {
     next: Option<Phase>,
 }
 
-const ANY_SPEND: &[SpendClass] = &[SpendClass::Unknown, SpendClass::Below, SpendClass::Reached];
+const ANY_SPEND: &[SpendClass] = &[SpendClass::Unknown, SpendClass::Below, SpendClass::Reached, SpendClass::Above];
 const ANY_CLICKS: &[ClickClass] = &[ClickClass::Unknown, ClickClass::UsedUp, ClickClass::Between, ClickClass::Enough];
-const NOT_REACHED: &[SpendClass] = &[SpendClass::Unknown, SpendClass::Below];
+const NOT_LEFT_ALONE: &[SpendClass] = &[SpendClass::Unknown, SpendClass::Below, SpendClass::Above];
+const STANDSTILL: &[SpendClass] = &[SpendClass::Standstill];
 const UNKNOWN: &[SpendClass] = &[SpendClass::Unknown];
-const BELOW: &[SpendClass] = &[SpendClass::Below];
+/// The rows below the limit go on above it under the policy `guard`.
+const BELOW: &[SpendClass] = &[SpendClass::Below, SpendClass::Above];
 const USED_UP: &[ClickClass] = &[ClickClass::UsedUp];
 const MORE_OR_UNKNOWN: &[ClickClass] = &[ClickClass::Between, ClickClass::Enough, ClickClass::Unknown];
 const NO_CLICKS: &[ClickClass] = &[ClickClass::Unknown];
@@ -74,8 +76,8 @@ const fn row(
 
 /// RULES.md, "Decisions", row by row.
 const TABLE: [TableRow; 14] = [
-    row(NOT_REACHED, USED_UP, RemoteIs::MayRun, StateIs::Any, PAUSE, None),
-    row(NOT_REACHED, ANY_CLICKS, RemoteIs::MayRunInDoubt, StateIs::Paused, PAUSE, None),
+    row(NOT_LEFT_ALONE, USED_UP, RemoteIs::MayRun, StateIs::Any, PAUSE, None),
+    row(NOT_LEFT_ALONE, ANY_CLICKS, RemoteIs::MayRunInDoubt, StateIs::Paused, PAUSE, None),
     row(ANY_SPEND, ANY_CLICKS, RemoteIs::BlockedOrUnknown, StateIs::Any, None, None),
     row(&[SpendClass::Reached], ANY_CLICKS, RemoteIs::Any, StateIs::Any, None, Some(Phase::Idle)),
     row(UNKNOWN, MORE_OR_UNKNOWN, RemoteIs::Running, StateIs::Paused, PAUSE, None),
@@ -90,6 +92,13 @@ const TABLE: [TableRow; 14] = [
     row(BELOW, BETWEEN, RemoteIs::Any, StateIs::Any, None, None),
 ];
 
+/// RULES.md, "High spend": the rows of the policy `pause`, from the limit on.
+const PAUSE_POLICY: [TableRow; 3] = [
+    row(STANDSTILL, ANY_CLICKS, RemoteIs::MayRun, StateIs::Any, PAUSE, None),
+    row(STANDSTILL, ANY_CLICKS, RemoteIs::BlockedOrUnknown, StateIs::Any, None, None),
+    row(STANDSTILL, ANY_CLICKS, RemoteIs::Stopped, StateIs::Any, None, Some(Phase::PausedGuarded)),
+];
+
 /// The classes of one tick's facts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts {
@@ -100,11 +109,9 @@ pub(super) struct Facts {
 
 impl Facts {
     pub(super) fn of(seen: &Seen, wall: DateTime<Utc>) -> Self {
-        Self {
-            spend: judge::spend_class(judge::spend(seen, wall), &seen.policy),
-            clicks: judge::clicks(&seen.clicks, &seen.policy),
-            remote: judge::remote(&seen.remote, wall),
-        }
+        let spend = judge::spend_class(judge::spend(seen, wall), &seen.policy);
+        let clicks = judge::clicks(&seen.clicks, spend, &seen.policy);
+        Self { spend, clicks, remote: judge::remote(&seen.remote, wall) }
     }
 }
 
@@ -127,9 +134,9 @@ impl TableRow {
     }
 }
 
-/// Returns the first row that fits, with its number on the page.
+/// Returns the first row that fits, with its number: those of the policy `pause` follow those of the table.
 fn first_row(facts: Facts, phase: Phase) -> Option<(usize, &'static TableRow)> {
-    (1..).zip(&TABLE).find(|(_, row)| row.fits(facts, phase))
+    (1..).zip(TABLE.iter().chain(&PAUSE_POLICY)).find(|(_, row)| row.fits(facts, phase))
 }
 
 /// What a tick's step may do. There is more than one choice where the page allows it.
@@ -153,7 +160,7 @@ enum Would {
     Perhaps(ActionKind, usize),
 }
 
-/// The row for a pause that keeps a promise: the last but one, also for a pause by a cool-down or a hold.
+/// The row for a pause that keeps a promise: the last but one of the table, also for a pause by a cool-down or a hold.
 const GUARD_PAUSE: usize = 13;
 
 impl Expected {

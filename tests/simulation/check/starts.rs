@@ -4,8 +4,9 @@ use chrono::Duration;
 use traffic_generator::domain::action::{ActionKind, Trigger};
 use traffic_generator::domain::event::Event;
 use traffic_generator::domain::phase::Phase;
+use traffic_generator::domain::policy::HighSpend;
 
-use super::judge::{ClickClass, Remote, SpendClass};
+use super::judge::{self, ClickClass, Remote, SpendClass};
 use super::shadow::{Facts, past_day_end};
 use super::world::{Place, Sent, Step, World, serves};
 use super::{Checker, Findings};
@@ -44,6 +45,25 @@ impl Checker for UnknownStartsNothing {
         }
         if facts.clicks == ClickClass::Unknown {
             report("activated on unknown clicks");
+        }
+    }
+}
+
+/// `limit-starts-nothing`: from the spend limit on only the policy `guard` activates. A force may ignore the spend.
+pub(super) struct LimitStartsNothing;
+
+impl Checker for LimitStartsNothing {
+    fn step(&mut self, world: &World<'_>, step: &Step<'_>, found: &mut Findings) {
+        let (Some(place), Some(sent)) = (world.place(step.campaign), activation(step)) else { return };
+        let Some(seen) = step.seen.filter(|_| !is_forced(place, &sent)) else { return };
+        let amount = judge::spend(seen, step.wall);
+        let policy = &seen.policy;
+        if policy.high_spend != HighSpend::Guard && amount.is_some_and(|amount| amount >= policy.spend_limit) {
+            let text = format!(
+                "campaign {}: activated with a spend of {amount:?}, above its limit, under the policy {}",
+                step.campaign, policy.high_spend
+            );
+            found.report("limit-starts-nothing", sent.line, text);
         }
     }
 }

@@ -117,7 +117,9 @@ impl Checker for Flags {
             report("blocked-is-reported", if blocked { "it is blocked" } else { "it is no longer blocked" });
         }
         reported.blocked = blocked;
-        let costs = facts.clicks == ClickClass::UsedUp || facts.spend == SpendClass::Reached;
+        // The policy `guard` goes on above the limit, so that the limit alone is no reason.
+        let is_past_limit = matches!(facts.spend, SpendClass::Reached | SpendClass::Standstill);
+        let costs = facts.clicks == ClickClass::UsedUp || is_past_limit;
         // No promise is in force once the generator is disabled.
         let is_disabled = step.has(|effect| matches!(effect, Effect::Disabled { .. }));
         let is_unguarded = match facts.remote {
@@ -147,7 +149,8 @@ fn check_high_spend(
 ) {
     let today = day(step.wall);
     reported.high_on = match facts.spend {
-        SpendClass::Reached => Some(today),
+        // Under every policy.
+        SpendClass::Reached | SpendClass::Above | SpendClass::Standstill => Some(today),
         SpendClass::Below => None,
         // Yesterday's mark ends with the day; within a day an unknown spend changes nothing.
         SpendClass::Unknown => reported.high_on.filter(|day| *day == today),

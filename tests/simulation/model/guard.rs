@@ -65,7 +65,7 @@ enum Own {
     TickEnds(Life, QuestionId, bool),
     ClientWakes,
     Ends(RequestId, call::Call, Result<Answer, Failure>),
-    Read(Life, QuestionId, Result<StoredFacts, DatabaseFailure>),
+    Read(Life, QuestionId, Box<Result<StoredFacts, DatabaseFailure>>),
     Saved(Life, Result<Option<JournalId>, DatabaseFailure>),
     SaveAgain(Life),
     Reserved(u64, bool),
@@ -363,7 +363,7 @@ impl Guard {
                 self.note(What::Ended { request_id, how: wire::how(&result) });
             }
             Own::Read(life, question_id, answer) => {
-                self.with(life, |found| found.session.database_said(now.wall, question_id, answer));
+                self.with(life, |found| found.session.database_said(now.wall, question_id, *answer));
             }
             Own::Saved(life, answer) => self.with(life, |found| found.session.saved(now.wall, answer)),
             Own::SaveAgain(life) => self.with(life, |found| found.session.save_again()),

@@ -12,7 +12,7 @@
 //! | `outside` | TrafficStars, the tracker, the network between, and the events there |
 //! | `wire` | translation between the program's types for requests and the model's |
 //! | `campaign`, `guard` | delivers events to the program's sessions and client, and carries out their outputs |
-//! | `storm`, `moments`, `doubts`, `troubles` | a run in which everything goes wrong: its troubles, drawn from a seed |
+//! | `storm`, `moments`, `doubts`, `high_spend`, `troubles` | a run in which everything goes wrong: its troubles, drawn from a seed |
 //! | `log` | what happened, for the checkers |
 //! | `naive` | a naive client, for comparison |
 //!
@@ -24,6 +24,7 @@ mod clock;
 mod database;
 pub(crate) mod doubts;
 pub(crate) mod guard;
+mod high_spend;
 pub(crate) mod log;
 mod moments;
 pub(crate) mod naive;

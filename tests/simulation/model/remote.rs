@@ -307,6 +307,11 @@ impl Remote {
         self.change(now, campaign, |state| state.spent += micros);
     }
 
+    /// Raises its spend to this number, if it is lower.
+    pub(crate) fn spend_up_to(&mut self, now: DateTime<Utc>, campaign: usize, micros: i64) {
+        self.change(now, campaign, |state| state.spent = state.spent.max(micros));
+    }
+
     /// Returns all requests that arrived, in their order.
     pub(crate) fn log(&self) -> &[Arrival] {
         &self.log

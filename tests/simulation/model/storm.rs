@@ -16,6 +16,7 @@ use super::clock::Clock;
 use super::database::Database;
 use super::doubts;
 use super::guard::Guard;
+use super::high_spend::HighSpends;
 use super::log::{Line, Row};
 use super::outside::Outside;
 use super::random::Random;
@@ -64,10 +65,16 @@ pub(crate) enum Trouble {
     Tick(usize),
     /// Its clicks become used up, or plenty.
     UsedUp(usize, bool),
+    /// Its spend reaches the limit of its row, if it is below.
+    LimitReached(usize),
+    /// So many clicks remain.
+    ClicksAt(usize, Clicks),
     HoldAll,
     ReleaseAll,
     /// Its row gets other numbers, or another mode.
     Row(usize),
+    /// Its row gets another policy, other thresholds or another limit, from the spend limit on.
+    Limits(usize),
     Disable(usize),
     /// The machine with this number may have paused the campaign, so that its row can be disabled.
     Disabled(usize, u64),
@@ -99,6 +106,7 @@ struct Numbers {
 #[derive(Debug)]
 pub(crate) struct Storm {
     pub(super) random: Random,
+    pub(super) high_spends: HighSpends,
     pub(crate) begins_at: DateTime<Utc>,
     pub(super) calm_at: DateTime<Utc>,
     pub(crate) ends_at: DateTime<Utc>,
@@ -129,7 +137,8 @@ impl Storm {
         let calm_at = begins_at + Duration::minutes(random.within(30..150));
         let campaigns = if random.chance(8) { random.within(20..40) } else { random.within(1..7) };
         let campaigns = usize::try_from(campaigns).unwrap_or(1);
-        let policy = policy(&mut random);
+        let mut high_spends = HighSpends::of(seed);
+        let policy = high_spends.policy(policy(&mut random));
         let (slowest_database_ms, slowest_ms) = (random.one_of(&[2, 20, 20, 300]), random.one_of(&[100, 500, 3_000]));
         let mut storm = Self {
             begins_at,
@@ -150,10 +159,12 @@ impl Storm {
             unstored_hold: false,
             troubles: Vec::new(),
             random,
+            high_spends,
         };
         storm.schedule();
         storm.add_moments(seed);
         storm.add_doubts(seed);
+        storm.add_high_spends();
         storm.troubles.push((storm.calm_at, Trouble::Calm));
         storm.troubles.push((storm.ends_at - STILL_FOR, Trouble::Still));
         storm

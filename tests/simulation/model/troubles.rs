@@ -62,9 +62,19 @@ impl Storm {
                 let present = guard.outside.tracker.clicks(at, campaign);
                 guard.outside.tracker.add_clicks(at, campaign, clicks - present);
             }
+            Trouble::LimitReached(campaign) => {
+                let limit = guard.database.row(campaign).map_or(0, |row| row.policy.spend_limit.micros());
+                guard.outside.remote.spend_up_to(at, campaign, limit);
+            }
+            Trouble::ClicksAt(campaign, clicks) => {
+                let clicks = i64::try_from(clicks.0).unwrap_or(0);
+                let present = guard.outside.tracker.clicks(at, campaign);
+                guard.outside.tracker.add_clicks(at, campaign, clicks - present);
+            }
             Trouble::HoldAll => self.hold_all(guard),
             Trouble::ReleaseAll => self.release_all(guard),
             Trouble::Row(campaign) => self.change_numbers(guard, campaign),
+            Trouble::Limits(campaign) => self.change_limits(guard, campaign),
             Trouble::Disable(campaign) => self.disable(guard, campaign),
             Trouble::Disabled(campaign, life) => self.disabled(guard, campaign, life),
             Trouble::Enable(campaign) => enable(guard, campaign),
@@ -224,10 +234,18 @@ impl Storm {
             2 => numbers.activate_clicks = Clicks(numbers.pause_clicks.0 + 1 + self.random.one_of(&[0, 4_000, 15_000])),
             _ => numbers.spend_limit = self.policy.spend_limit,
         }
-        let Ok(policy) = numbers.validate() else { return };
-        let row = Row { policy, ..row };
-        guard.database.change_row(campaign, row.clone());
-        guard.note(What::RowChanged { campaign, row });
+        if self.high_spends.changes() {
+            self.high_spends.change(&mut numbers);
+        }
+        change_row(guard, campaign, row, numbers);
+    }
+
+    /// Changes what the row says about the spend limit.
+    fn change_limits(&mut self, guard: &mut Guard, campaign: usize) {
+        let Some(row) = guard.database.row(campaign).cloned() else { return };
+        let mut numbers: PolicyNumbers = (*row.policy).clone();
+        self.high_spends.change(&mut numbers);
+        change_row(guard, campaign, row, numbers);
     }
 
     /// Disables a generator. Without a pause the row is written first; with one, once the campaign is stopped.
@@ -318,6 +336,14 @@ fn know_yesterday(guard: &mut Guard, campaign: usize, micros: i64) {
     let at = now.date_naive().and_time(NaiveTime::MIN).and_utc() - Duration::minutes(2);
     let spend = Spend { amount, source: SpendSource::Campaign, day: at.date_naive(), at };
     guard.database.save_spend(campaign, &spend);
+}
+
+/// Gives a row these numbers, unless they are invalid.
+fn change_row(guard: &mut Guard, campaign: usize, row: Row, numbers: PolicyNumbers) {
+    let Ok(policy) = numbers.validate() else { return };
+    let row = Row { policy, ..row };
+    guard.database.change_row(campaign, row.clone());
+    guard.note(What::RowChanged { campaign, row });
 }
 
 fn set_enabled(guard: &mut Guard, campaign: usize, enabled: bool) {

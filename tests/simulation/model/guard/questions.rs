@@ -44,7 +44,7 @@ impl Guard {
         let own = match question {
             Question::ReadTick(life, question_id) => {
                 let read = if away { Err(no_answer()) } else { self.read_tick(life.campaign, now) };
-                Own::Read(life, question_id, read)
+                Own::Read(life, question_id, Box::new(read))
             }
             Question::Save(life, record, entry) => {
                 let campaign = life.campaign;

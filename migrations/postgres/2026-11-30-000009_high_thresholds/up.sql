@@ -1,0 +1,3 @@
+-- The click thresholds from the spend limit on, for the high-spend policy guard. NULL for the config's value.
+ALTER TABLE campaigns ADD COLUMN high_activate_clicks BIGINT;
+ALTER TABLE campaigns ADD COLUMN high_pause_clicks BIGINT;
