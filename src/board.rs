@@ -1,5 +1,5 @@
 //! The board holds what the actors publish: their status, events and counters. The control server and the daemon read
-//! it. It leaves sending anything to the actors to `control`'s orders.
+//! it. It leaves messages to the actors, such as orders, to `control`.
 //!
 //! A reader never waits for an actor, so that a stuck actor still shows. The board also distributes events. A reader
 //! that is too slow loses the oldest events and learns how many; actors never wait for a reader. Deliberately absent:
@@ -441,7 +441,7 @@ mod tests {
         board.publish_backoff(CampaignId(1), ActorBackoff { since: at(5), until: at(6) });
         board.publish_backoff(CampaignId(1), ActorBackoff { since: at(6), until: at(8) });
         let explanation = board.explain(CampaignId(1), at(7)).unwrap();
-        assert!(explanation.summary.starts_with("It is not guarded since 12:00:05"), "{}", explanation.summary);
+        assert!(explanation.summary.starts_with("It has not been guarded since 12:00:05"), "{}", explanation.summary);
         assert_eq!(explanation.next.at, Some(at(8)));
         publish(&board, at(8));
         assert!(summary(&board, at(9)).starts_with("It has not been read yet"), "{}", summary(&board, at(9)));

@@ -1,5 +1,5 @@
-//! This room reads the time. Code that decides gets the time as an argument; what follows from it, this room leaves to
-//! that code. `tests/house` lists the few other files that may read the clock, to date requests and log lines.
+//! This room reads the time. It leaves decisions to other code, which gets the time as an argument. `tests/house` lists
+//! the few other files that may read the clock, to date requests and log lines.
 
 use std::fmt;
 use std::sync::Arc;

@@ -57,8 +57,9 @@ pub enum RunError {
     Store(#[from] StoreError),
     /// Somebody removed or replaced the lock file while the daemon ran.
     #[error(
-        "the lock file beside the database was removed or replaced, so another supervisor may guard the campaigns: this \
-         one sends nothing more and ends. Start it again, unless another one runs, and leave the lock file in place"
+        "the lock file beside the database was removed or replaced, so another supervisor may guard the campaigns: \
+         this one sends nothing more and ends. Start it again, unless another one runs, and leave the lock file in \
+         place"
     )]
     LockLost,
     /// The control socket cannot be used.
@@ -148,8 +149,8 @@ pub async fn serve(
         server.stop().await;
     }
     tracing::info!("stopped");
-    // The socket's file is removed last. When it is gone, the database's lock is free, and another supervisor can
-    // start.
+    // The socket's file is removed last. When it no longer exists, the database's lock is free, and another supervisor
+    // can start.
     drop(lock);
     drop(socket_file);
     ended

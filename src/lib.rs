@@ -13,7 +13,7 @@
 //! | [`actors`] | all of actix: the supervisor, the campaign actors, the TrafficStar client, the database | decisions, SQL, HTTP |
 //! | [`board`], [`metrics`] | hold what the actors publish: status, events, counters | sending anything to the actors |
 //! | [`control`] | the control API on the Unix socket: its types, server and client | carrying orders out: `actors` does |
-//! | [`cli`] | the commands, the screens, the manual | all work: it asks the supervisor; `run`, `check`, `migrate` and `pause-all --direct` call `daemon` |
+//! | [`cli`] | the commands, the screens, the manual | all work: it asks the supervisor; `run`, `check`, `migrate`, `pause-all --direct`, and `account` without a supervisor, call `daemon` |
 //! | [`config`] | `config.toml` and its overrides; reports every problem at once | the rules' default numbers: `domain` has them |
 //! | [`daemon`] | starts and connects everything: actors, control server, leadership, signals | the work itself, except the lease and `pause-all --direct` |
 //! | [`leadership`] | answers whether this process may send, before each request | taking and renewing the lease: `daemon` does |
@@ -39,14 +39,15 @@
 //! 3. `daemon/order_router.rs` gives it to the supervisor, if this process leads; `actors/supervisor/orders.rs` to the
 //!    supervisor's `actors/supervisor/hold.rs`. Without an actor, the hold is stored there (`store/hold.rs`).
 //! 4. `actors/campaign/orders.rs` makes it an event of the campaign's machine.
-//! 5. `domain/machine/hold.rs`, `set_hold` puts it in force; `conclude_on_hold` decides at each tick. The first pause of
-//!    `--pause` is a forced action: `domain/machine/force.rs`.
+//! 5. `domain/machine/hold.rs`, `set_hold` puts it in force; `conclude_on_hold` decides at each tick. The first pause
+//!    of `--pause` is a forced action: `domain/machine/force.rs`.
 //! 6. `guard/session.rs` hands the record to the database (`store/records.rs`, `save`), and then answers the order.
 //!
 //! # Who may import whom
 //!
-//! `tests/house` holds the code to this table. Within a room no two files import each other; `tests/house/circles.rs`
-//! lists the files that import their own children.
+//! `tests/house` checks this table: an import that it does not permit is an error, and so is a permission that no file
+//! needs. The files of a room form no circle of imports; `tests/house/circles.rs` lists the modules that share items
+//! with their own files.
 //!
 //! | room | may import |
 //! | --- | --- |
@@ -67,8 +68,8 @@
 //! | `error_chain`, `operator` | `printable` |
 //! | `domain`, `clock`, `printable`, `tls` | nothing |
 //!
-//! `domain` uses only std, serde, thiserror, chrono's types and utoipa's derive. Actors import `control`'s types for the orders
-//! that they carry out; they never read the board.
+//! `domain` uses only std, serde, thiserror, chrono's types and utoipa's derive. Actors import `control`'s types for
+//! the orders that they carry out; they never read the board.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_macros, clippy::unreachable, reason = "what can fail is answered"))]
 

@@ -1,5 +1,5 @@
-//! This room describes an operator for the journal and for holds: the uid, and the user name that the system has for it.
-//! It leaves finding out the uid to its callers.
+//! This room describes an operator for the journal and for holds: the uid, and the user name that the system has for
+//! it. It leaves finding out the uid to its callers.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;

@@ -1,4 +1,5 @@
-//! This room has the cryptography of the program's HTTP clients: rustls with ring. It leaves connections to the clients.
+//! This room has the cryptography of the program's HTTP clients: rustls with ring. It leaves connections to the
+//! clients.
 
 /// Installs ring as the process's cryptography provider. Building an HTTP client panics without a provider.
 pub(crate) fn install() {

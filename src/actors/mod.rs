@@ -1,5 +1,5 @@
-//! This room connects the decisions to the clock, to the database and to TrafficStars, by actors. It leaves decisions to
-//! `domain` and `guard`, SQL to `store`, and HTTP and the request limit to `trafficstar`.
+//! This room connects the decisions to the clock, to the database and to TrafficStars, by actors. It leaves decisions
+//! to `domain` and `guard`, SQL to `store`, and HTTP and the request limit to `trafficstar`.
 //!
 //! There is one supervisor, one actor per guarded campaign, one TrafficStar client and one database actor. Each actor
 //! owns a mailbox and timers, sends messages to the other actors, and publishes its status on the board. No actor reads
@@ -12,8 +12,8 @@
 //!     ▲  ▲                            │   │
 //!     │  └── Died, DisableEnded ──────┘   └── ReadStatus, ReadSpend, MakeChange ─▶ trafficstar
 //!     └── CarryOut (an order from the control socket)
-//! all ──▶ board standby ── reads rows and the journal ─▶ database   (replaces the supervisor while another process
-//! leads)
+//! all ──▶ board
+//! standby ── reads rows and the journal ─▶ database   (replaces the supervisor while another process leads)
 //! ```
 //!
 //! actix guarantees three things. An actor handles one message at a time. A panic ends only the task of its actor. A

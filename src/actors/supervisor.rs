@@ -57,8 +57,8 @@ const STABLE_AFTER: chrono::Duration = chrono::Duration::minutes(10);
 /// The longest time that the supervisor waits for an answer of the database. Without this limit, one lost answer would
 /// block the supervisor forever.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
-/// The longest time that the end of the program waits for requests in flight. Requests that take longer are read back
-/// by the next start.
+/// The longest time that the end of the program waits for requests in flight: longer than a request may take. The next
+/// start reads back the others.
 const FINISH_WITHIN: Duration = Duration::from_secs(30);
 
 /// Asks for a sync. The supervisor answers when a sync that began after this message has ended; `Err` says why the rows
@@ -103,7 +103,7 @@ enum Stage {
     Building,
     /// The actor guards the campaign.
     Running(Addr<CampaignActor>),
-    /// The actor runs, and is about to end its promise and itself. A one-shot actor is always in this stage.
+    /// The actor runs, and is about to end its promise and itself. A running one-shot actor is always in this stage.
     Disabling(Addr<CampaignActor>),
     /// The actor has ended its promise. The database is disabling the row.
     DisablingRow,
@@ -267,8 +267,8 @@ impl Supervisor {
                 return;
             }
         };
-        // The first tick reports bad overrides. Until they are valid, the campaign may be paused by the default thresholds, and
-        // is not activated.
+        // The first tick reports bad overrides. Until they are valid, the campaign may be paused by the default
+        // thresholds, and is not activated.
         let (policy, _) = slot.row.policy_or(&self.defaults, &self.defaults);
         let actor = CampaignActor::new(surroundings, slot.row.clone(), policy, stored, slot.incarnation);
         actor.publish();

@@ -79,7 +79,7 @@ pub(in crate::cli) fn unguarded(campaign: &CampaignStatus) -> String {
     let observed = &campaign.observed;
     let clicks = campaign.limits.zip(observed.remaining_clicks).filter(|(limits, left)| *left <= limits.pause_clicks);
     let clicks = clicks.map(|(_, left)| format!("{left} clicks left"));
-    let spend = campaign.limits.zip(observed.spend).filter(|(limits, spend)| limits.stop_at(*spend));
+    let spend = campaign.limits.zip(observed.spend).filter(|(limits, spend)| limits.must_stop_at(*spend));
     let spend = spend.map(|(limits, _)| format!("its limit of {} is reached", limits.spend));
     let passed: Vec<String> = clicks.into_iter().chain(spend).collect();
     if passed.is_empty() { "unguarded".to_owned() } else { format!("unguarded: {}", passed.join(", ")) }
@@ -96,8 +96,8 @@ pub(in crate::cli) fn remarks(campaign: &CampaignStatus) -> Vec<&'static str> {
     remarks.into_iter().filter(|(_, applies)| *applies).map(|(remark, _)| remark).collect()
 }
 
-/// A campaign's place in the list: first those that need attention, then those nearest to a threshold, then the
-/// unguarded.
+/// A campaign's place in the list: first the campaigns that need attention, then those nearest to a threshold, then
+/// those that are not guarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::cli) struct Urgency {
     without_attention: bool,

@@ -137,7 +137,7 @@ pub(super) struct Overrides {
     /// act, or observe: decide and write the journal, but change nothing at TrafficStars; `default`: the config's
     #[arg(long, value_name = "MODE", value_parser = word_or_default::<Mode>(Mode::ALL.map(Mode::as_str)))]
     mode: Option<OrDefault<Mode>>,
-    /// The guard leaves the campaign alone from this spend on, like 10.00, above 0; `default`: the config's
+    /// From this spend on the policy `--high-spend` decides: an amount above 0, like 10.00; `default`: the config's
     #[arg(long, value_name = "MONEY", value_parser = or_default(values::spend_limit), allow_hyphen_values = true)]
     spend_limit: Option<OrDefault<SpendLimit>>,
     /// The guard activates the campaign at this many remaining clicks or more; `default`: the config's
@@ -149,7 +149,8 @@ pub(super) struct Overrides {
     /// The time for which the guard keeps the campaign stopped after a pause, like 2m; `default`: the config's
     #[arg(long, value_name = "DURATION", value_parser = or_default(Cooldown::from_str), allow_hyphen_values = true)]
     cooldown: Option<OrDefault<Cooldown>>,
-    /// The policy when the spend limit is reached; `default`: the config's
+    /// The policy from the spend limit on. observe: leave the campaign alone; guard: go on by its remaining clicks;
+    /// pause: keep it paused; `default`: the config's
     #[arg(long, value_name = "POLICY", value_parser = word_or_default::<HighSpend>(HighSpend::ALL.map(HighSpend::as_str)))]
     high_spend: Option<OrDefault<HighSpend>>,
     /// The price of a thousand clicks, like 1.20: stored and shown, without effect yet; `default`: no price

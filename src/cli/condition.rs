@@ -22,7 +22,7 @@ pub(super) struct Condition {
     pub(super) state: String,
     /// The facts that need attention or, without such a fact, the next step.
     pub(super) note: String,
-    /// The reasons why it needs attention, the most urgent first.
+    /// The reasons why it needs attention.
     pub(super) reasons: Vec<(Attention, String)>,
     verdict: Verdict,
 }
@@ -119,9 +119,14 @@ fn stopped(campaign: &CampaignStatus) -> String {
     format!("stopped{why}")
 }
 
-/// Whether the spend limit is reached, and the policy there is not to go on by the clicks.
+/// Whether the spend limit is reached, and under the policy there a stopped campaign stays stopped.
 fn is_stopped_by_limit(campaign: &CampaignStatus) -> bool {
     campaign.high_spend && campaign.limits.is_none_or(|limits| limits.high_spend != HighSpend::Guard)
+}
+
+/// Whether the spend limit is reached, and the policy there is to leave the campaign alone.
+fn is_left_alone(campaign: &CampaignStatus) -> bool {
+    campaign.high_spend && campaign.limits.is_none_or(|limits| limits.high_spend == HighSpend::Observe)
 }
 
 fn note(campaign: &CampaignStatus, reasons: &[(Attention, String)], now: DateTime<Utc>) -> String {
@@ -139,7 +144,7 @@ fn note(campaign: &CampaignStatus, reasons: &[(Attention, String)], now: DateTim
     if notes.is_empty() { next(campaign, now) } else { notes.join("; ") }
 }
 
-/// Returns the age of the last status of an unguarded campaign, whose status is no longer read.
+/// Returns the age of the last status of a campaign that is not guarded: its status is no longer read.
 fn seen_last(campaign: &CampaignStatus, now: DateTime<Utc>) -> Option<String> {
     let seen_at = campaign.observed.status_at.filter(|_| !campaign.ordered.generator_enabled)?;
     Some(format!("as last seen {} ago", age(seen_at, now)))
@@ -153,7 +158,7 @@ fn next(campaign: &CampaignStatus, now: DateTime<Utc>) -> String {
     let limits = campaign.limits.filter(|_| campaign.observed.remaining_clicks.is_some());
     match (campaign.verdict, campaign.state, limits) {
         (Verdict::Stopped, _, _) if is_stopped_by_limit(campaign) => "until midnight UTC".to_owned(),
-        (Verdict::Running, _, _) if is_stopped_by_limit(campaign) => "left alone until midnight UTC".to_owned(),
+        (Verdict::Running, _, _) if is_left_alone(campaign) => "left alone until midnight UTC".to_owned(),
         (Verdict::Running, PhaseWord::ActiveGuarded, Some(limits)) => format!("pauses at {}", limits.pause_clicks),
         (Verdict::Stopped, PhaseWord::PausedGuarded, Some(limits)) => format!("starts at {}", limits.activate_clicks),
         (_, _, _) => campaign.next_tick_at.map_or_else(String::new, |at| format!("read again {}", until(at, now))),

@@ -32,7 +32,7 @@ pub(super) async fn of_disabled(client: &Client, campaign: &Campaign, paused: bo
     format!("Campaign {} ({}) {done}.{left}", campaign.id, campaign.name)
 }
 
-/// Returns what an unguarded campaign does at TrafficStars, in words.
+/// Returns what a campaign that is no longer guarded does at TrafficStars, in words.
 fn left_as(seen: &Observed) -> String {
     match seen.status {
         Some(StatusWord::Running) => match &seen.schedule_end_time {

@@ -18,7 +18,8 @@ use super::{Arguments, CommandError, completion};
 /// The name of the manual's own page.
 const MANUAL: &str = "traffic-generator-manual";
 
-/// A script. Those of the common shells ask the program itself (`completion`): it knows the campaigns, too.
+/// Prints a completion script. The scripts of bash, zsh and fish call the program itself (`completion`), so that they
+/// complete campaigns, too.
 pub(super) fn completions(shell: Shell) -> Result<(), CommandError> {
     if let Some(script) = completion::script(shell) {
         return print(script.as_bytes());
@@ -30,7 +31,7 @@ pub(super) fn completions(shell: Shell) -> Result<(), CommandError> {
     print(&script)
 }
 
-/// The page of the program, or of one of its commands.
+/// Prints the page of the program, or of one of its commands.
 pub(super) fn man(names: &[String]) -> Result<(), CommandError> {
     let program = built();
     let mut command = &program;
@@ -40,7 +41,7 @@ pub(super) fn man(names: &[String]) -> Result<(), CommandError> {
     print(page(&program, command).as_bytes())
 }
 
-/// All pages as files, so that one finds what it refers to.
+/// Writes all pages as files into a folder, so that `man` finds the pages that a page refers to.
 pub(super) fn all_pages(arguments: &Arguments, folder: &Path) -> Result<(), CommandError> {
     let program = built();
     let pages = with_subcommands(&program);
@@ -51,14 +52,14 @@ pub(super) fn all_pages(arguments: &Arguments, folder: &Path) -> Result<(), Comm
     arguments.print(&(), || format!("{} pages were written into {}.", pages.len(), folder.display()))
 }
 
-/// The definitions with each command's full name and the options that all have.
+/// Returns the definitions, with each command's full name and the options that all commands have.
 fn built() -> Command {
     let mut program = definition();
     program.build();
     program
 }
 
-/// A command and all below it that are shown.
+/// Returns a command and all commands below it that are not hidden.
 fn with_subcommands(command: &Command) -> Vec<&Command> {
     let shown = command.get_subcommands().filter(|below| !below.is_hide_set() && below.get_name() != "help");
     std::iter::once(command).chain(shown.flat_map(with_subcommands)).collect()
@@ -126,8 +127,8 @@ fn rest(program: &Command, command: &Command) -> String {
     roff.render()
 }
 
-/// The page of the program refers to all commands. Each command refers to the commands above and below it, and to the
-/// manual.
+/// Whether the page of a command refers to another one. The page of the program refers to all commands. Each other page
+/// refers to the commands above and below it, and to the manual.
 fn is_related(command: &Command, other: &Command) -> bool {
     let (own, other) = (page_name(command), page_name(other));
     let is_below = |name: &str, above: &str| name.strip_prefix(above).is_some_and(|rest| rest.starts_with('-'));

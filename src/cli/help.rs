@@ -1,4 +1,4 @@
-//! What `--help` and the manual pages say of the program as a whole.
+//! The parts of `--help` and of the man pages that are about the program as a whole.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory};
 
 use super::Arguments;
 
-/// The commands by what they are for; clap has no groups of commands.
+/// The commands in groups, by their purpose: clap itself has no groups of commands.
 pub(super) const GROUPS: [(&str, &[&str]); 5] = [
     ("Look", &["status", "health", "top", "explain", "history", "watch", "wait", "account", "dump"]),
     ("Give orders", &["enable", "disable", "process", "hold", "release", "pause-all", "release-all"]),
@@ -17,10 +17,10 @@ pub(super) const GROUPS: [(&str, &[&str]); 5] = [
     ("Read", &["manual", "man", "completions", "help"]),
 ];
 
-/// Commands without a result that could be JSON.
+/// The commands whose result cannot be printed as JSON.
 const WITHOUT_JSON: [&str; 5] = ["run", "top", "completions", "man", "manual"];
 
-/// A title, and what is below it: a word and its meaning.
+/// A title, and the entries below it: a word and its meaning each.
 pub(super) type Section = (&'static str, &'static [(&'static str, &'static str)]);
 
 /// The sections that hold for every command.
@@ -54,7 +54,7 @@ pub(super) const SECTIONS: [Section; 3] = [
     ),
 ];
 
-/// The program's commands and options, as they are parsed, shown and completed.
+/// Returns the program's commands and options, for the parser, the help and the completion.
 pub(super) fn definition() -> Command {
     let program = Arguments::command().mut_subcommands(|command| {
         with_sections(if WITHOUT_JSON.contains(&command.get_name()) {
@@ -68,24 +68,25 @@ pub(super) fn definition() -> Command {
     program.help_template(template).after_help(sections())
 }
 
-/// A command, and those below it, whose `--help` ends with its example and the sections. `-h` has the example alone.
+/// Returns the command so that its `--help`, and that of its subcommands, ends with its example and the sections. `-h`
+/// has the example alone.
 fn with_sections(command: Command) -> Command {
     let example = command.get_after_help().map(|example| format!("{}\n\n", example.ansi())).unwrap_or_default();
     command.after_long_help(example + &sections()).mut_subcommands(with_sections)
 }
 
-/// A clap error where JSON is asked for that there cannot be.
+/// Returns a clap error if `--json` is given to a command of [`WITHOUT_JSON`].
 pub(super) fn refuse_json(matches: &ArgMatches) -> Result<(), clap::Error> {
     match matches.subcommand() {
         Some((name, _)) if matches.get_flag("json") && WITHOUT_JSON.contains(&name) => {
-            let told = format!("`{name}` prints no result that could be JSON: leave --json out");
-            Err(definition().error(ErrorKind::ArgumentConflict, told))
+            let refusal = format!("`{name}` prints no result that could be JSON: leave --json out");
+            Err(definition().error(ErrorKind::ArgumentConflict, refusal))
         }
         Some(_) | None => Ok(()),
     }
 }
 
-/// The help of the program, its commands in their groups.
+/// Returns the template of the program's help, with the commands in their groups.
 fn template(program: &Command) -> String {
     let styles = Styles::default();
     let (header, literal) = (styles.get_header(), styles.get_literal());

@@ -1,6 +1,6 @@
 //! `manual`: the operator's manual. Each topic is a Markdown file below `src/cli/manual`.
 //!
-//! Deliberately absent: the rules and the control API, whose pages stand beside their code (`src/domain/RULES.md`,
+//! Deliberately absent: the rules and the control API, whose pages are beside their code (`src/domain/RULES.md`,
 //! `src/control/API.md`), and the first steps, which are in README.md.
 
 #[cfg(test)]
@@ -50,18 +50,18 @@ pub(super) enum Topic {
 }
 
 impl Topic {
-    /// Its word on the command line.
+    /// Returns the topic's word on the command line.
     pub(super) fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// Returns its subject, in a line.
+    /// Returns the topic's subject, in one line.
     pub(super) fn about(self) -> String {
         let value = self.to_possible_value();
         value.and_then(|value| value.get_help().map(ToString::to_string)).unwrap_or_default()
     }
 
-    /// Its page, in Markdown.
+    /// Returns the topic's page, in Markdown.
     pub(super) const fn text(self) -> &'static str {
         match self {
             Self::Commands => include_str!("manual/commands.md"),
@@ -93,7 +93,7 @@ pub(super) fn manual(topic: Option<Topic>, all: bool) -> Result<(), CommandError
     std::io::stdout().lock().write_all(drawn.as_bytes()).map_err(CommandError::Print)
 }
 
-/// Each topic with what it is about, and how to read one.
+/// Returns the table of contents: each topic with its subject, and how to read one.
 fn contents() -> String {
     let topics = Topic::value_variants();
     let longest = topics.iter().map(|topic| topic.name().len()).max().unwrap_or_default();
@@ -109,7 +109,7 @@ fn contents() -> String {
             control API (src/control/API.md).\n"
 }
 
-/// The text as it is, or with bold headings on a terminal that has colours.
+/// Returns the text unchanged or, on a terminal that has colours, with bold headings.
 fn drawn(text: &str, theme: Theme) -> String {
     if theme == Theme::PLAIN {
         return text.to_owned();

@@ -1,6 +1,6 @@
 //! This room has the program's commands: their names, their arguments, and what each shows of its result. It leaves the
-//! work to others: most commands send requests to the supervisor's control API. `run`, `check`, `migrate` and `pause-all
-//! --direct` call `daemon`, and so does `account` if no supervisor answers.
+//! work to others: most commands send requests to the supervisor's control API. `run`, `check`, `migrate` and
+//! `pause-all --direct` call `daemon`, and so does `account` if no supervisor answers.
 //!
 //! Results go to stdout, messages to stderr. Exit status: 0 done, 1 it failed or the answer is no, 2 usage, 3 no
 //! supervisor answers on the socket.
@@ -249,7 +249,7 @@ enum Command {
         /// The reason, shown with the hold
         #[arg(long, value_name = "TEXT", value_parser = values::reason)]
         reason: String,
-        /// Do it without a supervisor, with the config's database and API key. If a supervisor holds the leadership,
+        /// Do it without a supervisor, with the config's database and API key. If a supervisor is seen to be alive,
         /// only store the order: that supervisor carries it out
         #[arg(long, conflicts_with = "socket")]
         direct: bool,
@@ -297,7 +297,7 @@ enum Command {
     /// Print the operator's manual: its contents, a topic, or all topics
     #[command(after_help = "Example: traffic-generator manual limit")]
     Manual {
-        /// The topic; the table of contents where none is given
+        /// The topic [default: the table of contents]
         #[arg(value_name = "TOPIC")]
         topic: Option<manual::Topic>,
         /// Print every topic

@@ -23,8 +23,8 @@ impl Changes {
     }
 }
 
-/// Returns the keys of a section that differ. Every field of the type has to be listed: those to compare before `;`, the
-/// others after it. So the compiler asks of each new field whether a reload applies it or a restart is needed.
+/// Returns the keys of a section that differ. Every field of the type has to be listed: those to compare before `;`,
+/// the others after it. So the compiler asks of each new field whether a reload applies it or a restart is needed.
 macro_rules! changed {
     ($section:literal, $present:expr, $fresh:expr, $type:ident { $($key:ident),*; $($other:ident),* }) => {{
         let $type { $($key,)* $($other: _,)* } = $present;

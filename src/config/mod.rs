@@ -14,8 +14,8 @@
 //! 2. Read it in one of the functions `read_…` below. `value.rs` has the kinds of values.
 //! 3. Say in `changes.rs` whether a reload applies it or a restart is needed. The compiler asks for this in
 //!    `changes_to`, but not in `take_over`, which copies what a reload applies, nor in the tests there.
-//! 4. Write it into `config.toml` with a comment and its default: a test asks for it. A rule's number belongs into
-//!    RULES.md, any other key into its topic of the manual (`cli/manual`).
+//! 4. Write it into `config.toml` with a comment and its default: a test asks for it. A rule's number belongs in
+//!    RULES.md, any other key in its topic of the manual (`cli/manual`).
 //! 5. Add it to `tests.rs`: `every_key_sets_its_field`, and the list of keys without a default if it has none.
 //! 6. Pass it to its user: `daemon.rs` and `daemon/roles.rs` build the actors from the config.
 //! 7. If a campaign may override it, change these, too:
@@ -44,7 +44,7 @@ pub use error::{ConfigError, ConfigErrors, Place};
 pub use secret::{API_KEY_FILE, ApiKeyError, ExposedSecret};
 pub use value::{LogFilter, LogFilterError, LogFormat};
 
-use crate::domain::policy::{Policy, PolicyNumbers};
+use crate::domain::policy::{HighSpend, Policy, PolicyError, PolicyNumbers};
 use crate::store::DatabaseUrl;
 use settings::Settings;
 pub(crate) use settings::suggestion;
@@ -186,7 +186,7 @@ impl Config {
         let numbers = read_generator(&mut settings, &trafficstar);
         let log = read_log(&mut settings);
         let given = settings.given();
-        let (generator, warnings) = settings.finish(numbers.validate())?;
+        let (generator, warnings) = settings.finish(validated(numbers))?;
         Ok(Self { file: file.to_path_buf(), database, control, trafficstar, generator, log, given, warnings })
     }
 }
@@ -226,6 +226,12 @@ fn read_trafficstar(settings: &mut Settings<'_>) -> TrafficStarConfig {
         settings.warn(section, "timeout", "with a time-out of 0 every request fails: write a duration like \"15s\"");
     }
     config
+}
+
+/// Builds the policy. A campaign may choose `guard` by itself, so the numbers for it must be valid under every policy.
+fn validated(numbers: PolicyNumbers) -> Result<Policy, PolicyError> {
+    PolicyNumbers { high_spend: HighSpend::Guard, ..numbers.clone() }.validate()?;
+    numbers.validate()
 }
 
 /// The keys of the high-spend policies that do not exist yet.

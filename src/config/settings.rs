@@ -185,7 +185,9 @@ impl<'a> Settings<'a> {
             PolicyError::HighThresholdsMeet { .. } => {
                 vec!["high_activate_clicks", "high_pause_clicks", "activate_clicks", "pause_clicks"]
             }
-            PolicyError::ImplausibleTooLow { .. } => vec!["implausible_clicks", "activate_clicks"],
+            PolicyError::ImplausibleTooLow { .. } => {
+                vec!["implausible_clicks", "activate_clicks", "high_activate_clicks"]
+            }
             PolicyError::TickTooShort => vec!["tick"],
             PolicyError::Negative { key } | PolicyError::TooLong { key } => vec![*key],
         };

@@ -220,6 +220,8 @@ fn a_bad_value_is_refused_with_a_message_that_says_what_to_write() {
         ("generator", "spend_limit", "10.00", "write it like \"10.00\""),
         ("generator", "spend_limit", r#""-1""#, "is not an amount: write it like 10.00"),
         ("generator", "spend_limit", r#""9999999999999999""#, "too large for this program"),
+        ("generator", "high_activate_clicks", "5000", "(5,000) must be above high_pause_clicks (5,000)"),
+        ("generator", "high_pause_clicks", "15000", "high_activate_clicks (15,000) must be above"),
         ("generator", "pause_clicks", "1.5", "a number with a fraction is not a whole number"),
         ("generator", "pause_clicks", "99999999999999999999", "a number of more than 64 bits"),
         ("generator", "day_end", r#""24:00""#, "from \"00:01\" to \"23:59\""),

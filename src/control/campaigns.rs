@@ -26,7 +26,7 @@ pub struct Campaign {
     pub generator_enabled: bool,
     /// The mode: `act` or `observe`.
     pub mode: Option<String>,
-    /// The spend from which on the guard leaves the campaign alone, as decimal text in the account's currency.
+    /// The spend limit, from which on `high_spend` decides, as decimal text in the account's currency.
     pub spend_limit: Option<String>,
     /// The campaign is activated at this many remaining clicks or more.
     pub activate_clicks: Option<i64>,
@@ -40,10 +40,10 @@ pub struct Campaign {
     pub price_per_thousand: Option<String>,
     /// More remaining clicks than this count as unknown.
     pub implausible_clicks: Option<i64>,
-    /// `activate_clicks` from the spend limit on, with the policy `guard`. `null`: the config's.
+    /// The number that replaces `activate_clicks` from the spend limit on, with the policy `guard`.
     #[serde(default)]
     pub high_activate_clicks: Option<i64>,
-    /// `pause_clicks` from the spend limit on, with the policy `guard`. `null`: the config's.
+    /// The number that replaces `pause_clicks` from the spend limit on, with the policy `guard`.
     #[serde(default)]
     pub high_pause_clicks: Option<i64>,
 }
@@ -69,7 +69,7 @@ pub struct CampaignPatch {
     /// The mode: `act` or `observe`. If the campaign or the config says `observe`, that applies.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub mode: Option<Option<Mode>>,
-    /// The spend from which on the guard leaves the campaign alone: decimal text above 0.
+    /// The spend limit, from which on `high_spend` decides: decimal text above 0.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub spend_limit: Option<Option<SpendLimit>>,
     /// The campaign is activated at this many remaining clicks or more. Must be above `pause_clicks`, or its default.
@@ -88,13 +88,16 @@ pub struct CampaignPatch {
     /// The price of a thousand clicks: decimal text. It is stored and shown, and has no effect yet.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub price_per_thousand: Option<Option<Money>>,
-    /// More remaining clicks than this count as unknown. Must be above `activate_clicks`, or its default.
+    /// More remaining clicks than this count as unknown. Must be above `activate_clicks` and `high_activate_clicks`, or
+    /// their defaults.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub implausible_clicks: Option<Option<Count>>,
-    /// `activate_clicks` from the spend limit on, with the policy `guard`. Must be above `high_pause_clicks`, or its default.
+    /// The number that replaces `activate_clicks` from the spend limit on, with the policy `guard`. Must be above
+    /// `high_pause_clicks`, or its default.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub high_activate_clicks: Option<Option<Count>>,
-    /// `pause_clicks` from the spend limit on, with the policy `guard`. Must be below `high_activate_clicks`, or its default.
+    /// The number that replaces `pause_clicks` from the spend limit on, with the policy `guard`. Must be below
+    /// `high_activate_clicks`, or its default.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub high_pause_clicks: Option<Option<Count>>,
     /// With `generator_enabled: false` or another `trafficstar_id`: pause the campaign first. If the pause fails, the
@@ -211,7 +214,8 @@ mod tests {
     fn a_patch_is_met_by_a_campaign_that_has_each_given_value() {
         let json = r#"{"id": 1, "name": "n", "trafficstar_id": 7, "generator_enabled": true, "mode": "act",
             "spend_limit": "2.50", "activate_clicks": 3, "pause_clicks": 2, "cooldown": "1m 30s", "high_spend": "observe",
-            "price_per_thousand": null, "implausible_clicks": 9}"#;
+            "price_per_thousand": null, "implausible_clicks": 9, "high_activate_clicks": 5,
+            "high_pause_clicks": null}"#;
         let campaign: Campaign = serde_json::from_str(json).unwrap();
         assert!(patch(json).is_met_by(&campaign));
         assert!(
@@ -221,7 +225,7 @@ mod tests {
         let others = serde_json::json!({
             "name": "m", "trafficstar_id": 8, "generator_enabled": false, "mode": null, "spend_limit": "2.51",
             "activate_clicks": null, "pause_clicks": 1, "cooldown": "91s", "high_spend": null, "price_per_thousand": "0",
-            "implausible_clicks": 8,
+            "implausible_clicks": 8, "high_activate_clicks": 6, "high_pause_clicks": 0,
         });
         for (field, value) in others.as_object().unwrap() {
             let other = serde_json::json!({ field: value }).to_string();

@@ -3,7 +3,7 @@
 //! programs.
 //!
 //! `server` answers requests, `client` sends them, and both use the types below. A command is an [`Order`] with a reply
-//! slot; the supervisor holds the other end of the channel.
+//! slot; the daemon's order router holds the other end of the channel.
 #![doc = include_str!("API.md")]
 
 mod account;

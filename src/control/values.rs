@@ -44,8 +44,8 @@ pub enum ValueError {
     TooFine(String),
     /// A spend limit of 0, which is reached before anything is spent.
     #[error(
-        "with a spend limit of `{0}` the guard would leave the campaign alone at once: give an amount above 0, or \
-         disable its generator"
+        "a spend limit of `{0}` is reached before anything is spent: give an amount above 0, or disable the campaign's \
+         generator"
     )]
     NoSpend(String),
     /// A name that is empty, too long, or would break a line of the log.

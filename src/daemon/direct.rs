@@ -140,8 +140,8 @@ impl Direct<'_> {
                 }
                 let holder = holder.map_or_else(|| "a process".to_owned(), |pid| format!("process {pid}"));
                 self.warnings.push(format!(
-                    "{holder} holds the lock of the database, but no working supervisor answers on {}. The campaigns were \
-                     paused all the same. If that process is a supervisor that hangs, kill it",
+                    "{holder} holds the lock of the database, but no working supervisor answers on {}. The campaigns \
+                     were paused all the same. If that process is a supervisor that hangs, kill it",
                     self.config.control.socket.display()
                 ));
             }
@@ -300,7 +300,7 @@ async fn readable(store: Store) -> Result<(Store, Vec<CampaignRow>), RunError> {
 fn left_to_supervisor(hold: Hold, campaigns: &[CampaignRow], config: &Config) -> PausedAll {
     let warning =
         "a supervisor runs: it reads the order from the database and carries it out within one tick. If it hangs, \
-                   kill it and run this command again"
+         kill it and run this command again"
             .to_owned();
     let held = HeldAll {
         hold,

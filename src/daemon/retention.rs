@@ -48,7 +48,7 @@ async fn delete_every_hour(store: Store, keep: Duration, clock: Clock) {
 
 /// Deletes the history that is older than `keep`. Returns the number of deleted rows.
 async fn delete_old_history(store: &Store, keep: Duration, clock: &Clock) -> Result<usize, StoreError> {
-    // The config allows a hundred years. A time that cannot be represented is older than all history.
+    // The config allows at most a hundred years. A time that cannot be represented is older than all history.
     let horizon = chrono::Duration::from_std(keep).ok().and_then(|keep| clock.now().checked_sub_signed(keep));
     let Some(horizon) = horizon else { return Ok(0) };
     let mut rows = 0;

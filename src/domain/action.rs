@@ -148,7 +148,7 @@ pub enum Outcome {
     Failed(String),
     /// The request was not sent, because its journal entry could not be stored. TrafficStars is not at fault.
     NotSent(String),
-    /// The request was not sent: its facts became too old while it was queued, or TrafficStars accepted no requests at
-    /// that moment. The next tick decides again whether the action is due.
+    /// TrafficStars did not carry it out: its facts became too old while it was queued, its circuit is open, or the
+    /// answer was 429. The next tick decides again whether the action is due.
     Postponed(String),
 }

@@ -98,7 +98,7 @@ impl Contest {
         let end_time = &campaign.end_time;
         let foreign = runs(status).is_some() && self.is_foreign(status, end_time);
         let changed = |known: &&Known| known.end_time.as_ref().is_some_and(|known| known != end_time);
-        // With an unclear status nothing is recorded, so that the same end time would be a new sign at every tick.
+        // An unclear status is not recorded. If it counted here, the same end time would be a new sign at every tick.
         let last_known = self.known.as_ref().filter(|_| runs(status).is_some()).filter(changed);
         let sign = last_known.and_then(|known| EndTimeSign::of(now, policy, status, end_time, known.at));
         self.settle(now, status, campaign);

@@ -117,7 +117,7 @@ pub enum Effect {
     Sign(EndTimeSign),
     /// The promise has ended: this machine sends nothing from now on.
     Disabled {
-        /// Whether the order asked for a pause, and the campaign is stopped.
+        /// Whether the campaign was read stopped for the order, or was paused by it.
         stopped: bool,
     },
     /// The generator stays enabled: the pause that had to come first failed, or the campaign runs and must not. The

@@ -17,9 +17,9 @@ use super::phase::Phase;
 use super::policy::Mode;
 use super::status::{ActorStatus, DatabaseStatus, LeadershipStatus, RemoteClientStatus, Role};
 
-/// A campaign that has not completed a tick for this many tick intervals degrades health.
+/// A campaign that has not completed a tick for more than this many tick intervals degrades health.
 const TICKS: i32 = 3;
-/// An activation that has waited for this many tick intervals degrades health.
+/// An activation that has waited for more than this many tick intervals degrades health.
 const WAITING_TICKS: i32 = 2;
 /// A pause that is unconfirmed for this long degrades health.
 const PAUSE_WITHIN: Duration = Duration::minutes(2);
@@ -251,7 +251,9 @@ fn activations_waiting(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degrad
         let Snapshot { action, progress, policy, .. } = campaign.snapshot;
         let is_unsent = match progress {
             ActionProgress::Postponed | ActionProgress::Unstored => true,
-            ActionProgress::InFlight => vitals.trafficstar.turns.contains_key(&(campaign.remote, ActionKind::Activate)),
+            ActionProgress::InFlight => {
+                vitals.trafficstar.queue_places.contains_key(&(campaign.remote, ActionKind::Activate))
+            }
             ActionProgress::Settled | ActionProgress::Awaiting => false,
         };
         let action = action.as_ref().filter(|action| is_unsent && action.kind == ActionKind::Activate)?;

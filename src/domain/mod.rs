@@ -1,6 +1,6 @@
 //! The domain decides what happens to each campaign: the rules, the state machine, and which spend is believed. It
-//! leaves requests, storage, timers and logs to the other rooms. RULES.md, beside this file, has the rules; LIFECYCLE.md
-//! has each edge and each timer.
+//! leaves requests, storage, timers and logs to the other rooms. RULES.md, beside this file, has the rules;
+//! LIFECYCLE.md has each edge and each timer.
 //!
 //! Deliberately absent: a clock (`now` is an argument), sockets, actors, the database, random numbers, logs. It uses
 //! only std, serde, thiserror, chrono's types and utoipa's derive.

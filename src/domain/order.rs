@@ -110,7 +110,7 @@ fn not_stopped(status: &RemoteStatus) -> String {
 }
 
 impl ForceFailure {
-    /// Builds a refusal whose end time is not known.
+    /// Builds a refusal without the time from which the action is possible.
     pub(crate) fn not_now(reason: impl Into<String>) -> Self {
         Self::NotNow { reason: reason.into(), possible_at: None }
     }

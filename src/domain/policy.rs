@@ -1,7 +1,7 @@
 //! The thresholds and times that one campaign is guarded by, validated when they are built.
 //!
-//! The defaults of RULES.md are here. Deliberately absent: `config.toml`, which may change them (`config`), and a campaign's own
-//! numbers (`store`).
+//! The defaults of RULES.md are here. Deliberately absent: `config.toml`, which may change them (`config`), and a
+//! campaign's own numbers (`store`).
 
 use std::fmt;
 use std::str::FromStr;
@@ -29,7 +29,7 @@ pub enum Mode {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HighSpend {
-    /// Show it and leave the campaign alone.
+    /// Mark the campaign, and leave it alone.
     #[default]
     Observe,
     /// Go on guarding by the remaining clicks, with the thresholds for above the limit.
@@ -142,7 +142,7 @@ pub struct PolicyNumbers {
     pub tick: Duration,
     /// The time after an accepted pause in which spend and clicks decide nothing.
     pub cooldown: Duration,
-    /// From this spend on the campaign is left alone.
+    /// From this spend on `high_spend` decides.
     pub spend_limit: Money,
     /// At or above this number of remaining clicks the campaign should run.
     pub activate_clicks: Clicks,
@@ -152,7 +152,8 @@ pub struct PolicyNumbers {
     pub day_end: NaiveTime,
     /// The guard's conduct when the spend limit is reached.
     pub high_spend: HighSpend,
-    /// `activate_clicks` from the spend limit on, for [`HighSpend::Guard`]. `None` if it is the same as below the limit.
+    /// `activate_clicks` from the spend limit on, for [`HighSpend::Guard`]. `None` if it is the same as below the
+    /// limit.
     pub high_activate_clicks: Option<Clicks>,
     /// `pause_clicks` from the spend limit on, for [`HighSpend::Guard`]. `None` if it is the same as below the limit.
     pub high_pause_clicks: Option<Clicks>,
@@ -189,8 +190,8 @@ pub enum PolicyError {
     },
     /// The same for the thresholds from the spend limit on.
     #[error(
-        "high_activate_clicks ({activate}) must be above high_pause_clicks ({pause}); each is the number below the limit if \
-         it is not set"
+        "high_activate_clicks ({activate}) must be above high_pause_clicks ({pause}); each is the number below the \
+         limit if it is not set"
     )]
     HighThresholdsMeet {
         /// `high_activate_clicks` in force.
@@ -203,7 +204,7 @@ pub enum PolicyError {
     ImplausibleTooLow {
         /// `implausible_clicks` as given.
         implausible: Clicks,
-        /// `activate_clicks` as given.
+        /// The larger one of `activate_clicks` and `high_activate_clicks`.
         activate: Clicks,
     },
     /// Ticks without length would follow each other without a pause.
@@ -248,7 +249,8 @@ impl PolicyNumbers {
         if self.activate_clicks <= self.pause_clicks {
             return Err(PolicyError::ThresholdsMeet { activate: self.activate_clicks, pause: self.pause_clicks });
         }
-        let high = Self { high_spend: HighSpend::Guard, ..self.clone() }.thresholds(true);
+        // Under another policy the thresholds from the limit on have no effect, and must not make a campaign's row invalid.
+        let high = self.thresholds(true);
         if high.activate <= high.pause {
             return Err(PolicyError::HighThresholdsMeet { activate: high.activate, pause: high.pause });
         }
@@ -328,12 +330,6 @@ impl Policy {
     #[must_use]
     pub fn past_day_end(&self, now: DateTime<Utc>) -> bool {
         now >= self.day_end_on(now)
-    }
-
-    /// Whether so few clicks remain that the campaign is paused at any spend.
-    #[must_use]
-    pub fn are_used_up_at_any_spend(&self, clicks: Clicks) -> bool {
-        [false, true].into_iter().all(|is_limit_reached| clicks <= self.thresholds(is_limit_reached).pause)
     }
 
     /// Returns why the remaining clicks are too doubtful to activate by: a row is invalid, or they are implausibly

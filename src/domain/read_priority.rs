@@ -70,7 +70,7 @@ impl ReadQuestion {
         let would_pause = policy.mode == Mode::Act && !intent.on_hold;
         let thresholds = policy.thresholds(trend.has_reached_limit(now, policy));
         let used_up = clicks.is_some_and(|clicks| clicks <= thresholds.pause);
-        let is_past_threshold = trend.must_stand_still(now, policy) || used_up && !trend.is_left_alone(now, policy);
+        let is_past_threshold = trend.must_be_stopped(now, policy) || used_up && !trend.is_left_alone(now, policy);
         let needs_pause = is_past_threshold && would_pause && !known_stopped;
         let urgency = if needs_pause { Urgency::Pause } else { Urgency::Read };
         Self { remote, urgency, threshold_in: trend.threshold_in(now, policy, clicks) }
@@ -93,6 +93,7 @@ impl ReadQuestion {
 mod tests {
     use super::*;
     use crate::domain::money::Money;
+    use crate::domain::policy::HighSpend;
     use crate::domain::remote::{RemoteStatus, StopCause};
 
     fn at(seconds: i64) -> DateTime<Utc> {
@@ -103,6 +104,9 @@ mod tests {
     fn a_ticks_read_is_as_urgent_as_a_pause_only_if_a_pause_would_be_sent() {
         let act = PolicyNumbers::default();
         let observe = PolicyNumbers { mode: Mode::Observe, ..act.clone() };
+        let (high_spend, high_pause_clicks) = (HighSpend::Guard, Some(Clicks(1_000)));
+        let guard = PolicyNumbers { high_spend, high_pause_clicks, ..act.clone() };
+        let pause = PolicyNumbers { high_spend: HighSpend::Pause, ..act.clone() };
         let promised = Intent { promised_to_run: true, on_hold: false };
         let on_hold = Intent { on_hold: true, ..promised };
         let of = |status: RemoteStatus, spent: i64| {
@@ -113,6 +117,7 @@ mod tests {
         let blocked = |may_run| of(RemoteStatus::Blocked { reason: "out of funds".to_owned(), may_run }, 0);
         let (runs, stopped) = (of(RemoteStatus::Running, 0), of(RemoteStatus::Stopped(StopCause::SwitchedOff), 0));
         let rich = of(RemoteStatus::Running, 10_000_000);
+        let rich_and_stopped = of(RemoteStatus::Stopped(StopCause::SwitchedOff), 10_000_000);
         let table = [
             ("used up and running", &act, runs, 5_000, Intent::default(), Urgency::Pause),
             ("one click more", &act, runs, 5_001, Intent::default(), Urgency::Read),
@@ -122,6 +127,11 @@ mod tests {
             ("it was seen stopped", &act, stopped, 0, Intent::default(), Urgency::Read),
             ("it was seen stopped, and promised to run", &act, stopped, 0, promised, Urgency::Pause),
             ("past the spend limit it is left alone", &act, rich, 0, promised, Urgency::Read),
+            ("past it, `guard` and its pause threshold", &guard, rich, 1_000, promised, Urgency::Pause),
+            ("past it, `guard` and one click more", &guard, rich, 1_001, promised, Urgency::Read),
+            ("below it, `guard` and the low threshold", &guard, runs, 5_000, promised, Urgency::Pause),
+            ("past it, `pause`", &pause, rich, 90_000, promised, Urgency::Pause),
+            ("past it, `pause`, and seen stopped", &pause, rich_and_stopped, 0, Intent::default(), Urgency::Read),
             ("a hold sends no pause", &act, runs, 0, on_hold, Urgency::Read),
             ("observe mode sends no pause", &observe, runs, 0, promised, Urgency::Read),
         ];

@@ -4,8 +4,8 @@
 //! 3. a bare `spent`, if no report exists;
 //! 4. the stored value.
 //!
-//! Deliberately absent: reading the sources, which `guard::tick` does. This file decides whether a report is needed, and
-//! what the spend is.
+//! Deliberately absent: reading the sources, which `guard::tick` does. This file decides whether a report is needed,
+//! and what the spend is.
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};

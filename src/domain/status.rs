@@ -215,7 +215,7 @@ pub struct RemoteClientStatus {
     pub clock_ahead_seconds: Option<i64>,
     /// For each campaign with an unsent change: when its turn comes. It is not in the dump; `explain` shows it.
     #[serde(skip)]
-    pub turns: Arc<QueuePlaces>,
+    pub queue_places: Arc<QueuePlaces>,
 }
 
 /// The endpoint that works for one operation.
@@ -294,7 +294,7 @@ impl CampaignStatus {
         if !self.ordered.generator_enabled {
             self.unguarded = self.observed.status == Some(StatusWord::Running)
                 && (self.is_used_up()
-                    || self.limits.zip(self.observed.spend).is_some_and(|(limits, spend)| limits.stop_at(spend)));
+                    || self.limits.zip(self.observed.spend).is_some_and(|(limits, spend)| limits.must_stop_at(spend)));
         }
         self.verdict = self.verdict();
         self
@@ -350,9 +350,9 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Whether a campaign with this spend today must not run: at the limit, unless the policy there is to go on.
+    /// Whether this spend today is past the limit. With the policy `guard` it never is, because the guard goes on.
     #[must_use]
-    pub fn stop_at(&self, spend: Money) -> bool {
+    pub fn must_stop_at(&self, spend: Money) -> bool {
         spend >= self.spend && self.high_spend != HighSpend::Guard
     }
 
@@ -361,9 +361,7 @@ impl Limits {
     pub const fn thresholds(&self) -> [Clicks; 2] {
         [self.activate_clicks, self.pause_clicks]
     }
-}
 
-impl Limits {
     /// Returns a policy's limits, by whether today's spend has reached the limit.
     #[must_use]
     pub fn new(policy: &Policy, is_limit_reached: bool) -> Self {

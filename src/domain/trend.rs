@@ -63,7 +63,7 @@ impl Trend {
         self.status_at(now).is_some_and(|status| matches!(status, StatusWord::Stopped | StatusWord::Blocked))
     }
 
-    /// Whether today's spend has reached the limit, so that nothing is done. The spend never falls within a day.
+    /// Whether today's spend, as read last, has reached the limit and the policy there is to leave the campaign alone.
     #[must_use]
     pub fn is_left_alone(&self, now: DateTime<Utc>, policy: &PolicyNumbers) -> bool {
         policy.high_spend == HighSpend::Observe && self.has_reached_limit(now, policy)
@@ -71,7 +71,7 @@ impl Trend {
 
     /// Whether today's spend, as read last, has reached the limit and the policy there is to pause.
     #[must_use]
-    pub fn must_stand_still(&self, now: DateTime<Utc>, policy: &PolicyNumbers) -> bool {
+    pub fn must_be_stopped(&self, now: DateTime<Utc>, policy: &PolicyNumbers) -> bool {
         policy.high_spend == HighSpend::Pause && self.has_reached_limit(now, policy)
     }
 
@@ -109,7 +109,7 @@ impl Trend {
         let spend = self.spend_on(now);
         match status {
             StatusWord::Blocked => FAR,
-            StatusWord::Stopped if self.must_stand_still(now, policy) => FAR,
+            StatusWord::Stopped if self.must_be_stopped(now, policy) => FAR,
             StatusWord::Stopped if remaining >= activate => Duration::zero(),
             StatusWord::Stopped => FAR,
             StatusWord::Running | StatusWord::Unknown => {
@@ -177,11 +177,32 @@ mod tests {
 
     /// Returns in how many minutes a threshold may be crossed, after two ticks one minute apart.
     fn minutes(status: &RemoteStatus, clicks: [u64; 2], spend: [&str; 2]) -> i64 {
+        minutes_by(&PolicyNumbers::default(), status, clicks, spend)
+    }
+
+    fn minutes_by(policy: &PolicyNumbers, status: &RemoteStatus, clicks: [u64; 2], spend: [&str; 2]) -> i64 {
         let mut trend = Trend::default();
         let [first, second] = clicks.map(|clicks| Some(Clicks(clicks)));
         trend.saw(at(0), first, usd(spend[0]), status);
         trend.saw(at(1), second, usd(spend[1]), status);
-        trend.threshold_in(at(1), &PolicyNumbers::default(), second).num_minutes()
+        trend.threshold_in(at(1), policy, second).num_minutes()
+    }
+
+    #[test]
+    fn above_the_limit_guard_counts_clicks_alone_and_pause_waits_only_for_a_campaign_that_runs() {
+        let (high_spend, high_pause_clicks) = (HighSpend::Guard, Some(Clicks(1_000)));
+        let guard = PolicyNumbers { high_spend, high_pause_clicks, ..PolicyNumbers::default() };
+        let pause = PolicyNumbers { high_spend: HighSpend::Pause, ..PolicyNumbers::default() };
+        let day = FAR.num_minutes();
+        let cases = [
+            ("guard, a hundred clicks a minute", &guard, &RUNNING, [2_100, 2_000], 10),
+            ("guard, to be activated", &guard, &STOPPED, [20_000, 20_000], 0),
+            ("pause, and it runs", &pause, &RUNNING, [90_000, 90_000], 0),
+            ("pause, and it is stopped", &pause, &STOPPED, [20_000, 20_000], day),
+        ];
+        for (name, policy, status, clicks, expected) in cases {
+            assert_eq!(minutes_by(policy, status, clicks, ["10", "10"]), expected, "{name}");
+        }
     }
 
     #[test]

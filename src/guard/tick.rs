@@ -209,7 +209,7 @@ impl Tick {
                 }
             }
             Err(failure) if is_first => (self.clicks, self.history) = (Err(failure.clone()), Err(failure)),
-            Err(failure) => self.could_not_read_again(failure),
+            Err(failure) => self.could_not_read_again(now, failure, sightings),
         }
         if !is_first {
             return Next::Done;
@@ -225,10 +225,13 @@ impl Tick {
         }
     }
 
-    /// Notes that the clicks could not be read again. If they were used up at first, they still count: that is enough
-    /// for a pause.
-    fn could_not_read_again(&mut self, failure: DatabaseFailure) {
-        if !self.clicks.as_ref().is_ok_and(|first| self.policy.are_used_up_at_any_spend(first.count)) {
+    /// Notes that the clicks could not be read again. If they were used up at first, by the threshold at today's spend, they
+    /// still count: that is enough for a pause.
+    fn could_not_read_again(&mut self, now: DateTime<Utc>, failure: DatabaseFailure, sightings: &Sightings) {
+        let spend = self.spend(now, sightings);
+        let is_limit_reached = spend.is_ok_and(|spend| spend.amount >= self.policy.spend_limit);
+        let threshold = self.policy.thresholds(is_limit_reached).pause;
+        if !self.clicks.as_ref().is_ok_and(|first| first.count <= threshold) {
             self.clicks = Err(failure);
         }
     }
@@ -252,7 +255,7 @@ impl Tick {
         (self.stage, self.day) = (Stage::AwaitingSpend, Some(day));
         let counters = self.counters(day);
         sightings.saw(day, &counters);
-        // No report is read for a campaign that is gone.
+        // A report has no spend for a campaign that is gone.
         let may_have_report = self.remote != Err(RemoteFault::Gone);
         if may_have_report && self.spend_question(now, &counters, sightings).needs_report() {
             Next::Spend(self.question)
@@ -300,7 +303,7 @@ impl Tick {
                 Next::Done
             }
             Stage::ReadingAgain => {
-                self.could_not_read_again(DatabaseFailure::Late);
+                self.could_not_read_again(now, DatabaseFailure::Late, sightings);
                 self.is_late |= self.clicks.is_err();
                 Next::Done
             }

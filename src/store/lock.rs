@@ -108,8 +108,8 @@ fn lock_file(database: &Path, url: &DatabaseUrl) -> Result<SupervisorLock, Store
         }
         Err(TryLockError::Error(error)) => return Err(fault(error)),
     }
-    // Only after the lock is taken: these checks advise to remove the file, which must not happen to a running
-    // supervisor's lock file.
+    // Only after the lock is taken: the errors of these checks advise the operator to remove the file, and a running
+    // supervisor's lock file must not be removed.
     keep_to_owner(&path, &file).map_err(fault)?;
     // The pid is only for messages: a full disk must not keep the supervisor from guarding.
     let _ = file.set_len(0).and_then(|()| writeln!(file, "pid {}", std::process::id()));

@@ -1,5 +1,5 @@
-//! The store runs all SQL: one [`Store`] over SQLite, which is compiled into the program, or PostgreSQL. No other module
-//! uses diesel. It leaves decisions to `domain`, and retries to its callers: the next tick is the retry.
+//! The store runs all SQL: one [`Store`] over SQLite, which is compiled into the program, or PostgreSQL. No other
+//! module uses diesel. It leaves decisions to `domain`, and retries to its callers: the next tick is the retry.
 //!
 //! Every operation is a synchronous body that runs as a whole on a blocking thread. If the caller stops waiting, the
 //! operation finishes by itself, and no transaction stays open. An operation is one method, in the file named after its

@@ -163,7 +163,10 @@ fn an_invalid_override_is_an_error_that_names_its_column() {
         ("implausible_clicks = -1", "campaign 1: the column `implausible_clicks` holds -1"),
         ("high_activate_clicks = -1", "campaign 1: the column `high_activate_clicks` holds -1"),
         ("high_pause_clicks = -1", "campaign 1: the column `high_pause_clicks` holds -1"),
-        ("high_activate_clicks = 5000", "campaign 1: its columns and the config's defaults contradict each other"),
+        (
+            "high_spend = 'guard', high_activate_clicks = 5000",
+            "campaign 1: its columns and the config's defaults contradict each other",
+        ),
         ("implausible_clicks = 15000", "campaign 1: its columns and the config's defaults contradict each other"),
         (
             "cooldown_seconds = 9223372036854775807",

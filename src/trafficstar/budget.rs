@@ -1,4 +1,4 @@
-//! How many requests may leave, and which one next (RULES.md, "What must hold always", 6 and 3). PURE.
+//! Decides how many requests may leave, and which one next (RULES.md, "What must hold always", 6 and 3). PURE.
 //!
 //! TrafficStars counts a request at an unknown moment between its departure and its answer. A request therefore holds
 //! its slot from its departure until 60 seconds after its answer (or time-out). Then no 60-second window of

@@ -1,4 +1,4 @@
-//! What can go wrong with a request, in the terms of the caller.
+//! The errors of a request, in the terms of the caller.
 
 use std::error::Error as Cause;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub enum RemoteError {
     /// A token request was refused, and not because of the key: TrafficStars' identity provider fails, or a firewall
     /// before the service refuses.
     #[error(
-         "TrafficStars rejects the request ({status}){}, and does not say that the API key is bad: keep the key, the \
+        "TrafficStars rejects the request ({status}){}, and does not say that the API key is bad: keep the key, the \
          request for a token is repeated automatically",
         shown_request_id(.request_id.as_deref())
     )]
@@ -115,8 +115,8 @@ impl RemoteError {
         }
     }
 
-    /// Returns the outcome of an action whose request failed like this. A 429 postpones it: TrafficStars
-    /// carries nothing out that it answers with 429, and the campaign is not the cause.
+    /// Returns the outcome of an action whose request failed like this. A 429 postpones the action: TrafficStars does
+    /// not carry out what it answers with 429, and the campaign is not the cause.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         if let Self::NotSent(NotAdmitted::TooLate | NotAdmitted::CircuitOpen { .. }) | Self::RateLimited { .. } = self {

@@ -25,12 +25,13 @@
 //! # After a 429
 //!
 //! 1. `http.rs`, `refusal` reads the time of `Retry-After`, and makes the error `RateLimited`.
-//! 2. `client/requests.rs`, `answered` passes it to `scheduler.rs`, `rate_limited`. Nothing leaves until that time, for a
-//!    minute if there is none, and for five minutes at most. Pauses leave first then.
-//! 3. `client/mod.rs`, `note_rate_limited` counts it: a second one within an hour, while we are below our own limit, is a
-//!    sign of another program like this one.
-//! 4. `error.rs`, `outcome` makes an activation `Postponed`: it waits, and the next tick decides again. A pause is sent up
-//!    to three times in all (`client/switch_batches.rs`, `PAUSE_ATTEMPTS`), and then fails; the next tick pauses again.
+//! 2. `client/requests.rs`, `answered` passes it to `scheduler.rs`, `rate_limited`. Nothing leaves until that time, for
+//!    a minute if there is none, and for five minutes at most. Pauses leave first then.
+//! 3. `client/mod.rs`, `note_rate_limited` counts it: a second one within an hour, while we are below our own limit, is
+//!    a sign of another program like this one.
+//! 4. `error.rs`, `outcome` makes an activation `Postponed`: it waits, and the next tick decides again. A pause is sent
+//!    up to three times in all (`client/switch_batches.rs`, `PAUSE_ATTEMPTS`), and then fails; the next tick pauses
+//!    again.
 //!
 //! Deliberately absent: which spend is believed (`domain::spend`), retries (the next tick is the retry), and caches,
 //! except that of the token. No code reaches TrafficStars around the scheduler.

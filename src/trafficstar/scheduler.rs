@@ -122,8 +122,8 @@ pub enum NotAdmitted {
     NotLeading(LeadershipLost),
     /// The operation failed several times in a row. Only probes are sent until it works again.
     #[error(
-    "TrafficStars keeps failing ({reason}): the next try of `{operation}` is at {}",
-    .probe_at.format("%H:%M:%S")
+        "TrafficStars keeps failing ({reason}): the next try of `{operation}` is at {}",
+        .probe_at.format("%H:%M:%S")
     )]
     CircuitOpen {
         /// The operation's name in the dump.
@@ -207,8 +207,8 @@ impl RequestScheduler {
         }
     }
 
-    /// Notes a 429. Returns the time, by the steady clock, until which nothing leaves. A 429 without a time stops all requests for one
-    /// window. A long time is cut to five minutes, because campaigns must not spend unwatched for longer. After
+    /// Notes a 429. Returns the time (steady clock) until which nothing leaves. A 429 without a time stops all requests
+    /// for one window. A long time is cut to five minutes, because campaigns must not spend unwatched for longer. After
     /// that TrafficStars may answer 429 again.
     pub fn rate_limited(&mut self, now: DateTime<Utc>, retry_after: Option<Duration>) -> DateTime<Utc> {
         let until = now + retry_after.unwrap_or(WINDOW).clamp(Duration::zero(), LONGEST_RATE_LIMIT);
@@ -277,7 +277,7 @@ impl RequestScheduler {
         &self.budget
     }
 
-    /// Returns the budget, to be changed: its reservation for the reads of all campaigns.
+    /// Returns the budget, for calls that change it.
     pub const fn budget_mut(&mut self) -> &mut Budget {
         &mut self.budget
     }

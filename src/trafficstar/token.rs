@@ -1,4 +1,5 @@
-//! What a refused token request says: whether the API key is bad, and the request id for TrafficStars' support. PURE.
+//! Reads the answer to a refused token request: whether the API key is bad, and the request id for TrafficStars'
+//! support. PURE.
 //!
 //! Deliberately absent: the rest of such an answer, which may repeat the key, and the request (`http`).
 

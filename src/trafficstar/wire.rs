@@ -411,7 +411,7 @@ fn sum(so_far: &SpendReading, row: SpendReading) -> SpendReading {
     match (so_far, row) {
         (SpendReading::Failed(failure), _) => SpendReading::Failed(failure.clone()),
         (SpendReading::Value(earlier), SpendReading::Value(amount)) => earlier.checked_add(amount).map_or_else(
-            || unreadable("the report's rows are more than this program can count".to_owned()),
+            || unreadable("the sum of the report's rows is too large for this program".to_owned()),
             SpendReading::Value,
         ),
         (SpendReading::Value(_) | SpendReading::NoValue | SpendReading::NoSource, row) => row,

@@ -44,8 +44,7 @@ fn a_stop_waits_up_to_thirty_seconds_for_what_is_in_flight_and_logs_what_hangs()
 fn nothing_new_begins_after_the_stop_began() {
     on_paused_time(async {
         // Campaign 1 has to be activated at 120 seconds. Campaign 2 has to be activated now, and its status is being
-        // read.
-        // Campaign 3 has lost its actor, and waits for the respawn. Campaign 4 has a pause in flight.
+        // read. Campaign 3 has lost its actor, and waits for the respawn. Campaign 4 has a pause in flight.
         let soon = Campaign::new(1, false, 10_000).with_clicks_from(120, 20_000);
         let now_due = Campaign::new(2, false, 10_000).with_clicks_from(60, 20_000);
         let stage = Stage::set(vec![soon, now_due, Campaign::new(3, true, 20_000), Campaign::new(4, true, 100)]).await;

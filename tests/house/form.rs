@@ -19,8 +19,8 @@ fn no_file_and_no_function_is_too_long() {
     assert_none(
         files.map(|source| source.file.clone()),
         &format!(
-            "longer than {MOST_LINES} lines: make a folder of the file's name. Move each part with its own purpose into a \
-             file there, and declare it with `mod` in the first file. Tests go to tests.rs"
+            "longer than {MOST_LINES} lines: make a folder of the file's name. Move each part with its own purpose \
+             into a file there, and declare it with `mod` in the first file. Tests go to tests.rs"
         ),
     );
     let mut functions = Vec::new();

@@ -80,8 +80,8 @@ fn each_room_imports_only_the_rooms_that_it_may() {
         .filter(|(from, to, ..)| rooms[from].as_ref().is_some_and(|allowed| !allowed.contains(to)));
     assert_none(
         forbidden.map(|(from, to, place, _)| format!("{place}: {from} may not import {to}")),
-        "the table of imports in src/lib.rs does not permit this. Move the code to a room that may import both, or pass \
-         the value in as an argument. The map in src/lib.rs says what is in each room",
+        "the table of imports in src/lib.rs does not permit this. Move the code to a room that may import both, or \
+         pass the value in as an argument. The map in src/lib.rs says what is in each room",
     );
 }
 

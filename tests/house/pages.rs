@@ -11,7 +11,8 @@ use traffic_generator::board::Board;
 use crate::assert_none;
 use crate::source::{everything, files_below, in_backticks, program, read, root};
 
-/// The pages that tell readers what to type and what they see: README.md, the manual's topics, and the page on the tests.
+/// Returns the pages that say what to type and what the program prints, by name: README.md, the manual's topics, and
+/// the page on the tests.
 fn pages() -> Vec<(String, String)> {
     let topics = files_below(&root().join("src/cli/manual"), "md");
     assert!(!topics.is_empty(), "the manual has no topic");
@@ -20,13 +21,13 @@ fn pages() -> Vec<(String, String)> {
     files.iter().map(|file| (name(file), read(&name(file)))).collect()
 }
 
-/// The text of all of them.
+/// Returns the text of all these pages.
 fn text_of_pages() -> String {
     pages().into_iter().map(|(_, text)| text + "\n").collect()
 }
 
-/// Every key of config.toml as `section.key`, those without a default included. `src/config/tests.rs` holds it to the
-/// code.
+/// Returns every key of config.toml as `section.key`, also those without a default. `src/config/tests.rs` compares
+/// config.toml with the code.
 fn keys() -> BTreeSet<String> {
     let text = read("config.toml");
     let is_key = |line: &str| line.split_once(" = ").is_some_and(|(name, _)| !name.contains(' '));
@@ -38,7 +39,7 @@ fn keys() -> BTreeSet<String> {
     parsed.iter().flat_map(keys).collect()
 }
 
-/// The keys that a text names: `[section] key`, on one line or two, and `TRAFFIC_GENERATOR__SECTION__KEY`.
+/// Returns the keys that a text names: `[section] key`, on one line or two, and `TRAFFIC_GENERATOR__SECTION__KEY`.
 fn keys_named_in(text: &str) -> Vec<String> {
     let word = |text: &str, also: char| {
         let ends = |letter: char| !(letter.is_ascii_lowercase() || letter == '_' || letter == also);
@@ -48,7 +49,7 @@ fn keys_named_in(text: &str) -> Vec<String> {
     let mut named = Vec::new();
     for section in sections {
         for rest in text.split(&format!("[{section}] ")).skip(1).chain(text.split(&format!("[{section}]\n")).skip(1)) {
-            // In a message an escape may stand before the next line.
+            // A message may have a `\` before the next line.
             let key = word(rest.trim_start_matches([' ', '\n', '\\', '/']), '_');
             if !key.is_empty() && !text.contains(&format!("[{section}]\n{key} =")) {
                 named.push(format!("{section}.{key}"));
@@ -109,7 +110,7 @@ fn every_variable_that_the_program_reads_is_documented() {
     assert_none(undocumented.map(str::to_owned), "say in README.md or in a topic of the manual what it does");
 }
 
-/// The rows of METRICS.md: a metric's name, and what stands in backticks in its description.
+/// Returns the rows of METRICS.md: a metric's name, and the words in backticks in its description.
 fn documented_metrics() -> BTreeMap<String, BTreeSet<String>> {
     let page = read("src/metrics/METRICS.md");
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
@@ -209,17 +210,17 @@ fn every_file_that_a_page_names_in_backticks_is_there() {
     assert_none(missing, "the page names a file that does not exist: correct the path, or restore the file");
 }
 
-/// Names in shown outputs, and words of JSON and shells, that no code has. A narrow column cuts `funds`.
+/// Words of the shown outputs that no code has: names of examples, and words of shells. A narrow column cuts `funds`.
 const NAMES: [&str; 12] =
     ["books", "fund", "games", "garden", "insurance", "music", "root", "shoes", "tools", "travel", "watches", "wrong"];
 
-/// The words of names and strings of the program, of the sandbox and of the benches: comments and tests left out.
+/// Returns the words of the names and strings of the program, the sandbox and the benches, without comments and tests.
 fn words_of_the_code(words: impl Fn(&str) -> Vec<String>) -> BTreeSet<String> {
     let has_outputs = |file: &str| ["tests/sandbox/src/", "tests/bench/"].iter().any(|folder| file.starts_with(folder));
     let sources = program().chain(everything().iter().filter(|source| has_outputs(&source.file)));
     let mut known = BTreeSet::new();
     for source in sources {
-        // A comment for rustdoc is an attribute by now.
+        // As a token, a doc comment is an attribute `doc = …`.
         let is_comment =
             |at: usize| at >= 2 && source.tokens[at - 2].text == "doc" && source.tokens[at - 1].text == "=";
         let tokens = source.tokens.iter().enumerate().filter(|(at, _)| !is_comment(*at));
@@ -228,7 +229,7 @@ fn words_of_the_code(words: impl Fn(&str) -> Vec<String>) -> BTreeSet<String> {
     known
 }
 
-/// An output that shows a word that the program no longer has is an old one.
+/// An output with a word that the program no longer has is out of date.
 #[test]
 fn every_word_of_a_shown_output_is_one_that_the_code_has() {
     let words = |text: &str| -> Vec<String> {
@@ -248,7 +249,7 @@ fn every_word_of_a_shown_output_is_one_that_the_code_has() {
                 }
                 count += 1;
                 let strange = words(line).into_iter().filter(|word| {
-                    // A word that is cut, or that was typed, or a path's.
+                    // A word that a narrow column cuts, or that the operator typed.
                     let is_cut = line.to_lowercase().contains(&format!("{word}…"));
                     !known.contains(word)
                         && !NAMES.contains(&word.as_str())
@@ -262,12 +263,12 @@ fn every_word_of_a_shown_output_is_one_that_the_code_has() {
     assert!(count > 100, "the search finds {count} lines only");
     assert_none(
         unknown,
-        "no code has this word: run the command again and copy its present output; if the word is a name in an example, \
-         add it to NAMES",
+        "no code has this word: run the command again and copy its present output; if the word is a name in an \
+         example, add it to NAMES",
     );
 }
 
-/// The rows of a table below a heading, without its head.
+/// Returns the rows of the table below a heading, without the table's head.
 fn rows_below(page: &str, heading: &str) -> Vec<Vec<String>> {
     let text = read(page);
     let (_, section) = text.split_once(&format!("\n## {heading}\n")).expect("the heading");
@@ -282,7 +283,7 @@ const SAME_MEANING: [(&str, &str); 5] = [
     ("blocked or unknown but it may run though we stopped it", "blocked or unknown may run in paused-guarded"),
     ("running though we stopped it", "running in paused-guarded"),
     ("stopped though we promised that it runs", "stopped in active-guarded"),
-    // Without a promise nothing differs from it.
+    // In `idle` there is no promise from which a campaign could differ.
     ("as promised", "as promised or idle"),
 ];
 
@@ -303,12 +304,12 @@ fn the_decision_table_of_the_readme_is_that_of_the_rules() {
     assert!(readme.len() > 10, "the search finds {readme:?} only");
     assert_eq!(
         readme, rules,
-        "README.md on the left, RULES.md on the right: make the tables say the same; if README.md says it in other words, \
-         add them to SAME_MEANING"
+        "README.md on the left, RULES.md on the right: make the tables say the same; if README.md says it in other \
+         words, add them to SAME_MEANING"
     );
 }
 
-/// A state diagram that stands twice is changed once.
+/// Of two state diagrams, somebody would change one and forget the other.
 #[test]
 fn the_state_diagram_is_in_one_page_to_which_the_readme_links() {
     let below = ["src", "tests"].map(|folder| files_below(&root().join(folder), "md")).concat();

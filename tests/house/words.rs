@@ -14,8 +14,8 @@ const ACTOR: &str =
     "name the actor: the operator, the tracker, another program, the caller; or say \"only the … does\"";
 const THING: &str = "name the thing, or write \"any\", \"every\", \"all\"";
 const CHILD: &str = "is built, is started, is respawned";
-const LETS: &str = "release (a hold, a slot), end, stop guarding, disable (a generator)";
-const CLICKS: &str = "is invalid, is implausible, contradicts itself";
+const RELEASED: &str = "release (a hold, a slot), end, stop guarding, disable (a generator)";
+const INVALID: &str = "is invalid, is implausible, contradicts itself";
 const SENT: &str = "is in flight, is under way, is being sent";
 const REQUESTER: &str = "requester, caller";
 const READING: &str = "reading, snapshot, explanation";
@@ -55,11 +55,11 @@ const WORDS: [(&str, &str); 70] = [
     ("is born", CHILD),
     ("is none of", "is not one of, does not belong to"),
     ("is told once", "is logged once, is reported once"),
-    ("let go", LETS),
-    ("lets go", LETS),
-    ("letting go", LETS),
-    ("make no sense", CLICKS),
-    ("makes no sense", CLICKS),
+    ("let go", RELEASED),
+    ("lets go", RELEASED),
+    ("letting go", RELEASED),
+    ("make no sense", INVALID),
+    ("makes no sense", INVALID),
     ("manieth", "number, position"),
     ("nearness", "distance (to a threshold)"),
     ("nobody", ACTOR),
@@ -71,7 +71,7 @@ const WORDS: [(&str, &str); 70] = [
     ("reborn", CHILD),
     ("reign", "leadership"),
     ("reigns", "leads; leaderships"),
-    ("senseless", CLICKS),
+    ("senseless", INVALID),
     ("so many of", "name the number: at most `most` campaigns"),
     ("such a one", "name it: such a request, this campaign"),
     ("such ones", "name them"),

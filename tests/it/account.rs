@@ -90,9 +90,8 @@ fn sixty_campaigns_on_pages_of_ten_are_each_decided_by_their_own_facts() {
 
     let count = |operation| world.sandbox.count(operation);
     assert!(count(Operation::Campaigns) >= 6, "the list has six pages");
-    // On a busy machine many campaigns become due by themselves: still there are fewer requests than campaigns.
-    assert!(count(Operation::Pause) < 20, "{} requests paused 20 campaigns", count(Operation::Pause));
-    assert!(count(Operation::Run) < 20, "{} requests ran 20 campaigns", count(Operation::Run));
+    assert!(count(Operation::Pause) <= 15, "{} requests paused 20 campaigns", count(Operation::Pause));
+    assert!(count(Operation::Run) <= 15, "{} requests ran 20 campaigns", count(Operation::Run));
     assert_eq!(world.sandbox.too_many_requests(), 0);
 }
 
@@ -135,9 +134,8 @@ fn a_copy_with_an_older_database_is_detected_by_its_pauses_or_its_runs() {
 fn the_second_429_below_the_guards_own_limit_is_taken_for_another_guard() {
     let mut world = World::new();
     world.add_guarded(ID);
-    let answer_the_next_report_with_429 =
-        FaultKind::TooManyRequests { wait: Duration::from_millis(100), form: RetryAfter::Missing };
-    world.sandbox.inject(Fault::always(answer_the_next_report_with_429).times(1));
+    let too_many = FaultKind::TooManyRequests { wait: Duration::from_millis(100), form: RetryAfter::Missing };
+    world.sandbox.inject(Fault::always(too_many).times(1));
     world.wait_for("the guard to be blocked by the first 429", |world| {
         let until = world.guard.state()["trafficstar"]["blocked_until"].clone();
         if until.is_null() { Err("it is not blocked".to_owned()) } else { Ok(()) }

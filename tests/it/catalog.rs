@@ -221,7 +221,7 @@ fn a_disabled_campaign_that_runs_with_its_clicks_used_up_is_unguarded_and_degrad
     let explained = done(&world, &["explain", "1"]);
     assert!(explained.contains("stop it once: traffic-generator process 1 --force pause"), "{explained}");
     world.done(&["process", "1", "--force", "pause"]);
-    world.wait_until(CAMPAIGN, "the end of its one_shot", |campaign| campaign.0["actor"].is_null());
+    world.wait_until(CAMPAIGN, "the end of its one-shot actor", |campaign| campaign.0["actor"].is_null());
     assert_eq!((world.degradations(), world.campaign(CAMPAIGN).text("/verdict")), (vec![], "not-guarded".to_owned()));
 }
 
@@ -241,9 +241,9 @@ fn the_last_reading_of_a_disabled_campaign_is_shown_with_its_age() {
     let status = done(&world, &["status"]);
     assert!(status.contains("stopped") && status.contains("as last seen "), "{status}");
     done(&world, &["pause-all", "--reason", "wrong page"]);
-    world.wait_until(CAMPAIGN, "the end of its one_shot", |campaign| campaign.0["actor"].is_null());
+    world.wait_until(CAMPAIGN, "the end of its one-shot actor", |campaign| campaign.0["actor"].is_null());
     let explained = done(&world, &["explain", "1", "--verbose"]);
-    let all = ["It was stopped, as last seen ", "nothing: its generator is disabled", "20,000 left"];
+    let all = ["It was stopped, as last seen ", "none while its generator is disabled", "20,000 left"];
     assert!(all.iter().all(|said| explained.contains(said)), "{explained}");
     assert!(explained.contains("wrong page): it has no effect while its generator is disabled."), "{explained}");
     assert!(!explained.contains("the cool-down ends"), "no cool-down is kept: {explained}");

@@ -138,7 +138,10 @@ fn a_key_that_was_cut_off_is_reported_by_check_and_at_start() {
     Checked::of(&world, &key).assert_problems(&["TRAFFICSTAR_API_KEY holds only a part of an API key"]);
     let run = world.guard.run_with(&key, &["run"]);
     assert_eq!(run.code, 1, "{run:?}");
-    assert_says(&run.stderr, &["holds only a part of an API key", "from your TrafficStars profile page"]);
+    assert_says(
+        &run.stderr,
+        &["holds only a part of an API key", "copy the whole key from your TrafficStars profile page"],
+    );
     assert!(!run.stderr.contains("eyJhbG"), "{run:?}");
 }
 

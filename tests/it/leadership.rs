@@ -164,7 +164,8 @@ fn a_standby_answers_reads_refuses_orders_and_names_the_leader() {
 
     let said = standby.run(&["release", "1"]);
     assert_eq!(said.code, 1);
-    assert_says(&said.stderr, &[&format!("(pid {}) since", named["pid"])]);
+    let leader = format!("(pid {}) since", named["pid"]);
+    assert_says(&said.stderr, &["this supervisor is a standby: the leader is on ", &leader]);
     let shown = standby.run(&["status"]).stdout;
     assert!(shown.contains("\nStanding by: ") && !shown.contains("not guarded"), "{shown}");
 }

@@ -54,8 +54,7 @@
 //!
 //! | file | subject |
 //! | --- | --- |
-//! | `faults` | failures of requests to TrafficStars: `reads`, `writes`, `token`, `waiting` (429), `refused` (one bad
-//! id) |
+//! | `faults` | failed requests to TrafficStars: `reads`, `writes`, `token`, `waiting` (429), `refused` (one bad id) |
 //! | `late` | answers that are late, and connections that hang |
 //! | `limit` | the request limit, circuits, the order of waiting requests |
 //! | `endpoints` | endpoints that do not exist or change |

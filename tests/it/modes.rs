@@ -2,7 +2,7 @@
 //! settings that a campaign's row overrides.
 
 use chrono::{Timelike, Utc};
-use sandbox::{CampaignSpec, Interference};
+use sandbox::{Amount, CampaignSpec, Interference};
 
 use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, Write, assert_says, in_parallel};
 
@@ -92,7 +92,7 @@ fn a_campaigns_row_overrides_the_thresholds_and_the_spend_limit() {
     let (to_run, to_pause, limited) = (995_001, 995_002, 995_003);
     world.add_disabled(CampaignSpec::paused(to_run), 10_000);
     world.add_disabled(CampaignSpec::running(to_pause), 10_000);
-    world.add_disabled(CampaignSpec::running(limited).spent(sandbox::Amount::cents(200)), 10_000);
+    world.add_disabled(CampaignSpec::running(limited).spent(Amount::cents(200)), 10_000);
     world.database.execute(&format!(
         "UPDATE campaigns SET activate_clicks = 10000 WHERE trafficstar_id = {to_run};
          UPDATE campaigns SET pause_clicks = 10000 WHERE trafficstar_id = {to_pause};
@@ -122,7 +122,7 @@ fn adopting_sets_an_end_time_only_if_configured_and_if_the_campaign_has_none() {
 }
 
 #[test]
-fn from_the_spend_limit_on_the_policy_guard_goes_on_with_its_own_thresholds_and_pause_keeps_paused() {
+fn from_the_spend_limit_on_guard_uses_the_high_thresholds_and_pause_keeps_a_campaign_paused() {
     let mut world = World::configured(
         Config::default()
             .generator("cooldown", "1s")
@@ -131,13 +131,13 @@ fn from_the_spend_limit_on_the_policy_guard_goes_on_with_its_own_thresholds_and_
     );
     let (guarded, paused) = (995_001, 995_002);
     for (id, policy) in [(guarded, "guard"), (paused, "pause")] {
-        world.add(CampaignSpec::running(id).spent(sandbox::Amount::cents(900)), 20_000);
+        world.add(CampaignSpec::running(id).spent(Amount::cents(900)), 20_000);
         world.wait_for_state(id, "active-guarded");
         let row = world.database.row_id(id).to_string();
         world.done(&["campaign", "set", &row, "--high-spend", policy]);
     }
     for id in [guarded, paused] {
-        world.sandbox.set_spend(id, sandbox::Amount::cents(1_200)).unwrap();
+        world.sandbox.set_spend(id, Amount::cents(1_200)).unwrap();
     }
     world.wait_for_state(paused, "paused-guarded");
     world.sandbox.interfere(paused, Interference::SetEndTime(None)).unwrap();

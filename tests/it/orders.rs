@@ -178,8 +178,7 @@ fn a_campaign_on_hold_that_runs_with_its_clicks_used_up_is_unguarded() {
     let explained = world.run(&["explain", &id, "--verbose"]).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     for said in [
         "Unguarded: it runs, and the guard does not pause it: it is on hold; 0 clicks are left",
-        "none while it is \
-            on hold",
+        "none while it is on hold",
     ] {
         assert!(explained.contains(said), "{explained}");
     }
@@ -385,7 +384,7 @@ fn process_reports_a_forced_action_as_ordered_and_fails_if_its_tick_fails() {
 }
 
 #[test]
-fn a_hold_names_the_one_that_it_replaces_and_refuses_a_length_of_zero() {
+fn a_hold_names_the_one_that_it_replaces_and_has_neither_a_length_of_zero_nor_an_empty_reason() {
     let mut world = World::new();
     world.add_guarded(FIRST);
     for (held, replaced) in [(&["hold", "1", "--reason", "creatives"][..], None), (&["hold", "1"], Some("creatives"))] {

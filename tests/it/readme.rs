@@ -1,9 +1,10 @@
-//! What README.md and the manual show, against the program: each shown command is run, and its output is compared with the
-//! shown output.
+//! Compares README.md and the manual with the program: the tests run each shown command, and compare its output with
+//! the shown output.
 //!
-//! Numbers, times, paths and the width of columns vary, so both texts are compared without them. A shown line `…` stands for
-//! any lines, and a `…` at the end of a line for any end of it. Deliberately absent: whether each shown command can be parsed
-//! (`src/cli/documents/tests.rs`), and whether the words of outputs that only stand in a page exist (`tests/house/pages.rs`).
+//! Numbers, times, paths and the width of columns vary, so both texts are compared without them. A shown line `…` stands
+//! for any lines, and a `…` at the end of a line for any end of it. Two other tests are elsewhere:
+//! `src/cli/documents/tests.rs` parses each shown command, and `tests/house/pages.rs` looks up the words of the outputs
+//! that no test here compares.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,13 +19,13 @@ const CAMPAIGNS: &str = "src/cli/manual/campaigns.md";
 const ORDERS: &str = "src/cli/manual/orders.md";
 const JOURNAL: &str = "src/cli/manual/journal.md";
 
-/// Pages whose outputs are compared below, all of them.
+/// The pages whose outputs are all compared here.
 const COMPARED: [&str; 5] = [README, CONFIG, CAMPAIGNS, ORDERS, JOURNAL];
-/// Pages with outputs of which `tests/house/pages.rs` knows the words, and why no more than that is tested here.
+/// The pages whose outputs are not compared here, each with the reason. `tests/house/pages.rs` looks up their words.
 const ONLY_READ: [(&str, &str); 3] = [
-    ("src/cli/manual/screens.md", "`src/cli` holds the screens against files below tests/data"),
-    ("src/cli/manual/two-machines.md", "it takes two supervisors on PostgreSQL: `leadership` has them"),
-    ("src/cli/manual/database.md", "it takes a full disk"),
+    ("src/cli/manual/screens.md", "`src/cli` compares the screens with files below tests/data"),
+    ("src/cli/manual/two-machines.md", "it needs two supervisors on PostgreSQL: `leadership` tests them"),
+    ("src/cli/manual/database.md", "it needs a full disk"),
 ];
 
 const SHOES: i64 = 1001;
@@ -32,10 +33,10 @@ const TRAVEL: i64 = 1002;
 const WATCHES: i64 = 1004;
 const BOOKS: i64 = 1005;
 
-/// The commands of a page with their outputs.
+/// The commands that a page shows, with their outputs.
 struct Page {
     name: &'static str,
-    /// Those that have not been compared yet.
+    /// The commands that have not been compared yet, each with the lines of its output.
     left: Vec<(String, Vec<String>)>,
 }
 
@@ -71,7 +72,9 @@ impl Page {
             None => line == shown,
         };
         let is_open = shown.iter().any(|line| *line == "…");
-        let missing = shown.iter().find(|line| !printed.iter().any(|printed| fits(line, printed)));
+        // The lines come in the order of the page: each is searched after the one before.
+        let mut rest = printed.iter();
+        let missing = shown.iter().filter(|line| **line != "…").find(|line| !rest.any(|printed| fits(line, printed)));
         if missing.is_some() || (!is_open && shown.len() != printed.len()) {
             let name = self.name;
             return Err(format!("{name}, {command}: {missing:?} is missing.\nshown {shown:#?}\nprinted {printed:#?}"));
@@ -103,13 +106,14 @@ fn text_of(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
-/// The arguments of a command as a shell takes them.
+/// Splits a command into its arguments, as a shell does.
 fn words(command: &str) -> Vec<&str> {
     let parts = command.split('"').enumerate();
     parts.flat_map(|(part, text)| if part % 2 == 1 { vec![text] } else { text.split_whitespace().collect() }).collect()
 }
 
-/// A line without what varies: numbers, times, durations, paths, addresses, operators, the width of columns.
+/// Returns a line without the parts that vary: numbers, times, durations, paths, addresses, operators, and the width of
+/// columns.
 fn masked(line: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     for word in line.split_whitespace() {
@@ -153,7 +157,7 @@ fn masked_word(word: &str) -> String {
 }
 
 #[test]
-fn what_varies_is_left_out_of_a_comparison_and_nothing_else() {
+fn only_numbers_times_paths_operators_and_widths_are_masked() {
     let cases = [
         ("  ●   1  shoes  1001   runs    1.20  / 10.00", "● # shoes # runs # / #"),
         ("until 2026-11-22 18:23:06 UTC, by 0 (root): why", "until # UTC, by # (operator): why"),
@@ -167,7 +171,7 @@ fn what_varies_is_left_out_of_a_comparison_and_nothing_else() {
 }
 
 #[test]
-fn the_outputs_of_every_page_are_compared_or_it_is_said_why_not() {
+fn every_page_with_outputs_is_in_one_of_the_two_tables() {
     let folder = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/manual")).unwrap();
     let names = folder.map(|file| format!("src/cli/manual/{}", file.unwrap().file_name().to_str().unwrap()));
     let pages = names.filter(|name| name.ends_with(".md")).chain([README.to_owned()]);
@@ -180,7 +184,7 @@ fn named(name: &str, spec: CampaignSpec, cents: i64) -> CampaignSpec {
     CampaignSpec { name: name.to_owned(), ..spec.spent(Amount::cents(cents)) }
 }
 
-/// The account that the pages show.
+/// Adds the campaigns of the account that the pages show.
 fn add_account(world: &World) {
     world.sandbox.add_campaign(named("shoes", CampaignSpec::paused(SHOES), 120));
     world.sandbox.add_campaign(named("travel", CampaignSpec::running(TRAVEL), 40));
@@ -189,7 +193,7 @@ fn add_account(world: &World) {
     world.sandbox.add_campaign(books);
 }
 
-/// What a command prints whose API key is in the config's file.
+/// Runs a command that reads its API key from a file which the config names, and returns what it prints.
 fn with_key_file(world: &mut World, key: &str, arguments: &[&str]) -> String {
     use std::os::unix::fs::PermissionsExt;
 
@@ -233,7 +237,7 @@ fn campaigns_and_urls_are_managed_as_the_manual_shows() {
     page.assert_all_compared();
 }
 
-/// Adds a campaign with its name, at TrafficStars and in the database, and has it guarded.
+/// Adds a campaign with its name at TrafficStars, and an enabled row with one URL.
 fn add(world: &mut World, spec: CampaignSpec, clicks: i64) {
     world.database.add_row(&spec.name, spec.id, false);
     world.database.add_url(spec.id, "first", clicks);
@@ -241,14 +245,14 @@ fn add(world: &mut World, spec: CampaignSpec, clicks: i64) {
     world.sandbox.add_campaign(spec);
 }
 
-/// Shoes, which the guard runs.
+/// Adds the campaign shoes, and waits until the guard has activated it.
 fn add_shoes(world: &mut World) {
     add(world, named("shoes", CampaignSpec::paused(SHOES), 5), 20_000);
     world.wait_for_state(SHOES, "active-guarded");
     world.wait_for_step(SHOES, "confirmed");
 }
 
-/// Travel, which runs already.
+/// Adds the campaign travel, which runs already, and waits until it is guarded.
 fn add_travel(world: &mut World) {
     add(world, named("travel", CampaignSpec::running(TRAVEL), 40), 40_000);
     world.wait_for_state(TRAVEL, "active-guarded");
@@ -272,7 +276,7 @@ fn orders_are_answered_as_the_manual_shows() {
     world.guard.stop();
     page.follow(&world, "pause-all --reason \"wrong landing page\" --direct");
     world.start();
-    // What the supervisor has not read yet is unknown to it.
+    // Before its first tick the supervisor does not know the status of any campaign.
     world.let_ticks_pass(1);
     page.follow(&world, "release-all");
     page.assert_all_compared();
@@ -326,7 +330,7 @@ fn the_config_is_checked_and_reloaded_as_the_manual_shows() {
     page.assert_all_compared();
 }
 
-/// The lines of the demo that README.md shows, by who says them.
+/// Returns the lines of the demo that README.md shows with this prefix.
 fn demo(voice: &str) -> Vec<String> {
     let text = text_of(README);
     let lines: Vec<String> = text.lines().filter_map(|line| line.strip_prefix(voice)).map(masked).collect();
@@ -362,7 +366,7 @@ fn the_demo_of_the_readme_shows_lines_of_the_log_and_of_the_status() {
     });
 }
 
-/// The demo itself takes minutes: its own lines are held against its source.
+/// The demo takes minutes, so its own lines are compared with its source instead.
 #[test]
 fn the_demo_of_the_readme_shows_lines_of_the_script() {
     let files = ["script.rs", "player.rs", "mod.rs"].map(|file| text_of(&format!("tests/sandbox/src/demo/{file}")));

@@ -1,5 +1,5 @@
-//! `status`, `health`, `explain`, `history`, `watch` and `manual` on a terminal of 80 by 24 characters: every line fits, and colours
-//! appear only where they are wanted. The exact screens are compared with files in `src/cli`.
+//! `status`, `health`, `explain`, `history`, `watch` and `manual` on a terminal of 80 by 24 characters: every line
+//! fits, and colours appear only where they are wanted. The exact screens are compared with files in `src/cli`.
 
 use crate::helper::{Terminal, World};
 
@@ -46,7 +46,7 @@ fn on_a_terminal_every_line_fits_and_no_meaning_is_in_colours_alone() {
             &["status"][..],
             &["✗ DEGRADED, guarding 3 campaigns", "RUNS, on hold", "1 of 3 campaigns needs attention"][..],
         ),
-        (&["health"], &["✗ degraded", "with its clicks used up"]),
+        (&["health"], &["✗ degraded", "campaign 2 runs with its clicks used up"]),
         (&["explain", "2"], &["RUNS, and nothing pauses it", "traffic-generator hold 2 --pause"]),
         (&["history"], &["WHEN (UTC)", "activate"]),
     ] {

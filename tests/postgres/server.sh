@@ -1,10 +1,7 @@
-# Runs a PostgreSQL server for the tests, on a socket in a private folder. The server ends when the
-# test process ends in any way, because then this script's standard input is closed. Arguments: the folder of the
-# server's
-# programs, and a port. Prints the socket's folder. With TLS_CERTIFICATE and TLS_KEY, two PEM texts, the server also
-# listens
-# on that port of 127.0.0.1. Then the script carries out the commands on its standard input, and answers each with a
-# line:
+# Runs a PostgreSQL server for the tests, on a socket in a private folder. The server ends when the test process ends
+# in any way, because then this script's standard input is closed. Arguments: the folder of the server's programs, and
+# a port. Prints the socket's folder. With TLS_CERTIFICATE and TLS_KEY, two PEM texts, the server also listens on that
+# port of 127.0.0.1. Then the script carries out the commands on its standard input, and answers each with a line:
 # stop, start, freeze, thaw.
 set -eu
 programs=$1

@@ -20,6 +20,8 @@ impl CampaignActor {
     pub(super) fn status(&self) -> CampaignStatus {
         let (machine, policy) = (self.session.machine(), self.session.policy());
         let counters = machine.counters();
+        // On an unknown spend the thresholds below the limit decide, although `high_spend` stays marked.
+        let is_limit_reached = machine.assessment().is_some_and(|facts| facts.judged.at_limit().is_some());
         let observed = machine.assessment().map(observed).unwrap_or_default();
         let observed = Observed { spend_unchanged_since: machine.spend_unchanged_since(), ..observed };
         let ordered = Ordered {
@@ -33,7 +35,7 @@ impl CampaignActor {
             contested: machine.contested(),
             unguarded: machine.unguarded(),
             blocked: machine.blocked().map(str::to_owned),
-            limits: Some(Limits::new(policy, machine.high_spend())),
+            limits: Some(Limits::new(policy, is_limit_reached)),
             observed,
             action: machine.action().or(self.earlier.action()).map(action),
             stored: self.stored.as_ref().map(stored),

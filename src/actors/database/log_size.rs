@@ -52,8 +52,9 @@ impl DatabaseHandle {
         match report {
             Some(Report::Large) => tracing::warn!(
                 megabytes,
-                "the database's write-ahead log (its file ends in -wal) is large and will fill the disk. Another program \
-                 reads the database and does not end its transaction. Let it end (a shell with an open BEGIN, a backup)"
+                "the database's write-ahead log (its file ends in -wal) is large and will fill the disk. Another \
+                 program reads the database and does not end its transaction. Let it end (a shell with an open BEGIN, \
+                 a backup)"
             ),
             Some(Report::SmallAgain) => tracing::info!(megabytes, "the database's write-ahead log is small again"),
             None => {}

@@ -17,7 +17,7 @@ use crate::control::{
 };
 use crate::domain::ids::CampaignId;
 use crate::domain::money::{Clicks, Money};
-use crate::domain::policy::Policy;
+use crate::domain::policy::{HighSpend, Policy, PolicyError, PolicyNumbers};
 use crate::store::{CampaignChange, CampaignColumns, CampaignRow};
 
 /// The treatment of a campaign that may run when its generator is disabled.
@@ -253,50 +253,75 @@ fn taken_by(rows: &[CampaignRow], patch: &CampaignPatch, id: Option<CampaignId>)
     Some(Refusal::Taken(format!("trafficstar_id {remote} already belongs to campaign {} ({})", other.id, other.name)))
 }
 
-/// Checks that `activate_clicks` stays above `pause_clicks`, below the spend limit and from it on, where each comes from
-/// the patch, the row or the config.
+/// The change of a number in a patch: `None` leaves it, `Some(None)` returns to the default.
+type Given = Option<Option<Count>>;
+
+/// Checks that `activate_clicks` stays above `pause_clicks`. Each may come from the patch, the row or the config.
 fn check_thresholds(patch: &CampaignPatch, row: Option<&CampaignRow>, defaults: &Policy) -> Result<(), Refusal> {
-    type Given = Option<Option<Count>>;
     let result = |given: Given, stored: Option<i64>, default: Clicks| match given
         .map_or(stored, |given| given.map(Count::get))
     {
         Some(own) => (i128::from(own), ""),
         None => (i128::from(default.0), ", the config's default"),
     };
-    let given = [
-        ("activate_clicks", patch.activate_clicks),
-        ("pause_clicks", patch.pause_clicks),
-        ("high_activate_clicks", patch.high_activate_clicks),
-        ("high_pause_clicks", patch.high_pause_clicks),
-    ];
-    let Some((field, _)) = given.into_iter().find(|(_, given)| given.is_some()) else { return Ok(()) };
+    let field = match (patch.activate_clicks, patch.pause_clicks) {
+        (Some(_), _) => "activate_clicks",
+        (None, Some(_)) => "pause_clicks",
+        (None, None) => return check_other_thresholds(patch, row, defaults),
+    };
     let (activate, activate_from) =
         result(patch.activate_clicks, row.and_then(|row| row.activate_clicks), defaults.activate_clicks);
     let (pause, pause_from) = result(patch.pause_clicks, row.and_then(|row| row.pause_clicks), defaults.pause_clicks);
-    let is_low_given = patch.activate_clicks.is_some() || patch.pause_clicks.is_some();
-    if activate <= pause && is_low_given {
-        let problem =
-            format!("activate_clicks ({activate}{activate_from}) must be above pause_clicks ({pause}{pause_from})");
-        return Err(Refusal::BadField { field, problem });
+    if activate > pause {
+        return check_other_thresholds(patch, row, defaults);
     }
-    let high = |given: Given, stored: Option<i64>, default: Option<Clicks>, low: i128| {
-        let own = given.map_or(stored, |given| given.map(Count::get)).map(i128::from);
-        own.or(default.map(|clicks| i128::from(clicks.0))).unwrap_or(low)
+    let problem =
+        format!("activate_clicks ({activate}{activate_from}) must be above pause_clicks ({pause}{pause_from})");
+    Err(Refusal::BadField { field, problem })
+}
+
+/// Checks the thresholds from the spend limit on, and `implausible_clicks`, by the rules of the policy itself.
+fn check_other_thresholds(patch: &CampaignPatch, row: Option<&CampaignRow>, defaults: &Policy) -> Result<(), Refusal> {
+    let given = [
+        ("high_activate_clicks", patch.high_activate_clicks.is_some()),
+        ("high_pause_clicks", patch.high_pause_clicks.is_some()),
+        ("high_spend", patch.high_spend.is_some()),
+        ("implausible_clicks", patch.implausible_clicks.is_some()),
+        ("activate_clicks", patch.activate_clicks.is_some()),
+        ("pause_clicks", patch.pause_clicks.is_some()),
+    ];
+    let Some((field, _)) = given.into_iter().find(|(_, is_given)| *is_given) else { return Ok(()) };
+    let own = |given: Given, column: fn(&CampaignRow) -> Option<i64>| {
+        let number = given.map_or(row.and_then(column), |given| given.map(Count::get));
+        number.and_then(|clicks| u64::try_from(clicks).ok()).map(Clicks)
     };
-    let stored = |column: fn(&CampaignRow) -> Option<i64>| row.and_then(column);
-    let high_activate = high(
-        patch.high_activate_clicks,
-        stored(|row| row.high_activate_clicks),
-        defaults.high_activate_clicks,
-        activate,
-    );
-    let high_pause =
-        high(patch.high_pause_clicks, stored(|row| row.high_pause_clicks), defaults.high_pause_clicks, pause);
-    if high_activate <= high_pause {
-        let problem = format!("high_activate_clicks ({high_activate}) must be above high_pause_clicks ({high_pause})");
-        return Err(Refusal::BadField { field, problem });
+    let stored = row.and_then(|row| row.high_spend.as_deref()?.parse().ok());
+    let high_spend = patch.high_spend.unwrap_or(stored).unwrap_or(defaults.high_spend);
+    // Numbers that are only for the policy `guard` are checked as soon as they are given.
+    let is_high_given = patch.high_activate_clicks.is_some() || patch.high_pause_clicks.is_some();
+    let numbers = PolicyNumbers {
+        activate_clicks: own(patch.activate_clicks, |row| row.activate_clicks).unwrap_or(defaults.activate_clicks),
+        pause_clicks: own(patch.pause_clicks, |row| row.pause_clicks).unwrap_or(defaults.pause_clicks),
+        high_activate_clicks: own(patch.high_activate_clicks, |row| row.high_activate_clicks)
+            .or(defaults.high_activate_clicks),
+        high_pause_clicks: own(patch.high_pause_clicks, |row| row.high_pause_clicks).or(defaults.high_pause_clicks),
+        implausible_clicks: own(patch.implausible_clicks, |row| row.implausible_clicks).or(defaults.implausible_clicks),
+        high_spend: if is_high_given { HighSpend::Guard } else { high_spend },
+        ..(**defaults).clone()
+    };
+    match numbers.validate() {
+        Err(problem @ (PolicyError::HighThresholdsMeet { .. } | PolicyError::ImplausibleTooLow { .. })) => {
+            Err(Refusal::BadField { field, problem: problem.to_string() })
+        }
+        // A row that was invalid before may still be changed elsewhere.
+        Ok(_)
+        | Err(
+            PolicyError::ThresholdsMeet { .. }
+            | PolicyError::TickTooShort
+            | PolicyError::Negative { .. }
+            | PolicyError::TooLong { .. },
+        ) => Ok(()),
     }
-    Ok(())
 }
 
 fn columns(patch: &CampaignPatch) -> CampaignColumns {
@@ -349,7 +374,6 @@ pub(in crate::actors) fn shown(row: &CampaignRow) -> Campaign {
 mod tests {
     use super::*;
     use crate::domain::ids::RemoteId;
-    use crate::domain::policy::PolicyNumbers;
 
     fn row(activate_clicks: Option<i64>, pause_clicks: Option<i64>) -> CampaignRow {
         CampaignRow {
@@ -418,8 +442,26 @@ mod tests {
             let patch = CampaignPatch { high_activate_clicks, high_pause_clicks, ..CampaignPatch::default() };
             let refusal = check_thresholds(&patch, Some(&row(None, None)), &defaults).err();
             let field = if let Some(Refusal::BadField { field, .. }) = &refusal { Some(*field) } else { None };
-            assert_eq!(field, wrong, "{patch:?}: {refusal:?}");
+            assert_eq!((field, refusal.is_some()), (wrong, wrong.is_some()), "{patch:?}: {refusal:?}");
         }
+        // A number that the patch leaves out comes from the row: here the pause threshold from the limit on.
+        let guarded = CampaignRow { high_spend: Some("guard".to_owned()), ..row(None, None) };
+        let stored = CampaignRow { high_pause_clicks: Some(20_000), ..guarded };
+        for (activate_clicks, is_refused) in [(own(20_001), false), (own(20_000), true)] {
+            let patch = CampaignPatch { activate_clicks, ..CampaignPatch::default() };
+            let refusal = check_thresholds(&patch, Some(&stored), &defaults).err();
+            assert_eq!(refusal.is_some(), is_refused, "{patch:?}: {refusal:?}");
+        }
+        // Under another policy they have no effect, until the policy becomes `guard`.
+        let observed = CampaignRow { high_spend: None, ..stored };
+        for (high_spend, is_refused) in [(HighSpend::Pause, false), (HighSpend::Guard, true)] {
+            let patch = CampaignPatch { high_spend: Some(Some(high_spend)), ..CampaignPatch::default() };
+            let refusal = check_thresholds(&patch, Some(&observed), &defaults).err();
+            assert_eq!(refusal.is_some(), is_refused, "{patch:?}: {refusal:?}");
+        }
+        let patch = CampaignPatch { implausible_clicks: own(15_000), ..CampaignPatch::default() };
+        let refusal = check_thresholds(&patch, None, &defaults).err();
+        assert!(matches!(refusal, Some(Refusal::BadField { field: "implausible_clicks", .. })), "{refusal:?}");
     }
 
     #[test]

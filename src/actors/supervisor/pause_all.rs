@@ -32,7 +32,7 @@ pub(super) struct HoldAll {
     changes: u64,
 }
 
-/// The outcome of the pauses of all campaigns, as numbers of campaigns.
+/// The outcome of the pauses of all campaigns.
 #[derive(Debug, Default)]
 pub(super) struct PauseOfAll {
     paused: u64,

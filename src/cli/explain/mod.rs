@@ -1,7 +1,7 @@
 //! `explain`: why a campaign is (not) running, and what happens next.
 //!
-//! The page shows first the answer and the commands that may help, then the facts behind it. [`all`] adds the details
-//! of `--verbose`. Both use the API's answers alone. All times are UTC.
+//! The page shows first the answer and the commands that may help, then the facts behind it. [`verbose`] adds the
+//! details of `--verbose`. Both use the API's answers alone. All times are UTC.
 
 mod facts;
 #[cfg(test)]
@@ -25,6 +25,7 @@ use super::{Arguments, CommandError};
 use crate::control::{Url, UrlStatus};
 use crate::domain::explain::Explanation;
 use crate::domain::journal::{JournalEntry, JournalQuery};
+use crate::domain::policy::HighSpend;
 use crate::domain::remote::StatusWord;
 use crate::domain::text::{clock, date};
 use crate::domain::verdict::Verdict;
@@ -142,7 +143,9 @@ fn next(explanation: &Explanation) -> String {
 /// Returns the commands that may help, if any.
 fn advice(explanation: &Explanation) -> Vec<String> {
     let id = explanation.id;
-    let spend = explanation.thresholds.as_ref().and_then(|thresholds| thresholds.spend_to_limit);
+    // Under the policy guard the limit stops nothing.
+    let stops_at_limit = explanation.thresholds.as_ref().filter(|limits| limits.high_spend != HighSpend::Guard);
+    let spend = stops_at_limit.and_then(|thresholds| thresholds.spend_to_limit);
     let limit_is_reached = spend.is_some_and(|left| left.micros() == 0);
     let clicks = explanation.thresholds.as_ref().and_then(|thresholds| thresholds.clicks_to_pause);
     let is_used_up = clicks.is_some_and(|left| left.0 == 0);

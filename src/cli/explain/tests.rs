@@ -3,6 +3,7 @@
 use super::*;
 use crate::cli::draw::paper::written;
 use crate::cli::tests::{assert_drawn, explanation};
+use crate::domain::money::Money;
 
 fn urls() -> Vec<Url> {
     let url = |id: i64, name: &str, clicks: i64, status: &str| {
@@ -84,5 +85,16 @@ fn each_verdict_has_its_words_and_the_commands_that_may_help() {
         let advice = text.lines().find_map(|line| line.strip_prefix("  Do       "));
         assert_eq!(advice.is_some(), command.is_some(), "{text}");
         assert!(advice.zip(command).is_none_or(|(advice, command)| advice.starts_with(command)), "{text}");
+    }
+}
+
+#[test]
+fn at_the_limit_a_higher_one_is_advised_unless_the_policy_goes_on() {
+    for (high_spend, advised) in [(HighSpend::Observe, true), (HighSpend::Pause, true), (HighSpend::Guard, false)] {
+        let mut explanation = Explanation { verdict: Verdict::Stopped, ..explanation(1) };
+        let thresholds = explanation.thresholds.as_mut().unwrap();
+        (thresholds.spend_to_limit, thresholds.high_spend) = (Some(Money::ZERO), high_spend);
+        let has = advice(&explanation).iter().any(|line| line.contains("--spend-limit"));
+        assert_eq!(has, advised, "{high_spend}");
     }
 }

@@ -56,7 +56,7 @@ fn thresholds(thresholds: &Thresholds) -> Vec<String> {
             thresholds.activate_clicks,
             clicks(thresholds.clicks_to_activation, "missing")
         ),
-        format!("left alone  from a spend of {} on: {money}", thresholds.spend_limit),
+        format!("spend limit at {} or more: {money}", thresholds.spend_limit),
     ]
 }
 

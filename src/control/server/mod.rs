@@ -1,5 +1,5 @@
-//! The server answers HTTP with JSON on the Unix socket: it reads the board, and sends commands to a channel. It leaves
-//! carrying them out to the actors, which hold the other end of that channel.
+//! The server answers HTTP with JSON on the Unix socket: it reads the board, and sends commands to channels. It
+//! leaves carrying them out to the actors and the daemon.
 
 mod account;
 mod admin;

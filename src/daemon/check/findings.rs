@@ -25,7 +25,7 @@ pub struct Check {
 pub enum CheckResult {
     /// The checked item is in order.
     Ok,
-    /// Worth knowing, and no problem.
+    /// The checked item is worth knowing, but no problem.
     Note,
     /// The guard cannot do its work like this.
     Problem,

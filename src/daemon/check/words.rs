@@ -166,8 +166,8 @@ fn time_zone(seen: &Seen) -> Option<Check> {
         [hours] => Some(Check::note(
             what,
             format!(
-                "the account's time zone is UTC{hours:+}, and the rules count in UTC: its `spent_today` is of another day \
-                 and is not used; today's spend comes from the reports, in UTC"
+                "the account's time zone is UTC{hours:+}, and the rules count in UTC: its `spent_today` is of another \
+                 day and is not used; today's spend comes from the reports, in UTC"
             ),
         )),
         _ => Some(Check::note(

@@ -136,5 +136,6 @@ pub(super) fn thresholds(case: &Case<'_>) -> Thresholds {
             let left = policy.spend_limit.micros().saturating_sub(spend.micros());
             Money::from_micros(left).unwrap_or(Money::ZERO)
         }),
+        high_spend: policy.high_spend,
     }
 }

@@ -26,7 +26,7 @@ use super::lease::Leader;
 use super::money::{Clicks, Money};
 use super::observation::Observation;
 use super::phase::{Phase, PhaseWord};
-use super::policy::{Mode, Policy};
+use super::policy::{HighSpend, Mode, Policy};
 use super::queue_place::QueuePlace;
 use super::remote::StatusWord;
 use super::spend::SpendSource;
@@ -239,10 +239,13 @@ pub struct Thresholds {
     pub activate_clicks: Clicks,
     /// The number of clicks missing until then.
     pub clicks_to_activation: Option<Clicks>,
-    /// From this spend on it is left alone.
+    /// From this spend on the policy `high_spend` decides.
     pub spend_limit: Money,
     /// The money that may be spent until then.
     pub spend_to_limit: Option<Money>,
+    /// The policy from the spend limit on.
+    #[serde(default)]
+    pub high_spend: HighSpend,
 }
 
 /// The last action.
@@ -308,7 +311,7 @@ impl Case<'_> {
     /// Returns the queue place of its unsent change, if it has one.
     fn turn(&self) -> Option<&QueuePlace> {
         let kind = self.snapshot.action.as_ref()?.kind;
-        self.trafficstar.turns.get(&(self.status.trafficstar_id, kind))
+        self.trafficstar.queue_places.get(&(self.status.trafficstar_id, kind))
     }
 
     fn is_to_be_activated(&self) -> bool {
@@ -399,7 +402,7 @@ fn unguarded(now: DateTime<Utc>, status: &CampaignStatus) -> Explanation {
 /// Returns the promise. A campaign whose generator is disabled has none, regardless of its stored state.
 fn promise(status: &CampaignStatus) -> PromiseExplained {
     let is_enabled = status.ordered.generator_enabled;
-    let meaning = if is_enabled { summary::meaning(status.state) } else { "nothing: its generator is disabled" };
+    let meaning = if is_enabled { summary::meaning(status.state) } else { "none while its generator is disabled" };
     PromiseExplained { state: status.state, since: status.since, meaning: meaning.to_owned() }
 }
 

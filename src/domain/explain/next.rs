@@ -47,8 +47,8 @@ pub(super) fn next(case: &Case<'_>) -> NextStep {
         return step(None, format!("it is being read since {since}; the decision follows when all answers arrive"));
     }
     if case.overdue_since().is_some() {
-        let then = "unknown: its actor does nothing. If that goes on, see the supervisor's log and restart it; no promise \
-                    is lost";
+        let then = "unknown: its actor does nothing. If that goes on, see the supervisor's log and restart it; \
+                    no promise is lost";
         return step(None, then);
     }
     match case.snapshot.progress {

@@ -66,10 +66,11 @@ pub(super) fn from_standby(leader: Option<&Leader>) -> String {
 }
 
 pub(super) fn without_actor(backoff: Option<ActorBackoff>) -> String {
-    let since = backoff.map(|backoff| format!(" since {}", clock(backoff.since))).unwrap_or_default();
-    format!(
-        "It is not guarded{since}: its actor died and is respawned. The facts shown here are the last that the actor knew."
-    )
+    let state = backoff.map_or_else(
+        || "is not guarded".to_owned(),
+        |backoff| format!("has not been guarded since {}", clock(backoff.since)),
+    );
+    format!("It {state}: its actor died and is respawned. The facts shown here are the last that the actor knew.")
 }
 
 pub(super) fn summary(case: &Case<'_>) -> String {
@@ -170,20 +171,20 @@ pub(super) fn attention(case: &Case<'_>) -> Vec<String> {
         let limit = policy.spend_limit;
         match policy.high_spend {
             HighSpend::Observe => format!(
-                "{limit} or more is spent today: the guard leaves it alone, and does not pause it. If it runs, it keeps \
-                 running, regardless of its clicks. That ends when its spend is below {limit} again: at midnight UTC at the \
-                 latest."
+                "{limit} or more is spent today: the guard leaves it alone, and does not pause it. If it runs, it \
+                 keeps running, regardless of its clicks. That ends when its spend is below {limit} again: at midnight \
+                 UTC at the latest."
             ),
             HighSpend::Guard => {
                 let ClickThresholds { activate, pause } = policy.thresholds(true);
                 format!(
-                    "{limit} or more is spent today: the guard goes on by the remaining clicks. {activate} or more run it, \
-                     and {pause} or fewer pause it."
+                    "{limit} or more is spent today: the guard goes on by the remaining clicks. {activate} or more run \
+                     it, and {pause} or fewer pause it."
                 )
             }
             HighSpend::Pause => format!(
-                "{limit} or more is spent today: it is kept paused until its spend is below {limit} again, at midnight UTC \
-                 at the latest."
+                "{limit} or more is spent today: it is kept paused until its spend is below {limit} again, at midnight \
+                 UTC at the latest."
             ),
         }
     });

@@ -250,7 +250,7 @@ fn an_activation_that_is_unsent_after_two_tick_intervals_degrades_health() {
         assert_degrades(&world, Some(2), 3, DegradationKind::ActivationsWaiting, 0, why);
     }
     world.snapshot.progress = ActionProgress::InFlight;
-    world.trafficstar.turns =
+    world.trafficstar.queue_places =
         Arc::new([((RemoteId(1001), ActionKind::Activate), QueuePlace { before: 0, leaves_about: None })].into());
     assert_degrades(&world, Some(2), 3, DegradationKind::ActivationsWaiting, 0, why);
     let numbers = PolicyNumbers { tick: Duration::minutes(2), ..PolicyNumbers::default() };

@@ -75,7 +75,7 @@ impl Machine {
             self.new_action(now, judged, due, Step::Requested)
         });
         let (id, kind, end_time) = (action.id, action.kind, action.end_time);
-        // A forced action may be ordered just before a grid point, so that it does not expire there.
+        // A forced action may be ordered just before a grid point. It must not expire there.
         let is_forced = action.trigger == Trigger::Force;
         let latest =
             if is_forced { now + step.policy.tick.max(LEAVES_WITHIN) } else { step.policy.next_grid_point(now) };

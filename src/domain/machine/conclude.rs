@@ -17,8 +17,8 @@ impl Machine {
     /// Decides by one complete reading, and begins the action that is due.
     pub(super) fn conclude(&mut self, step: &mut StepContext<'_>, asked_at: DateTime<Utc>, judged: &Judgement) {
         let now = step.now;
-        // The cool-down is over only if the tick also began after its end: an earlier tick read older facts. `now` counts,
-        // too, because the clock may have been set back meanwhile.
+        // The cool-down is over only if the tick also began after its end: an earlier tick read older facts. `now`
+        // counts, too, because the clock may have been set back meanwhile.
         let cools_down = self.phase.cooling_down_until().is_some_and(|until| asked_at.min(now) < until);
         if !cools_down && self.phase.cooling_down_until().is_some() {
             self.enter(step, Phase::PausedGuarded, "the cool-down has ended");

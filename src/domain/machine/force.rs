@@ -237,7 +237,8 @@ impl Machine {
         }
     }
 
-    /// Disables the generator after a forced action. A one-shot action ends by itself; an unsent one is dropped.
+    /// Begins to disable the generator. A one-shot action ends the promise by itself; another forced action that still
+    /// waits for its tick is refused.
     pub(super) fn disable_after_force(&mut self, step: &mut StepContext<'_>, disabling: Disabling) {
         // A forced pause is always sent: if it waits for an action in flight, the disabling waits for it.
         if let Some(forcing) = self.forcing.as_mut().filter(|forcing| forcing.stage == Stage::AtOnce) {

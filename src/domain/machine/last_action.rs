@@ -228,7 +228,7 @@ impl LastAction {
     }
 
     pub(super) fn invariants(&self, last_number: u64) -> Result<(), Broken> {
-        must(self.changed_after <= last_number, "a question to come is outdated")?;
+        must(self.changed_after <= last_number, "a question is outdated whose number was not given out")?;
         let Some(action) = self.action() else { return Ok(()) };
         must(action.id.0 <= last_number, "an action has a number that was not given out")?;
         let is_over = matches!(action.step, Step::Confirmed | Step::ObservedOnly) || action.step.came_to_nothing();

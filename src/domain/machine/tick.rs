@@ -97,8 +97,8 @@ impl Machine {
         self.schedule(step, question.asked_at);
     }
 
-    /// Whether this tick may decide. It may not while an action is under way. An end time alone is no obstacle, except in
-    /// observe mode, where an end time that was sent before is followed to its end.
+    /// Whether this tick may decide. It may not while an action is under way. An end time alone is no obstacle, except
+    /// in observe mode, where an end time that was sent before is followed to its end.
     fn may_decide(&self, policy: &Policy) -> bool {
         !self.last.is_under_way() || (self.last.is_setting_end_time() && policy.mode == Mode::Act)
     }

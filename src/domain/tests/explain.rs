@@ -50,11 +50,11 @@ impl Rig {
     }
 
     /// Returns the explanation ten seconds after the last event.
-    fn explain_with(&self, change: impl FnOnce(&mut CampaignStatus), rest: Option<ActorBackoff>) -> Explanation {
+    fn explain_with(&self, change: impl FnOnce(&mut CampaignStatus), backoff: Option<ActorBackoff>) -> Explanation {
         let mut status = self.status();
         change(&mut status);
         let (now, snapshot) = (self.now + Duration::seconds(10), self.machine.snapshot(self.now, &self.policy));
-        explain(now, &status, Some(&snapshot), rest, &RemoteClientStatus::default())
+        explain(now, &status, Some(&snapshot), backoff, &RemoteClientStatus::default())
     }
 
     fn explained(&self) -> Explanation {
@@ -196,11 +196,11 @@ fn a_request_that_is_not_sent_yet_is_not_called_unanswered() {
     let waits = RemoteClientStatus {
         requests_per_minute: 90,
         running_again_by: Some(at("13:10:00")),
-        turns: Arc::new([((RemoteId(995_224), ActionKind::Activate), turn)].into()),
+        queue_places: Arc::new([((RemoteId(995_224), ActionKind::Activate), turn)].into()),
         ..RemoteClientStatus::default()
     };
     let rate_limited = RemoteClientStatus { blocked_until: Some(at("12:05:00")), ..waits.clone() };
-    let nothing_waits = RemoteClientStatus { turns: Arc::default(), ..waits.clone() };
+    let nothing_waits = RemoteClientStatus { queue_places: Arc::default(), ..waits.clone() };
     let limit = "its turn within the account's limit of 90 requests a minute";
     let cases = [
         (
@@ -463,14 +463,15 @@ fn a_disabled_campaign_says_so_and_how_to_change_it() {
 fn a_dead_actor_says_since_when_and_when_the_next_one_is_built() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     rig.tick("12:00:00", &running().clicks(20_000));
-    let rest = ActorBackoff { since: at("12:00:05"), until: at("12:00:13") };
+    let backoff = ActorBackoff { since: at("12:00:05"), until: at("12:00:13") };
     let restarting = |status: &mut CampaignStatus| status.actor.as_mut().unwrap().status = Liveness::Restarting;
-    let explanation = rig.explain_with(restarting, Some(rest));
+    let explanation = rig.explain_with(restarting, Some(backoff));
     assert_explained(
         "restarting",
         &explanation,
         &[
-            "It is not guarded since 12:00:05: its actor died and is respawned. The facts shown here are the last that the actor knew.",
+            "It has not been guarded since 12:00:05: its actor died and is respawned. The facts shown here are the \
+             last that the actor knew.",
             "> at 22 12:00:13 its actor is respawned from the stored promise, reads the campaign at once, and keeps \
              the promise",
         ],

@@ -118,9 +118,12 @@ fn clicks_are_printed_in_groups_of_three() {
 #[test]
 fn an_invalid_policy_is_refused() {
     type Change = fn(&mut PolicyNumbers);
-    let accepted: [Change; 4] = [
+    let accepted: [Change; 6] = [
         |_| {},
+        // Without the policy `guard` they have no effect.
+        |numbers| numbers.high_activate_clicks = Some(Clicks(5_000)),
         |numbers| numbers.activate_clicks = Clicks(5_001),
+        |numbers| numbers.high_activate_clicks = Some(Clicks(5_001)),
         |numbers| numbers.tick = Duration::milliseconds(100),
         |numbers| numbers.cooldown = Duration::zero(),
     ];
@@ -129,10 +132,29 @@ fn an_invalid_policy_is_refused() {
         change(&mut numbers);
         assert!(numbers.clone().validate().is_ok(), "{numbers:?}");
     }
-    let refused: [(Change, PolicyError); 6] = [
+    let refused: [(Change, PolicyError); 9] = [
         (
             |numbers| numbers.activate_clicks = Clicks(5_000),
             PolicyError::ThresholdsMeet { activate: Clicks(5_000), pause: Clicks(5_000) },
+        ),
+        (
+            |numbers| {
+                (numbers.high_spend, numbers.high_activate_clicks) = (HighSpend::Guard, Some(Clicks(5_000)));
+            },
+            PolicyError::HighThresholdsMeet { activate: Clicks(5_000), pause: Clicks(5_000) },
+        ),
+        (
+            |numbers| {
+                (numbers.high_spend, numbers.high_pause_clicks) = (HighSpend::Guard, Some(Clicks(15_000)));
+            },
+            PolicyError::HighThresholdsMeet { activate: Clicks(15_000), pause: Clicks(15_000) },
+        ),
+        (
+            |numbers| {
+                (numbers.high_spend, numbers.high_activate_clicks) = (HighSpend::Guard, Some(Clicks(20_000)));
+                numbers.implausible_clicks = Some(Clicks(20_000));
+            },
+            PolicyError::ImplausibleTooLow { implausible: Clicks(20_000), activate: Clicks(20_000) },
         ),
         (|numbers| numbers.tick = Duration::milliseconds(99), PolicyError::TickTooShort),
         (|numbers| numbers.cooldown = Duration::milliseconds(-1), PolicyError::Negative { key: "cooldown" }),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::domain::decision::{Judgement, decide};
+use crate::domain::policy::HighSpend;
 
 const PAGE: &str = include_str!("../LIFECYCLE.md");
 
@@ -95,13 +96,16 @@ fn the_edges_of_the_page_are_those_of_the_code() {
             edges.insert([from.to_string(), kind_word(request), to.to_string()]);
         }
     };
-    for (_, facts, phase) in combinations() {
-        let mut rig = Rig::new(phase_of(phase, at("12:00:00")));
-        let effects = rig.tick("12:00:00", &facts);
-        add(phase, &effects, rig.phase());
-        let mut rig = Rig::new(cooling_until("12:02:00"));
-        let effects = rig.tick("12:01:59", &facts);
-        add(PhaseWord::CoolingDown, &effects, rig.phase());
+    for high_spend in HighSpend::ALL {
+        for (_, facts, phase) in combinations() {
+            let set = |numbers: &mut PolicyNumbers| numbers.high_spend = high_spend;
+            let mut rig = Rig::with(phase_of(phase, at("12:00:00")), set);
+            let effects = rig.tick("12:00:00", &facts);
+            add(phase, &effects, rig.phase());
+            let mut rig = Rig::with(cooling_until("12:02:00"), set);
+            let effects = rig.tick("12:01:59", &facts);
+            add(PhaseWord::CoolingDown, &effects, rig.phase());
+        }
     }
     let mut rig = Rig::new(cooling_until("12:02:00"));
     let effects = rig.tick("12:02:00", &unread());

@@ -1,5 +1,5 @@
-//! Whether the limit of requests is large enough: how many reads may leave now, and within which time every campaign is
-//! read. PURE.
+//! Computes whether the limit of requests is large enough: how many reads may leave now, and within which time every
+//! campaign is read. PURE.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,8 +16,8 @@ use crate::trafficstar::budget::{Budget, Room, WINDOW};
 /// report of spend.
 pub const OTHERS_PER_TICK: usize = 3;
 
-/// Returns how many reads may leave now. Planned reads that are not at the scheduler yet take room, too.
-/// `queued_requests` is the number of reads at the scheduler.
+/// Returns how many reads may leave now. Planned reads that have not come to the scheduler yet take room, too.
+/// `queued_requests` is the number of reads that wait in the scheduler or are in flight.
 pub fn room<T: Clone>(reads: &Reads<T>, budget: &mut Budget, now: DateTime<Utc>, queued_requests: usize) -> Room {
     let not_queued_yet = reads.under_way().saturating_sub(queued_requests);
     budget.room(now).without(not_queued_yet)

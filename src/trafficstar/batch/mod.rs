@@ -1,4 +1,4 @@
-//! Which waiting reads and writes go together into one request, so that few requests serve all. PURE.
+//! Decides which waiting reads and writes go together into one request, so that few requests serve all. PURE.
 //!
 //! - [`Gathering`] collects what is asked for within a short moment.
 //! - [`reads`] plans the reads of statuses: pages of the list or single reads, by what costs less. It also decides

@@ -2,7 +2,7 @@
 //! whole, this decides which requests come next, and the outcome of each campaign (RULES.md, "Sent is not done"). PURE.
 //!
 //! One bad id makes TrafficStars refuse the whole request, and the answer does not name it. The batch is halved until
-//! each refused id is alone. It is then sent by the other ways that are not [`Way::EachUnlessRefused`].
+//! each refused id is alone. Each refused id is then sent by the other ways, except [`Way::EachUnlessRefused`].
 //! - A 400 may mean that TrafficStars does not understand the way. So the whole batch is sent by the other ways first.
 //! - A 404 means that the way does not exist.
 //! - A 5xx is repeated once, because the failure may be over.
@@ -120,7 +120,8 @@ impl SetAside {
 struct Task {
     way: usize,
     ids: BTreeSet<RemoteId>,
-    /// Whether it was not split after a refusal: it holds the campaigns as the caller gave them, up to [`MOST_IDS`].
+    /// Whether it holds the campaigns as the caller gave them, up to [`MOST_IDS`]. A part that was split off after a
+    /// refusal is not whole, nor is a campaign that is sent by itself.
     whole: bool,
     /// Whether it follows a refusal, in this batch or in an earlier one.
     in_doubt: bool,

@@ -128,8 +128,8 @@ impl Client {
     }
 
     /// Returns the place in the queue of each campaign's change that has not left.
-    pub(super) fn turns(&self, now: Now) -> QueuePlaces {
-        let (mut turns, mut activations, reads_of_all) = (QueuePlaces::new(), 0, self.reads_of_all());
+    pub(super) fn queue_places(&self, now: Now) -> QueuePlaces {
+        let (mut places, mut activations, reads_of_all) = (QueuePlaces::new(), 0, self.reads_of_all());
         for (before, purpose) in self.requests.waiting().enumerate() {
             let kind = match purpose {
                 Purpose::EndTime(job) => job.change.kind.of_action(),
@@ -140,14 +140,14 @@ impl Client {
             let budget = self.requests.scheduler().budget();
             let leaves_about =
                 (kind != ActionKind::Pause).then(|| budget.left_by(now.steady, activations, reads_of_all));
-            let turn = QueuePlace { before: before as u64, leaves_about };
+            let place = QueuePlace { before: before as u64, leaves_about };
             match purpose {
-                Purpose::EndTime(job) => drop(turns.insert((job.change.remote, kind), turn)),
-                Purpose::Switch(job) => turns.extend(job.remotes().map(|remote| ((remote, kind), turn))),
+                Purpose::EndTime(job) => drop(places.insert((job.change.remote, kind), place)),
+                Purpose::Switch(job) => places.extend(job.remotes().map(|remote| ((remote, kind), place))),
                 Purpose::Token | Purpose::Status(_) | Purpose::Spend(_) | Purpose::Account(_) => {}
             }
         }
-        turns
+        places
     }
 
     /// Whether an activation, or its end time, waits in the queue.

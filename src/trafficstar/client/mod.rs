@@ -15,8 +15,8 @@
 //! | `limits` | the limits for requests |
 //!
 //! Deliberately absent: HTTP (`http`), timers ([`Client::wakes_at`] says when to call the client), a clock, and
-//! retries: the next tick is the retry. There are two exceptions: a pause after a 429, and a request whose token was
-//! refused.
+//! retries: the next tick is the retry. There are three exceptions: a request whose token was refused, a pause after a
+//! 429, and the requests that follow a refusal or a 5xx within a switch batch.
 
 mod account;
 mod changes;
@@ -65,7 +65,7 @@ use crate::domain::status::{ReadingStatus, RemoteClientStatus};
 /// Questions that come within this time are served together: campaigns that tick at the same point of the grid ask so.
 const MOMENT: Duration = Duration::milliseconds(50);
 /// A client that still finds work after this many passes at one moment is in an endless loop.
-const MOST_ROUNDS: u32 = 10_000;
+const MOST_PASSES: u32 = 10_000;
 
 /// The current time by both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,7 +215,7 @@ impl Client {
         self.serve_spends(now);
         self.serve_pauses(now);
         self.serve_runs(now);
-        for rounds in 0.. {
+        for passes in 0.. {
             self.requests.admit(now, &mut self.outputs);
             self.changes.forget_postponed(now.steady - self.tick * changes::POSTPONED_FOR_TICKS);
             for change in self.requests.scheduler_mut().take_circuit_changes() {
@@ -228,7 +228,7 @@ impl Client {
             }
             self.probe_what_is_due(now);
             is_quiet &= !self.plan_further_reads(now) && !self.requests.take_has_queued();
-            if is_quiet || rounds == MOST_ROUNDS {
+            if is_quiet || passes == MOST_PASSES {
                 debug_assert!(is_quiet, "the client is in an endless loop at {now:?}");
                 // A release build goes on with the next call. So messages that wait, such as a pause, come in between.
                 self.is_stirred = !is_quiet;
@@ -276,7 +276,7 @@ impl Client {
             last_error: self.last_error.clone(),
             endpoints: self.known.status(),
             clock_ahead_seconds: None,
-            turns: Arc::new(self.turns(now)),
+            queue_places: Arc::new(self.queue_places(now)),
         }
     }
 

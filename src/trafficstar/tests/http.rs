@@ -1,4 +1,4 @@
-//! What is sent, time-outs, bounds, status codes, and that no secret is shown.
+//! Tests of requests over HTTP: what is sent, time-outs, bounds, status codes, and that no secret is shown.
 
 use chrono::Utc;
 

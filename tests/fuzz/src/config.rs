@@ -93,6 +93,8 @@ fn check_bounds(config: &Config) {
     assert!(remote.base_url.starts_with("https://") || is_of_this_machine(&remote.base_url), "{}", remote.base_url);
     assert!(!remote.base_url.ends_with('/') && !remote.base_url.contains(['?', '#']), "{}", remote.base_url);
     assert!(policy.activate_clicks > policy.pause_clicks);
+    let high_pause = policy.high_pause_clicks.unwrap_or(policy.pause_clicks);
+    assert!(policy.high_activate_clicks.unwrap_or(policy.activate_clicks) > high_pause);
     assert!(policy.day_end > NaiveTime::MIN);
     assert_eq!(policy.confirm_within.to_std().ok(), Some(remote.confirm_within));
     let spans =
@@ -196,6 +198,21 @@ fn in_force(config: &Config) -> Vec<Read> {
         ("generator", "activate_clicks", Kind::Number, Some("15000"), number(policy.activate_clicks.0)),
         ("generator", "pause_clicks", Kind::Number, Some("5000"), number(policy.pause_clicks.0)),
         ("generator", "day_end", Kind::Clock, Some("23:59"), Some(policy.day_end.to_string())),
+        ("generator", "high_spend", Kind::Text, Some("observe"), text(policy.high_spend.as_str())),
+        (
+            "generator",
+            "high_activate_clicks",
+            Kind::Number,
+            None,
+            policy.high_activate_clicks.and_then(|clicks| number(clicks.0)),
+        ),
+        (
+            "generator",
+            "high_pause_clicks",
+            Kind::Number,
+            None,
+            policy.high_pause_clicks.and_then(|clicks| number(clicks.0)),
+        ),
         ("generator", "contested_after", Kind::Number, Some("6"), number(policy.contested_after.into())),
         ("generator", "contested_backoff", Kind::Span, None, policy.contested_backoff.and_then(delta)),
         ("generator", "stored_spend_max_age", Kind::Span, Some("30m"), delta(policy.stored_spend_max_age)),

@@ -31,7 +31,8 @@ const TABLES: [(&str, &str, &str); 9] = [
         "campaigns",
         "id = 1",
         "name trafficstar_id generator_enabled mode spend_limit_micros activate_clicks pause_clicks cooldown_seconds \
-         high_spend price_per_thousand_micros implausible_clicks high_activate_clicks high_pause_clicks created_at updated_at",
+         high_spend price_per_thousand_micros implausible_clicks high_activate_clicks high_pause_clicks created_at \
+         updated_at",
     ),
     ("urls", "campaign_id = 1", "name target_url click_limit clicks status created_at updated_at"),
     ("promises", "campaign_id = 1", "trafficstar_id phase since cooling_down_until end_time_owed stored_at"),
@@ -237,6 +238,8 @@ fn check_policy(reading: &TickReading, mode: Option<Vec<u8>>) {
     match reading.row.policy(&defaults) {
         Ok(policy) => {
             assert!(policy.activate_clicks > policy.pause_clicks && policy.activate_clicks > Clicks(0));
+            let high_pause = policy.high_pause_clicks.unwrap_or(policy.pause_clicks);
+            assert!(policy.high_activate_clicks.unwrap_or(policy.activate_clicks) > high_pause);
             assert!((0..=24 * 3600).contains(&policy.cooldown.num_seconds()), "{}", policy.cooldown);
             assert!(mode.is_none_or(|mode| mode == b"act" || mode == b"observe"), "an unknown mode gives no policy");
             assert_eq!(policy.mode == Mode::Observe, observes);

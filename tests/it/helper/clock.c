@@ -1,7 +1,6 @@
-/* A test sets the wall clock of one program with this library. It is loaded before libc, and adds a number of nanoseconds,
-* which it reads from a file, to the time of day. The clocks by which programs wait are not changed. The library can
-* also
-* let the directory of users hang, as LDAP does without its network. */
+/* A test sets the wall clock of one program with this library. It is loaded before libc, and adds a number of
+ * nanoseconds, which it reads from a file, to the time of day. The clocks by which programs wait are not changed. The
+ * library can also let the directory of users hang, as LDAP does without its network. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>

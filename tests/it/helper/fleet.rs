@@ -71,10 +71,10 @@ struct Decided {
 
 /// A trigger that records the beginning of each leadership, of a supervisor or of a command.
 const RECORD_LEADERSHIPS: &str = "CREATE TABLE test_leaderships (epoch BIGINT, pid BIGINT, since TIMESTAMP);
-CREATE FUNCTION record_leadership() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN INSERT INTO test_leaderships VALUES (NEW.epoch, NEW.pid, NEW.since); RETURN NEW; END $$;
-CREATE TRIGGER record_leadership AFTER UPDATE ON leadership FOR EACH ROW
-WHEN (OLD.epoch IS DISTINCT FROM NEW.epoch) EXECUTE FUNCTION record_leadership();";
+    CREATE FUNCTION record_leadership() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN INSERT INTO test_leaderships VALUES (NEW.epoch, NEW.pid, NEW.since); RETURN NEW; END $$;
+    CREATE TRIGGER record_leadership AFTER UPDATE ON leadership FOR EACH ROW
+        WHEN (OLD.epoch IS DISTINCT FROM NEW.epoch) EXECUTE FUNCTION record_leadership();";
 
 impl Fleet {
     /// Starts `size` guards. The first one is the leader. Returns `None` on a machine without PostgreSQL, and prints a

@@ -41,7 +41,7 @@ pub(crate) fn examples() -> String {
     let examples = sandbox::curl_examples(&format!("http://127.0.0.1:{PORT}"));
     format!(
         "While it runs, send these commands from another terminal. Every answer is JSON, and a refusal says why.\n\
-        In this order, each of them works with the four campaigns of the start:\n\n{examples}"
+         In this order, each of them works with the four campaigns of the start:\n\n{examples}"
     )
 }
 

@@ -176,7 +176,8 @@ impl<'a> Judgement<'a, '_> {
         Some(line)
     }
 
-    /// Returns the deadline by each policy that the guard may have used, from the moment of acceptance.
+    /// Returns the deadline by each policy that the guard may have used, from the moment of acceptance. For an action
+    /// of an earlier process that moment is not later than the start of the present one.
     fn deadlines(&self) -> impl Iterator<Item = DateTime<Utc>> {
         let wall = match self.doing.stage {
             Stage::Awaiting { wall, .. } => wall,

@@ -117,8 +117,8 @@ fn is_decided(place: &Place<'_>, step: &Step<'_>) -> bool {
     settled && question.line >= place.changed_line
 }
 
-/// Returns the end time of a campaign that is switched on.
-fn end_of_what_is_on(campaign: &RemoteCampaign) -> Option<EndTime> {
+/// Returns the end time; `None` if the campaign is switched off.
+fn end_time_if_switched_on(campaign: &RemoteCampaign) -> Option<EndTime> {
     let is_on = campaign.active == Some(true) && campaign.status.as_deref() != Some("paused");
     is_on.then(|| campaign.end_time.clone())
 }
@@ -263,7 +263,7 @@ impl History {
                 (self.known, self.known_at) = (Some(remote == Remote::Running), Some(seen.answered_at));
                 self.known_line = step.line;
                 let ended = seen.remote.as_ref().ok().filter(|_| remote == Remote::Stopped { by_end_time: true });
-                self.ended_by = ended.and_then(end_of_what_is_on);
+                self.ended_by = ended.and_then(end_time_if_switched_on);
             }
         }
         for sent in step.sent() {

@@ -60,7 +60,7 @@ impl Checker for LimitStartsNothing {
         let policy = &seen.policy;
         if policy.high_spend != HighSpend::Guard && amount.is_some_and(|amount| amount >= policy.spend_limit) {
             let text = format!(
-                "campaign {}: activated with a spend of {amount:?}, above its limit, under the policy {}",
+                "campaign {}: activated with a spend of {amount:?}, at or above its limit, under the policy {}",
                 step.campaign, policy.high_spend
             );
             found.report("limit-starts-nothing", sent.line, text);

@@ -173,7 +173,7 @@ impl Clockwork {
 
 /// How long all reads have to answer 404 until a campaign is gone; and how often it is read afterwards.
 const FOUND_GONE_AFTER: Duration = Duration::minutes(15);
-/// How late a tick may begin: some milliseconds, while the next one is not late.
+/// How much too short the time between two ticks may be: the first may begin some milliseconds late, the next on time.
 const TOLERANCE: Duration = Duration::seconds(1);
 
 /// A read that was answered with 404.

@@ -86,7 +86,8 @@ impl Campaign {
         (outputs, wakes.map(|wakes| wakes.after).filter(|_| is_new))
     }
 
-    /// A tick reads from the database: at its start, and again if its clicks are too old.
+    /// Notes that a tick reads from the database: at its start, or again because its clicks are too old. Only the read
+    /// at its start begins the tick.
     pub(crate) fn asks_database(&mut self, now: Moment) {
         if self.session.ticking_since() == Some(now.wall) {
             (self.began, self.answered) = (Some(now), None);

@@ -174,8 +174,8 @@ impl Doubts<'_> {
         }
     }
 
-    /// Storms that begin after midnight, with counters that are late already. The last tick before midnight saw no
-    /// final value, but may have stored an earlier one.
+    /// Adds late counters to a storm that begins after midnight. The guard has not seen yesterday's final values; an
+    /// earlier value of yesterday may be stored.
     fn morning(&mut self, midnight: DateTime<Utc>) {
         for campaign in 0..self.storm.campaigns {
             if !self.random.chance(70) {
@@ -194,7 +194,8 @@ impl Doubts<'_> {
         self.reports(self.storm.begins_at);
     }
 
-    /// Storms through midnight. The database may be away before, so that yesterday's spend is unknown.
+    /// Adds late counters to a storm through midnight. The database may be away before, so that yesterday's spend is
+    /// unknown.
     fn midnight(&mut self, midnight: DateTime<Utc>) {
         for campaign in 0..self.storm.campaigns {
             if self.random.chance(70) {

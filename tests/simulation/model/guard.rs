@@ -1,10 +1,11 @@
 //! The guard with the models, on a virtual clock: no threads, no runtime, no sockets, and the same run from the same
 //! seed.
 //!
-//! Events happen in the order of their time, each followed by all that it causes at that moment. The steps follow each
-//! other as with the actors. A tick at the grid reads the clicks from the database, the status as the request budget
-//! permits, and the spend. Then follow the decision, its record, its request by urgency, and reading back. A process can be killed between any
-//! two events: its requests in flight still arrive, and the database keeps what it has stored.
+//! Events happen in the order of their time, each followed by all that it causes at that moment. The steps have the
+//! same order as with the actors. A tick at the grid reads the clicks from the database, the status as the request
+//! budget permits, and the spend. Then come the decision, its record, its request by urgency, and reading back. A
+//! process can be killed between any two events: its requests in flight still arrive, and the database keeps what it
+//! has stored.
 
 mod exchanges;
 mod questions;

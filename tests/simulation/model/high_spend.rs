@@ -1,4 +1,4 @@
-//! The policies from the spend limit on, their click thresholds, and troubles around the limit.
+//! The high-spend policies, the high click thresholds, and troubles around the spend limit.
 //!
 //! They have random numbers of their own, and only newer seeds have them, so that the storms of older seeds stay the
 //! same.
@@ -32,7 +32,7 @@ impl HighSpends {
         Self { random: Random::new(seed ^ OTHER_NUMBERS), is_newer: seed >= FIRST_SEED, changes: false }
     }
 
-    /// Draws the policy from the limit on, and whether it changes in the storm.
+    /// Draws the high-spend policy, and whether rows get other ones in the storm. Older seeds keep their policy.
     pub(super) fn policy(&mut self, policy: Policy) -> Policy {
         if !self.is_newer {
             return policy;
@@ -55,7 +55,7 @@ impl HighSpends {
         self.random.one_of(&[HighSpend::Observe, HighSpend::Observe, HighSpend::Guard, HighSpend::Pause])
     }
 
-    /// Draws the thresholds from the limit on; both are unset if they would meet.
+    /// Draws the high thresholds. Both are unset if the drawn ones contradict each other.
     fn draw_thresholds(&mut self, numbers: &mut PolicyNumbers) {
         let pause = self.random.one_of(&[None, Some(0), Some(2_500), Some(8_000)]).map(Clicks);
         let activate = self.random.one_of(&[None, Some(9_000), Some(17_000), Some(30_000)]).map(Clicks);
@@ -63,7 +63,7 @@ impl HighSpends {
         (numbers.high_pause_clicks, numbers.high_activate_clicks) = if meet { (None, None) } else { (pause, activate) };
     }
 
-    /// Changes the numbers of a row about the limit.
+    /// Changes a row's high-spend policy, its high thresholds or its spend limit.
     pub(super) fn change(&mut self, numbers: &mut PolicyNumbers) {
         match self.random.within(0..4) {
             0 | 1 => numbers.high_spend = self.any_policy(),
@@ -72,7 +72,7 @@ impl HighSpends {
         }
     }
 
-    /// Returns a limit that is mostly higher.
+    /// Returns another limit, mostly a higher one.
     fn other_limit(&mut self, limit: Money) -> Money {
         let percent = self.random.one_of(&[200, 200, 120, 50]);
         Money::from_micros(limit.micros() / 100 * percent).unwrap_or(limit)
@@ -120,7 +120,7 @@ impl Storm {
             let later = at + Duration::milliseconds(random.within(1_000..900_000));
             troubles.push((later, Trouble::Limits(campaign)));
         }
-        // None of these is in the calm part.
+        // No trouble may be in the calm part.
         let calm_at = self.calm_at;
         self.troubles.extend(troubles.into_iter().filter(|(at, _)| *at < calm_at));
     }

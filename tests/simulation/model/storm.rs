@@ -67,13 +67,13 @@ pub(crate) enum Trouble {
     UsedUp(usize, bool),
     /// Its spend reaches the limit of its row, if it is below.
     LimitReached(usize),
-    /// So many clicks remain.
+    /// Its remaining clicks become this number.
     ClicksAt(usize, Clicks),
     HoldAll,
     ReleaseAll,
     /// Its row gets other numbers, or another mode.
     Row(usize),
-    /// Its row gets another policy, other thresholds or another limit, from the spend limit on.
+    /// Its row gets another high-spend policy, other high thresholds or another spend limit.
     Limits(usize),
     Disable(usize),
     /// The machine with this number may have paused the campaign, so that its row can be disabled.
@@ -88,7 +88,7 @@ pub(crate) enum Trouble {
     Still,
 }
 
-/// The number of troubles of each kind in a run.
+/// The number of troubles of each kind that a run draws.
 #[derive(Debug, Clone, Copy)]
 struct Numbers {
     weathers: i64,

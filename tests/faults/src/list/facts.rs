@@ -132,7 +132,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "growing-counter-believed",
-        what: "a counter that fell since midnight, but not below yesterday's last value, counts as today's spend",
+        what: "a counter that was lower since midnight, but never below yesterday's last value, counts as today's",
         breaks: "Spend",
         file: SPEND,
         original: "«least >= Shown::Value(yesterday)» && !believed",

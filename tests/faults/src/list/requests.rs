@@ -127,7 +127,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "returns-used-slots",
-        what: "the used slots of a block are subtracted from the count, too",
+        what: "the used slots of a reserved block are subtracted from the count, too",
         breaks: "6",
         file: RESERVATION,
         original: "map(|closed| (closed.by, «closed.left()»));",

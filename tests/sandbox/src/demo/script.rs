@@ -16,13 +16,13 @@ const BOOKS: i64 = 1005;
 /// The text that is printed before the demo begins.
 pub(super) const INTRODUCTION: &str = "\
 The guard follows its normal rules. It runs a campaign at 15,000 remaining clicks or more, and pauses it at 5,000
-or fewer. It sends nothing from 10.00 of today's spend on. It keeps a campaign stopped for a while after each
+or fewer. It changes nothing from 10.00 of today's spend on. It keeps a campaign stopped for a while after each
 pause. Only the times are shorter: a tick of 2 s instead of a minute, a cool-down of 10 s instead of 2 minutes.
-1001 shoes    paused,  18,000 clicks remain, many visitors: it will run, use up its clicks, and be paused
-1002 travel   paused,  40,000 clicks remain, few visitors: it will run; somebody will stop it by hand
-1003 games    paused,   4,000 clicks remain: it is kept stopped; somebody will start it by hand
-1004 watches  running, 30,000 clicks remain, 9.40 spent and rising: from 10.00 on it gets no request
-1005 books    unapproved at TrafficStars: it is blocked, so that it cannot run
+  1001 shoes    paused,  18,000 clicks remain, many visitors: it will run, use up its clicks, and be paused
+  1002 travel   paused,  40,000 clicks remain, few visitors: it will run; somebody will stop it by hand
+  1003 games    paused,   4,000 clicks remain: it is kept stopped; somebody will start it by hand
+  1004 watches  running, 30,000 clicks remain, 9.40 spent and rising: from 10.00 on it is left as it is
+  1005 books    unapproved at TrafficStars: it is blocked, so that it cannot run
 The guard starts now. Ctrl-C ends the demo at any time.";
 
 /// Returns commands to try while the demo runs. `guard` is the beginning of their command lines.
@@ -93,7 +93,7 @@ pub(super) fn beats() -> Vec<Beat> {
             14,
             WATCHES,
             Act::Look,
-            "By now watches has spent 10.00: high spend, so the guard sends nothing from here on.",
+            "By now watches has spent 10.00: high spend, so the guard changes nothing from here on.",
             None,
         ),
         beat(20, TRAVEL, Act::Stop, "Somebody pauses travel by hand at TrafficStars. It was promised to run.", run),

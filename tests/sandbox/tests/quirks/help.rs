@@ -136,7 +136,7 @@ async fn each_example_of_the_help_works() {
     assert!(listed.cloned().eq(here), "the overview lists the same commands: {overview}");
 }
 
-/// What `jq` makes of an answer by a filter such as `.`, `.a.b` or `[.a, .b]`.
+/// Returns what `jq` would print of an answer for a filter such as `.`, `.a.b` or `[.a, .b]`.
 fn filtered(answer: &Value, filter: &str) -> Value {
     match filter.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(several) => several.split(", ").map(|one| filtered(answer, one)).collect(),
@@ -145,13 +145,13 @@ fn filtered(answer: &Value, filter: &str) -> Value {
     }
 }
 
-/// The day of a time varies.
+/// Returns a shown value; a time without its day, because the day varies.
 fn without_day(shown: &str) -> &str {
     shown.split_once('T').filter(|_| shown.ends_with('Z')).map_or(shown, |(_, time)| time)
 }
 
 #[tokio::test]
-async fn each_call_of_the_page_on_the_tests_is_answered_as_it_shows() {
+async fn each_curl_command_of_the_page_on_the_tests_gets_the_answer_that_the_page_shows() {
     let page = include_str!("../../../README.md");
     let served = Served::with(&[], Stdio::inherit());
     let lines: Vec<&str> = page.lines().collect();
@@ -169,5 +169,5 @@ async fn each_call_of_the_page_on_the_tests_is_answered_as_it_shows() {
         assert_eq!(without_day(&printed), without_day(shown), "{call}");
         count += 1;
     }
-    assert_eq!(count, 4, "the search finds other calls than the page shows");
+    assert_eq!(count, 4, "the number of curl commands in tests/README.md");
 }

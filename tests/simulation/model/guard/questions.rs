@@ -35,7 +35,7 @@ impl Guard {
         }
     }
 
-    /// The database answers a question, even if the process has ended meanwhile.
+    /// Lets the database answer a question, even if the process has ended meanwhile.
     pub(super) fn database_hears(&mut self, process: u64, question: Question) {
         let now = self.now();
         let away = self.database.away;
