@@ -238,8 +238,8 @@ fn check_policy(reading: &TickReading, mode: Option<Vec<u8>>) {
     match reading.row.policy(&defaults) {
         Ok(policy) => {
             assert!(policy.activate_clicks > policy.pause_clicks && policy.activate_clicks > Clicks(0));
-            let high_pause = policy.high_pause_clicks.unwrap_or(policy.pause_clicks);
-            assert!(policy.high_activate_clicks.unwrap_or(policy.activate_clicks) > high_pause);
+            let high = policy.thresholds(true);
+            assert!(high.activate > high.pause, "the thresholds in force from the limit on contradict each other");
             assert!((0..=24 * 3600).contains(&policy.cooldown.num_seconds()), "{}", policy.cooldown);
             assert!(mode.is_none_or(|mode| mode == b"act" || mode == b"observe"), "an unknown mode gives no policy");
             assert_eq!(policy.mode == Mode::Observe, observes);
