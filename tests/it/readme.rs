@@ -301,7 +301,8 @@ fn the_journal_and_events_are_printed_as_the_manual_shows() {
         world.sandbox.interfere(SHOES, interference).unwrap();
     }
     assert_eq!(world.wait_for_end(&mut wait), Some(0));
-    world.wait_for("its words", |_| page.compare(waiting, &(wait.stdout() + &wait.stderr())));
+    // A terminal shows the message before the result.
+    world.wait_for("its words", |_| page.compare(waiting, &(wait.stderr() + &wait.stdout())));
 
     let watch = world.watch(&[]);
     world.sandbox.interfere(TRAVEL, Interference::Stop).unwrap();
