@@ -306,7 +306,7 @@ fn the_journal_and_events_are_printed_as_the_manual_shows() {
 
     let watch = world.watch(&[]);
     world.sandbox.interfere(TRAVEL, Interference::Stop).unwrap();
-    world.wait_for("the shown events", |_| page.compare("watch", &(watch.stdout() + &watch.stderr())));
+    world.wait_for("the shown events", |_| page.compare("watch", &(watch.stderr() + &watch.stdout())));
     page.assert_all_compared();
 }
 
