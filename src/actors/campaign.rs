@@ -193,11 +193,13 @@ impl CampaignActor {
         stored: Option<StoredCampaign>,
         incarnation: Incarnation,
     ) -> Self {
-        let StoredCampaign { promise: stored, unfinished, hold, own_end_time, recent } = stored.unwrap_or_default();
+        let StoredCampaign { promise: stored, unfinished, hold, own_end_time, budget, recent } =
+            stored.unwrap_or_default();
         let entry = unfinished.as_ref().map(|(id, action)| (action.id, *id));
         let promise = stored.as_ref().map(|stored| stored.promise);
         let machine = Machine::new(surroundings.clock.now(), &policy, promise, unfinished.map(|(_, action)| action))
             .having_set(own_end_time)
+            .having_budget(budget)
             .having_done(recent.first().map(|(action, _)| action))
             .on_hold(hold, surroundings.hold_all.clone());
         let died_on_drop = DiedOnDrop {
@@ -255,7 +257,7 @@ impl CampaignActor {
 
     fn carry_out(&mut self, ctx: &mut Context<Self>, output: Output) {
         match output {
-            Output::ReadDatabase(question_id) => self.read_database(ctx, question_id),
+            Output::ReadDatabase(question_id, counts_urls) => self.read_database(ctx, question_id, counts_urls),
             Output::EndTickAfter(wait, question_id, is_again) => {
                 ctx.run_later(wait.to_std().unwrap_or_default(), move |actor, ctx| {
                     actor.session.tick_ends(actor.surroundings.clock.now(), question_id, is_again);

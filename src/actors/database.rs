@@ -43,7 +43,12 @@ const GATHER_SPENDS: Duration = Duration::from_millis(250);
 /// Reads one campaign's row, clicks and spend history for a tick. The answer is `None` if there is no such row.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Answer<Option<TickReading>>")]
-pub struct ReadTick(pub CampaignId);
+pub struct ReadTick {
+    /// The campaign's id.
+    pub campaign: CampaignId,
+    /// Whether to read each of its URLs.
+    pub counts_urls: bool,
+}
 
 /// Stores a promise and a journal entry in one transaction. The answer means that they are durable.
 #[derive(Debug, Clone, Message)]
@@ -103,7 +108,7 @@ pub struct DatabaseActor {
     board: Board,
     clock: Clock,
     /// The reads that wait for the next query, each with its reply slot.
-    waiting_reads: Vec<(CampaignId, oneshot::Sender<Answer<Option<TickReading>>>)>,
+    waiting_reads: Vec<(ReadTick, oneshot::Sender<Answer<Option<TickReading>>>)>,
     /// The spends that wait for the next transaction.
     spends: Vec<SpendRow>,
     failures: Arc<Mutex<Failures>>,
@@ -146,10 +151,11 @@ impl DatabaseActor {
         let reads = std::mem::take(&mut self.waiting_reads);
         let database = self.database();
         async move {
-            let ids = reads.iter().map(|(id, _)| *id).collect();
+            let ids = reads.iter().map(|(read, _)| read.campaign).collect();
+            let counted = reads.iter().filter(|(read, _)| read.counts_urls).map(|(read, _)| read.campaign).collect();
             let now = database.now();
-            let readings = database.read(database.store.tick_readings(ids, now.date_naive(), now).await);
-            for (id, reply) in reads {
+            let readings = database.read(database.store.tick_readings(ids, counted, now.date_naive(), now).await);
+            for (ReadTick { campaign: id, .. }, reply) in reads {
                 // The answer is cloned, since two actors of one campaign may ask in the same moment: an old and a new
                 // one.
                 let answer = readings.as_ref().map(|readings| readings.get(&id).cloned()).map_err(Clone::clone);
@@ -290,9 +296,9 @@ impl Actor for DatabaseActor {
 impl Handler<ReadTick> for DatabaseActor {
     type Result = ResponseFuture<Answer<Option<TickReading>>>;
 
-    fn handle(&mut self, ReadTick(id): ReadTick, ctx: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, read: ReadTick, ctx: &mut Self::Context) -> Self::Result {
         let (reply, answer) = oneshot::channel();
-        self.waiting_reads.push((id, reply));
+        self.waiting_reads.push((read, reply));
         if self.waiting_reads.len() == 1 {
             ctx.run_later(GATHER_READS, |actor, ctx| {
                 let read = actor.read_gathered();

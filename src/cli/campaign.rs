@@ -19,7 +19,7 @@ use crate::domain::money::Money;
 use crate::domain::policy::{HighSpend, Mode};
 
 /// The options of `set` that change something; at least one must be given.
-const CHANGES: [&str; 12] = [
+const CHANGES: [&str; 14] = [
     "name",
     "trafficstar_id",
     "mode",
@@ -30,6 +30,8 @@ const CHANGES: [&str; 12] = [
     "high_spend",
     "high_activate_clicks",
     "high_pause_clicks",
+    "top_up_ceiling",
+    "daily_budget",
     "price_per_thousand",
     "implausible_clicks",
 ];
@@ -150,22 +152,30 @@ pub(super) struct Overrides {
     #[arg(long, value_name = "DURATION", value_parser = or_default(Cooldown::from_str), allow_hyphen_values = true)]
     cooldown: Option<OrDefault<Cooldown>>,
     /// The policy from the spend limit on. observe: leave the campaign alone; guard: go on by its remaining clicks;
-    /// pause: keep it paused; `default`: the config's
+    /// pause: keep it paused; top-up: set the day's real budget and go on; `default`: the config's
     #[arg(long, value_name = "POLICY", value_parser = word_or_default::<HighSpend>(HighSpend::ALL.map(HighSpend::as_str)))]
     high_spend: Option<OrDefault<HighSpend>>,
-    /// The price of a thousand clicks, like 1.20: stored and shown, without effect yet; `default`: no price
+    /// The price of a thousand clicks for the policy top-up, like 0.111; `default`: the config's, else the price at
+    /// TrafficStars
     #[arg(long, value_name = "MONEY", value_parser = or_default(values::money), allow_hyphen_values = true)]
     price_per_thousand: Option<OrDefault<Money>>,
     /// More remaining clicks than this count as unknown, so that a wrong click limit activates nothing; `default`: the
     /// config's
     #[arg(long, value_name = "N", value_parser = or_default(values::count), allow_hyphen_values = true)]
     implausible_clicks: Option<OrDefault<Count>>,
-    /// `--activate-clicks` from the spend limit on, with the policy guard; `default`: the config's
+    /// `--activate-clicks` from the spend limit on, with the policies guard and top-up; `default`: the config's
     #[arg(long, value_name = "N", value_parser = or_default(values::count), allow_hyphen_values = true)]
     high_activate_clicks: Option<OrDefault<Count>>,
-    /// `--pause-clicks` from the spend limit on, with the policy guard; `default`: the config's
+    /// `--pause-clicks` from the spend limit on, with the policies guard and top-up; `default`: the config's
     #[arg(long, value_name = "N", value_parser = or_default(values::count), allow_hyphen_values = true)]
     high_pause_clicks: Option<OrDefault<Count>>,
+    /// The most that a day may cost, with the policy top-up, like 60.00; `default`: the config's
+    #[arg(long, value_name = "MONEY", value_parser = or_default(values::money), allow_hyphen_values = true)]
+    top_up_ceiling: Option<OrDefault<Money>>,
+    /// The daily budget at TrafficStars with which each day begins, with the policy top-up, like 10.15; `default`: the
+    /// config's
+    #[arg(long, value_name = "MONEY", value_parser = or_default(values::money), allow_hyphen_values = true)]
+    daily_budget: Option<OrDefault<Money>>,
 }
 
 impl Overrides {
@@ -181,6 +191,8 @@ impl Overrides {
             implausible_clicks: self.implausible_clicks.map(|clicks| clicks.0),
             high_activate_clicks: self.high_activate_clicks.map(|clicks| clicks.0),
             high_pause_clicks: self.high_pause_clicks.map(|clicks| clicks.0),
+            top_up_ceiling: self.top_up_ceiling.map(|ceiling| ceiling.0),
+            daily_budget: self.daily_budget.map(|budget| budget.0),
             ..CampaignPatch::default()
         }
     }
@@ -301,13 +313,15 @@ fn changed(campaign: &Campaign, patch: &CampaignPatch) -> String {
         as_set("implausible_clicks", patch.implausible_clicks.as_ref()),
         as_set("high_activate_clicks", patch.high_activate_clicks.as_ref()),
         as_set("high_pause_clicks", patch.high_pause_clicks.as_ref()),
+        as_set("top_up_ceiling", patch.top_up_ceiling.as_ref()),
+        as_set("daily_budget", patch.daily_budget.as_ref()),
     ];
     let settings: Vec<String> = settings.into_iter().flatten().collect();
     format!("Campaign {} ({}) was changed: {}.", campaign.id, campaign.name, settings.join(", "))
 }
 
 /// If room is short, the settings that are used least are left out first.
-const COLUMNS: [Column; 14] = [
+const COLUMNS: [Column; 16] = [
     Column::new("ID").right(),
     Column::new("NAME").cut_to(10),
     Column::new("TS ID"),
@@ -322,6 +336,8 @@ const COLUMNS: [Column; 14] = [
     Column::new("IMPLAUSIBLE").right().leaves(8),
     Column::new("HIGH ACTIVATE").right().leaves(9),
     Column::new("HIGH PAUSE").right().leaves(10),
+    Column::new("CEILING").right().leaves(11),
+    Column::new("DAILY BUDGET").right().leaves(12),
 ];
 
 /// Returns the settings as a table; a dash means the config's default.
@@ -346,6 +362,8 @@ fn table(campaigns: &[Campaign], paper: Paper) -> Vec<Line<'static>> {
             campaign.implausible_clicks.map_or_else(|| "-".to_owned(), render::count),
             campaign.high_activate_clicks.map_or_else(|| "-".to_owned(), render::count),
             campaign.high_pause_clicks.map_or_else(|| "-".to_owned(), render::count),
+            own(campaign.top_up_ceiling.as_deref()),
+            own(campaign.daily_budget.as_deref()),
         ];
         cells.map(Line::from)
     });

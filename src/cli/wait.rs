@@ -88,6 +88,7 @@ async fn follow(client: &Client, id: CampaignId, until: PhaseWord, last: &mut La
                 | EventKind::Waiting { .. }
                 | EventKind::Hold { .. }
                 | EventKind::SpendStandsStill { .. }
+                | EventKind::TopUp { .. }
                 | EventKind::AnotherGuard { .. }
                 | EventKind::Leadership { .. }
                 | EventKind::Endpoint { .. }

@@ -71,7 +71,8 @@ impl Config {
 fn changed_numbers(present: &PolicyNumbers, fresh: &PolicyNumbers) -> Vec<&'static str> {
     changed!("generator", present, fresh, PolicyNumbers {
         tick, cooldown, spend_limit, activate_clicks, pause_clicks, day_end, high_spend,
-        high_activate_clicks, high_pause_clicks, contested_after,
+        high_activate_clicks, high_pause_clicks, price_per_thousand, top_up_ceiling, top_up_wait, top_up_interval,
+        daily_budget, contested_after,
         contested_backoff, stored_spend_max_age, midnight_doubt, implausible_clicks, adopt_sets_end_time, mode;
         // These two are configured in [trafficstar], where they are compared.
         confirm_within, answer_within
@@ -117,6 +118,11 @@ mod tests {
             high_spend = "pause"
             high_activate_clicks = 500
             high_pause_clicks = 5
+            price_per_thousand = "0.2"
+            top_up_ceiling = "50"
+            top_up_wait = "5m"
+            top_up_interval = "6m"
+            daily_budget = "6.00"
             contested_after = 9
             contested_backoff = "10m"
             stored_spend_max_age = "11m"
@@ -130,7 +136,7 @@ mod tests {
             "#,
         );
         let changes = present.changes_to(&fresh);
-        assert_eq!(changes.at_run_time.len(), 18, "{changes:#?}");
+        assert_eq!(changes.at_run_time.len(), 23, "{changes:#?}");
         assert_eq!(changes.needs_restart.len(), 10, "{changes:#?}");
         present.take_over(fresh.clone());
         let left = present.changes_to(&fresh);

@@ -228,14 +228,15 @@ fn read_trafficstar(settings: &mut Settings<'_>) -> TrafficStarConfig {
     config
 }
 
-/// Builds the policy. A campaign may choose `guard` by itself, so the numbers for it must be valid under every policy.
+/// Builds the policy. A campaign may choose `top-up` by itself, so the numbers for it, which are those for `guard`, too,
+/// must be valid under every policy.
 fn validated(numbers: PolicyNumbers) -> Result<Policy, PolicyError> {
-    PolicyNumbers { high_spend: HighSpend::Guard, ..numbers.clone() }.validate()?;
+    PolicyNumbers { high_spend: HighSpend::TopUp, ..numbers.clone() }.validate()?;
     numbers.validate()
 }
 
-/// The keys of the high-spend policies that do not exist yet.
-const HIGH_SPEND_KEYS: [&str; 5] = ["daily_budget", "price_per_thousand", "top_up_ceiling", "top_up_wait", "warn_at"];
+/// The keys that do not exist yet.
+const FUTURE_KEYS: [&str; 1] = ["warn_at"];
 
 fn read_generator(settings: &mut Settings<'_>, trafficstar: &TrafficStarConfig) -> PolicyNumbers {
     let section = "generator";
@@ -252,6 +253,11 @@ fn read_generator(settings: &mut Settings<'_>, trafficstar: &TrafficStarConfig) 
             .get(section, "high_activate_clicks", default.high_activate_clicks, |raw| value::clicks(raw).map(Some)),
         high_pause_clicks: settings
             .get(section, "high_pause_clicks", default.high_pause_clicks, |raw| value::clicks(raw).map(Some)),
+        price_per_thousand: settings.get(section, "price_per_thousand", None, |raw| value::money(raw).map(Some)),
+        top_up_ceiling: settings.get(section, "top_up_ceiling", None, |raw| value::money(raw).map(Some)),
+        top_up_wait: settings.get(section, "top_up_wait", default.top_up_wait, value::time_delta),
+        top_up_interval: settings.get(section, "top_up_interval", default.top_up_interval, value::time_delta),
+        daily_budget: settings.get(section, "daily_budget", None, |raw| value::money(raw).map(Some)),
         confirm_within: chrono::Duration::from_std(trafficstar.confirm_within).unwrap_or(default.confirm_within),
         answer_within: chrono::Duration::from_std(trafficstar.timeout).unwrap_or(default.answer_within),
         contested_after: settings
@@ -270,10 +276,7 @@ fn read_generator(settings: &mut Settings<'_>, trafficstar: &TrafficStarConfig) 
         adopt_sets_end_time: settings.get(section, "adopt_sets_end_time", default.adopt_sets_end_time, value::boolean),
         mode: settings.get(section, "mode", default.mode, value::word),
     };
-    settings.refuse_keys_without_effect(section, &HIGH_SPEND_KEYS);
-    // Every config.toml that came with an earlier version has this key, so it is only a warning: after an upgrade the
-    // guard must still start.
-    settings.warn_if_written(section, "top_up_interval", "has no effect: delete it");
+    settings.refuse_keys_without_effect(section, &FUTURE_KEYS);
     numbers
 }
 

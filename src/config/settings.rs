@@ -123,15 +123,6 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// Adds a warning about a key without effect, if the key was written.
-    pub(super) fn warn_if_written(&mut self, section: &'static str, name: &'static str, message: &str) {
-        let key = Key { section, name };
-        if self.written(key).is_some() {
-            self.known.push(key);
-            self.warn(section, name, message);
-        }
-    }
-
     /// Returns the known keys that were written, as `section.key`.
     pub(super) fn given(&self) -> BTreeSet<String> {
         self.known.iter().filter(|key| self.written(**key).is_some()).map(|key| key.dotted()).collect()
@@ -188,6 +179,9 @@ impl<'a> Settings<'a> {
             PolicyError::ImplausibleTooLow { .. } => {
                 vec!["implausible_clicks", "activate_clicks", "high_activate_clicks"]
             }
+            PolicyError::CeilingTooLow { .. } => vec!["top_up_ceiling", "spend_limit"],
+            PolicyError::DailyBudgetTooLow { .. } => vec!["daily_budget", "spend_limit"],
+            PolicyError::DailyBudgetAboveCeiling { .. } => vec!["daily_budget", "top_up_ceiling"],
             PolicyError::TickTooShort => vec!["tick"],
             PolicyError::Negative { key } | PolicyError::TooLong { key } => vec![*key],
         };

@@ -76,10 +76,19 @@ fn keys_of(section: &str) -> Vec<String> {
 #[test]
 fn the_shipped_file_shows_every_key_and_no_other() {
     // The file shows the keys without a default as comments.
-    let shipped =
-        ["contested_backoff", "high_activate_clicks", "high_pause_clicks", "implausible_clicks", "password_file"]
-            .iter()
-            .fold(SHIPPED.to_owned(), |text, key| text.replace(&format!("# {key}"), key));
+    let without_default = [
+        "contested_backoff",
+        "daily_budget",
+        "high_activate_clicks",
+        "high_pause_clicks",
+        "implausible_clicks",
+        "password_file",
+        "price_per_thousand",
+        "top_up_ceiling",
+    ];
+    let shipped = without_default
+        .iter()
+        .fold(SHIPPED.to_owned(), |text, key| text.replace(&format!("# {key} ="), &format!("{key} =")));
     let shipped: toml::Table = toml::from_str(&shipped).unwrap();
     for (section, shown) in &shipped {
         let shown: Vec<&String> = shown.as_table().unwrap().keys().collect();
@@ -133,6 +142,11 @@ fn every_key_sets_its_field() {
         high_spend = "guard"
         high_activate_clicks = 300
         high_pause_clicks = 20
+        price_per_thousand = "0.111"
+        top_up_ceiling = "60"
+        top_up_wait = "11m"
+        top_up_interval = "13m"
+        daily_budget = "12.75"
         contested_after = 0
         contested_backoff = "15m"
         stored_spend_max_age = "0s"
@@ -171,6 +185,11 @@ fn every_key_sets_its_field() {
             high_spend: HighSpend::Guard,
             high_activate_clicks: Some(Clicks(300)),
             high_pause_clicks: Some(Clicks(20)),
+            price_per_thousand: Money::from_micros(111_000),
+            top_up_ceiling: Money::from_micros(60_000_000),
+            top_up_wait: chrono::Duration::minutes(11),
+            top_up_interval: chrono::Duration::minutes(13),
+            daily_budget: Money::from_micros(12_750_000),
             confirm_within: chrono::Duration::seconds(4),
             answer_within: chrono::Duration::seconds(3),
             contested_after: 0,
@@ -227,9 +246,11 @@ fn a_bad_value_is_refused_with_a_message_that_says_what_to_write() {
         ("generator", "day_end", r#""24:00""#, "from \"00:01\" to \"23:59\""),
         ("generator", "day_end", r#""9:30""#, "from \"00:01\" to \"23:59\""),
         ("generator", "day_end", "23:59:00", "a date or time without quotes"),
-        ("generator", "high_spend", r#""top-up""#, "does not exist yet"),
-        ("generator", "top_up_wait", r#""12m""#, "has no effect yet"),
-        ("generator", "price_per_thousand", r#""0.111""#, "has no effect yet"),
+        ("generator", "warn_at", r#""80%""#, "has no effect yet"),
+        ("generator", "top_up_wait", r#""12""#, "write a duration like"),
+        ("generator", "price_per_thousand", r#""-0.111""#, "is not an amount: write it like 10.00"),
+        ("generator", "top_up_ceiling", r#""10.00""#, "must be above spend_limit (10.00)"),
+        ("generator", "daily_budget", r#""9.99""#, "must not be below spend_limit (10.00)"),
         ("generator", "high_spend", r#""obsrve""#, "is not one of: observe"),
         ("generator", "mode", r#""dry-run""#, "is not one of: act, observe"),
         ("generator", "adopt_sets_end_time", r#""yes""#, "neither true nor false"),
@@ -329,9 +350,9 @@ timeout = 15
             "config.toml:9: generator.day_end: \"24:00\" is not a time of day: write hours and minutes (UTC) from \
              \"00:01\" to \"23:59\"",
             "config.toml:10: `generator.nonsense` is not a key; the keys of [generator] are activate_clicks, \
-             adopt_sets_end_time, contested_after, contested_backoff, cooldown, day_end, high_activate_clicks, \
-             high_pause_clicks, high_spend, implausible_clicks, \
-             midnight_doubt, mode, pause_clicks, spend_limit, stored_spend_max_age, tick",
+             adopt_sets_end_time, contested_after, contested_backoff, cooldown, daily_budget, day_end, \
+             high_activate_clicks, high_pause_clicks, high_spend, implausible_clicks, midnight_doubt, mode, pause_clicks, \
+             price_per_thousand, spend_limit, stored_spend_max_age, tick, top_up_ceiling, top_up_interval, top_up_wait",
             "config.toml:12: trafficstar.timeout: 15 is not text in quotes: write a duration like \"90s\", \"2m\" or \
              \"1h 30m\"",
             "TRAFFIC_GENERATOR__GENERATOR__COLDOWN: `TRAFFIC_GENERATOR__GENERATOR__COLDOWN` is not a variable of this \
@@ -399,7 +420,7 @@ fn the_error_about_a_misspelt_variable_suggests_the_right_one() {
 
 #[test]
 fn an_allowed_value_that_looks_like_a_mistake_is_a_warning_with_its_line() {
-    let text = "[trafficstar]\nrequests_per_minute = 101\ntimeout = \"0s\"\n[generator]\ntop_up_interval = \"12m\"\n";
+    let text = "[trafficstar]\nrequests_per_minute = 101\ntimeout = \"0s\"\n";
     assert_eq!(
         config(text).warnings,
         [
@@ -407,7 +428,6 @@ fn an_allowed_value_that_looks_like_a_mistake_is_a_warning_with_its_line() {
              account",
             "config.toml:3: trafficstar.timeout: with a time-out of 0 every request fails: write a duration like \
              \"15s\"",
-            "config.toml:5: generator.top_up_interval: has no effect: delete it",
         ]
     );
     let stand_in = "[trafficstar]\nrequests_per_minute = 101\nbase_url = \"http://127.0.0.1:8080\"\n";

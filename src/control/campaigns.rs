@@ -36,16 +36,22 @@ pub struct Campaign {
     pub cooldown: Option<String>,
     /// The policy when the spend limit is reached.
     pub high_spend: Option<String>,
-    /// The price of a thousand clicks, as decimal text in the account's currency. It has no effect yet.
+    /// The price of a thousand clicks, as decimal text in the account's currency, with the policy `top-up`.
     pub price_per_thousand: Option<String>,
     /// More remaining clicks than this count as unknown.
     pub implausible_clicks: Option<i64>,
-    /// The number that replaces `activate_clicks` from the spend limit on, with the policy `guard`.
+    /// The number that replaces `activate_clicks` from the spend limit on, with the policies `guard` and `top-up`.
     #[serde(default)]
     pub high_activate_clicks: Option<i64>,
-    /// The number that replaces `pause_clicks` from the spend limit on, with the policy `guard`.
+    /// The number that replaces `pause_clicks` from the spend limit on, with the policies `guard` and `top-up`.
     #[serde(default)]
     pub high_pause_clicks: Option<i64>,
+    /// The most that a day may cost, as decimal text in the account's currency, with the policy `top-up`.
+    #[serde(default)]
+    pub top_up_ceiling: Option<String>,
+    /// The daily budget (`max_daily`) is set back to it each day, as decimal text, with the policy `top-up`.
+    #[serde(default)]
+    pub daily_budget: Option<String>,
 }
 
 /// The body of `PATCH /v1/campaigns/{id}`, and of `POST /v1/campaigns`, which needs `name` and `trafficstar_id`. A
@@ -85,21 +91,29 @@ pub struct CampaignPatch {
     /// The policy when the spend limit is reached.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub high_spend: Option<Option<HighSpend>>,
-    /// The price of a thousand clicks: decimal text. It is stored and shown, and has no effect yet.
+    /// The price of a thousand clicks, for the policy `top-up`: decimal text. With 0 no top-up is sent. Without it the
+    /// campaign's price at TrafficStars counts.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub price_per_thousand: Option<Option<Money>>,
     /// More remaining clicks than this count as unknown. Must be above `activate_clicks` and `high_activate_clicks`, or
     /// their defaults.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub implausible_clicks: Option<Option<Count>>,
-    /// The number that replaces `activate_clicks` from the spend limit on, with the policy `guard`. Must be above
+    /// The number that replaces `activate_clicks` from the spend limit on, with the policies `guard` and `top-up`. Must be above
     /// `high_pause_clicks`, or its default.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub high_activate_clicks: Option<Option<Count>>,
-    /// The number that replaces `pause_clicks` from the spend limit on, with the policy `guard`. Must be below
+    /// The number that replaces `pause_clicks` from the spend limit on, with the policies `guard` and `top-up`. Must be below
     /// `high_activate_clicks`, or its default.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub high_pause_clicks: Option<Option<Count>>,
+    /// The most that a day may cost, with the policy `top-up`: decimal text above the spend limit.
+    #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
+    pub top_up_ceiling: Option<Option<Money>>,
+    /// The daily budget (`max_daily`) is set back to it each day, with the policy `top-up`: decimal text, not below the
+    /// spend limit and not above `top_up_ceiling`.
+    #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
+    pub daily_budget: Option<Option<Money>>,
     /// With `generator_enabled: false` or another `trafficstar_id`: pause the campaign first. If the pause fails, the
     /// campaign stays guarded.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -157,8 +171,8 @@ impl CampaignPatch {
 pub struct ChangeCampaign {
     /// The campaign's database id.
     pub campaign: CampaignId,
-    /// The fields to change.
-    pub patch: CampaignPatch,
+    /// The fields to change. They are many, and most messages are small.
+    pub patch: Box<CampaignPatch>,
 }
 
 /// Remove a campaign's row.
@@ -178,7 +192,7 @@ pub enum CampaignOrder {
     /// Read one row.
     Show(Ask<CampaignId, Campaign>),
     /// Add a row.
-    Add(Ask<CampaignPatch, Campaign>),
+    Add(Ask<Box<CampaignPatch>, Campaign>),
     /// Change a row. The answer is the changed row.
     Change(Ask<ChangeCampaign, Campaign>),
     /// Remove a row. The answer is the removed row.
@@ -215,7 +229,7 @@ mod tests {
         let json = r#"{"id": 1, "name": "n", "trafficstar_id": 7, "generator_enabled": true, "mode": "act",
             "spend_limit": "2.50", "activate_clicks": 3, "pause_clicks": 2, "cooldown": "1m 30s", "high_spend": "observe",
             "price_per_thousand": null, "implausible_clicks": 9, "high_activate_clicks": 5,
-            "high_pause_clicks": null}"#;
+            "high_pause_clicks": null, "top_up_ceiling": "60.00", "daily_budget": null}"#;
         let campaign: Campaign = serde_json::from_str(json).unwrap();
         assert!(patch(json).is_met_by(&campaign));
         assert!(
@@ -226,6 +240,7 @@ mod tests {
             "name": "m", "trafficstar_id": 8, "generator_enabled": false, "mode": null, "spend_limit": "2.51",
             "activate_clicks": null, "pause_clicks": 1, "cooldown": "91s", "high_spend": null, "price_per_thousand": "0",
             "implausible_clicks": 8, "high_activate_clicks": 6, "high_pause_clicks": 0,
+            "top_up_ceiling": null, "daily_budget": "10.15",
         });
         for (field, value) in others.as_object().unwrap() {
             let other = serde_json::json!({ field: value }).to_string();

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::budget::BudgetChange;
 use super::money::{Clicks, Money};
 use super::phase::PhaseWord;
 use super::remote::StatusWord;
@@ -26,6 +27,10 @@ pub enum ActionKind {
     Pause,
     /// Set only the end time: an owed one after a pause, or one for a campaign that was adopted without any.
     SetEndTime,
+    /// Set the day's budget to what is spent and the price of what is left to deliver.
+    TopUp,
+    /// Set the budget back to the first one of a day.
+    DailyBudget,
 }
 
 impl fmt::Display for ActionKind {
@@ -42,7 +47,15 @@ impl ActionKind {
             Self::Activate => "activate",
             Self::Pause => "pause",
             Self::SetEndTime => "set-end-time",
+            Self::TopUp => "top-up",
+            Self::DailyBudget => "daily-budget",
         }
+    }
+
+    /// Whether the action changes the daily budget.
+    #[must_use]
+    pub const fn changes_budget(self) -> bool {
+        matches!(self, Self::TopUp | Self::DailyBudget)
     }
 
     /// Returns whether the campaign runs after the action; `None` if the action does not change that.
@@ -51,7 +64,7 @@ impl ActionKind {
         match self {
             Self::Activate => Some(true),
             Self::Pause => Some(false),
-            Self::SetEndTime => None,
+            Self::SetEndTime | Self::TopUp | Self::DailyBudget => None,
         }
     }
 }
@@ -121,6 +134,8 @@ pub struct Action {
     pub state_after: PhaseWord,
     /// The end time that the action sets. It is a whole second, as TrafficStars stores it, so that a read can match it.
     pub end_time: DateTime<Utc>,
+    /// The budget that the action sets; `None` if it sets none.
+    pub budget: Option<BudgetChange>,
     /// The last step that the action reached.
     pub step: Step,
     /// Whether the journal entry was stored only after the action was sent, because the database did not answer.

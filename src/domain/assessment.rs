@@ -6,11 +6,12 @@
 
 use chrono::{DateTime, Utc};
 
+use super::budget::{DayBudget, TopUpStage, TopUpTerms};
 use super::confirmation;
 use super::decision::Judgement;
 use super::failure::RemoteFault;
 use super::observation::Observation;
-use super::policy::Policy;
+use super::policy::{HighSpend, Policy};
 use super::remote::{RemoteCampaign, RemoteStatus};
 
 /// One observation with its judgement.
@@ -20,20 +21,28 @@ pub struct Assessment {
     pub observation: Observation,
     /// The judgement of them, by the policy of that time.
     pub judged: Judgement,
+    /// What was remembered of the day's budget.
+    day_budget: Option<DayBudget>,
 }
 
 impl Assessment {
     /// Judges an observation by the policy.
     #[must_use]
-    pub fn new(observation: Observation, policy: &Policy, now: DateTime<Utc>) -> Self {
-        let judged = Judgement::new(&observation, policy, now);
-        Self { observation, judged }
+    pub fn new(observation: Observation, day_budget: Option<DayBudget>, policy: &Policy, now: DateTime<Utc>) -> Self {
+        let judged = judge(&observation, day_budget.as_ref(), policy, now);
+        Self { observation, judged, day_budget }
     }
 
     /// Judges the same facts at another time, by a possibly different policy.
     #[must_use]
     pub fn judged_at(&self, now: DateTime<Utc>, policy: &Policy) -> Judgement {
-        Judgement::new(&self.observation, policy, now)
+        judge(&self.observation, self.day_budget.as_ref(), policy, now)
+    }
+
+    /// Judges other facts at another time, with the same budget.
+    #[must_use]
+    pub fn judged_with(&self, observation: &Observation, now: DateTime<Utc>, policy: &Policy) -> Judgement {
+        judge(observation, self.day_budget.as_ref(), policy, now)
     }
 
     /// Replaces the campaign by a later read, which was judged as `status`.
@@ -50,4 +59,14 @@ impl Assessment {
     pub(super) fn is_stopped_or_gone(&self) -> bool {
         confirmation::is_stopped_or_gone(&self.observation.remote, &self.judged.status)
     }
+}
+
+fn judge(observation: &Observation, day_budget: Option<&DayBudget>, policy: &Policy, now: DateTime<Utc>) -> Judgement {
+    let judged = Judgement::new(observation, policy, now);
+    let (HighSpend::TopUp, Ok(campaign)) = (policy.high_spend, &observation.remote) else { return judged };
+    let terms = TopUpTerms::of(policy, campaign);
+    let new_day = DayBudget::new(now.date_naive(), false);
+    let day = day_budget.filter(|day| day.day == now.date_naive()).unwrap_or(&new_day);
+    let stage: TopUpStage = day.stage(now, terms);
+    judged.at_stage(stage)
 }

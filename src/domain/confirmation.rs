@@ -76,6 +76,7 @@ pub(super) fn verdict(
         ActionKind::SetEndTime => {
             remote.as_ref().is_ok_and(|campaign| campaign.end_time == EndTime::At(action.end_time))
         }
+        ActionKind::TopUp | ActionKind::DailyBudget => shows_budget(action, remote),
     };
     if shown {
         return ReadBackVerdict::Shown;
@@ -88,6 +89,9 @@ pub(super) fn verdict(
         return ReadBackVerdict::NotYet;
     }
     let seen = match status {
+        _ if action.kind.changes_budget() && remote.is_ok() => {
+            "its max_daily is still another one after the time allowed for an effect to show".to_owned()
+        }
         RemoteStatus::Unknown { doubt, .. } => format!("the read-back failed: {doubt}"),
         RemoteStatus::Blocked { .. } | RemoteStatus::Stopped(_) | RemoteStatus::Running => {
             format!("it is still {} after the time allowed for an effect to show", status.word().as_str())
@@ -97,6 +101,14 @@ pub(super) fn verdict(
         Some(error) => format!("{seen} ({error})"),
         None => seen,
     })
+}
+
+/// Whether a read shows the budget that the action sets. More than a top-up is enough: a person may have raised it further.
+fn shows_budget(action: &Action, remote: &Result<RemoteCampaign, RemoteFault>) -> bool {
+    let wanted = action.budget.as_ref().map(|change| change.after);
+    let shown = remote.as_ref().ok().and_then(|campaign| campaign.max_daily);
+    let is_top_up = action.kind == ActionKind::TopUp;
+    wanted.zip(shown).is_some_and(|(wanted, shown)| shown == wanted || is_top_up && shown > wanted)
 }
 
 /// The fields whose change makes another try of a failed run worthwhile at once. The end time is not among them,

@@ -6,11 +6,12 @@
 use chrono::{DateTime, Utc};
 
 use super::action::ActionKind;
+use super::budget::TopUpStage;
 use super::money::{Clicks, Money, RemainingClicks};
 use super::observation::Observation;
 use super::phase::PhaseWord;
 use super::policy::{ClickThresholds, HighSpend, Policy};
-use super::remote::RemoteStatus;
+use super::remote::{RemoteStatus, StatusDoubt};
 
 /// The rows of the decision table, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,6 +28,15 @@ pub enum Row {
     PauseAtLimit,
     /// The spend limit is reached, the policy is `pause`, and the campaign is stopped: adopt it.
     StoppedAtLimit,
+    /// The spend limit is reached, the policy is `top-up`, the day's budget is not set, and the campaign may run: pause,
+    /// and wait.
+    PauseToTopUp,
+    /// The same, and the campaign is stopped: wait.
+    WaitToTopUp,
+    /// The spend limit is reached, the policy is `top-up`, and the wait has ended: set the day's budget.
+    TopUp,
+    /// The spend limit is reached, the policy is `top-up`, and no budget can be computed: leave the campaign alone.
+    TopUpImpossible,
     /// The spend is unknown, the clicks are not known to be used up, and the campaign runs against the promise: pause.
     GuardPauseWithoutSpend,
     /// The spend is unknown: do nothing.
@@ -103,6 +113,8 @@ pub struct Judgement {
     pub thresholds: ClickThresholds,
     /// What the policy does from the spend limit on.
     pub high_spend: HighSpend,
+    /// How far the day's first top-up has come.
+    pub top_up: TopUpStage,
 }
 
 impl Judgement {
@@ -127,7 +139,14 @@ impl Judgement {
             has_no_urls: remaining.is_some_and(|clicks| clicks.active_urls == 0),
             thresholds,
             high_spend: policy.high_spend,
+            top_up: TopUpStage::Unused,
         }
+    }
+
+    /// Returns the judgement with the stage of the day's first top-up.
+    #[must_use]
+    pub fn at_stage(self, top_up: TopUpStage) -> Self {
+        Self { top_up, ..self }
     }
 
     /// The policy in force at the spend limit; `None` below the limit, and while the spend is unknown.
@@ -163,8 +182,11 @@ pub fn decide(judged: &Judgement, phase: PhaseWord) -> Decision {
         | Row::GuardPauseWithoutSpend
         | Row::GuardPauseWithoutClicks
         | Row::PauseAtLimit
+        | Row::PauseToTopUp
         | Row::GuardPause => (Some(ActionKind::Pause), Some(PhaseWord::CoolingDown)),
-        Row::HighSpend => (None, Some(PhaseWord::Idle)),
+        Row::HighSpend | Row::TopUpImpossible => (None, Some(PhaseWord::Idle)),
+        Row::WaitToTopUp => (None, Some(PhaseWord::CoolingDown)),
+        Row::TopUp => (Some(ActionKind::TopUp), None),
         Row::EnoughClicks | Row::GuardActivate => (Some(ActionKind::Activate), Some(PhaseWord::ActiveGuarded)),
         Row::AdoptRunning => (None, Some(PhaseWord::ActiveGuarded)),
         Row::AdoptStopped | Row::StoppedAtLimit => (None, Some(PhaseWord::PausedGuarded)),
@@ -186,6 +208,9 @@ fn first_row(judged: &Judgement, phase: PhaseWord) -> Row {
     if !running && !is_left_alone && against_promise {
         return Row::GuardPauseInDoubt;
     }
+    if let Some(row) = top_up_row(judged, phase) {
+        return row;
+    }
     if matches!(judged.status, RemoteStatus::Blocked { .. } | RemoteStatus::Unknown { .. }) {
         return Row::Doubt;
     }
@@ -195,7 +220,7 @@ fn first_row(judged: &Judgement, phase: PhaseWord) -> Row {
         Some(HighSpend::Observe) => return Row::HighSpend,
         // A campaign that may run has returned `PauseAtLimit` above.
         Some(HighSpend::Pause) => return Row::StoppedAtLimit,
-        Some(HighSpend::Guard) | None => {}
+        Some(HighSpend::Guard | HighSpend::TopUp) | None => {}
     }
     match (judged.spend_level, judged.click_level) {
         (SpendLevel::Unknown, _) if must_stop => Row::GuardPauseWithoutSpend,
@@ -209,6 +234,29 @@ fn first_row(judged: &Judgement, phase: PhaseWord) -> Row {
         (SpendLevel::Below | SpendLevel::Reached, ClickLevel::Between) if must_run => Row::GuardActivate,
         (SpendLevel::Below | SpendLevel::Reached, ClickLevel::Between) if must_stop => Row::GuardPause,
         (SpendLevel::Below | SpendLevel::Reached, ClickLevel::Between) => Row::Between,
+    }
+}
+
+/// Returns the row of the first top-up of the day, which the clicks that are left pay for. `None` if another row decides.
+fn top_up_row(judged: &Judgement, phase: PhaseWord) -> Option<Row> {
+    let has_clicks = matches!(judged.click_level, ClickLevel::Between | ClickLevel::Enough);
+    if judged.at_limit() != Some(HighSpend::TopUp) || !has_clicks {
+        return None;
+    }
+    let may_run = judged.status.may_run();
+    // A word for a used-up budget was never seen. So a status that only its word puts in doubt is no obstacle.
+    let is_readable = !matches!(
+        judged.status,
+        RemoteStatus::Blocked { .. } | RemoteStatus::Unknown { doubt: StatusDoubt::NotRead(_), .. }
+    );
+    match judged.top_up {
+        TopUpStage::Unused | TopUpStage::Done => None,
+        TopUpStage::Refused(_) if is_readable => Some(Row::TopUpImpossible),
+        TopUpStage::Due if may_run => Some(Row::PauseToTopUp),
+        TopUpStage::Due if is_readable => Some(Row::WaitToTopUp),
+        TopUpStage::Waited if may_run && phase == PhaseWord::PausedGuarded => Some(Row::GuardPause),
+        TopUpStage::Waited if is_readable => Some(Row::TopUp),
+        TopUpStage::Refused(_) | TopUpStage::Due | TopUpStage::Waited => None,
     }
 }
 
@@ -245,6 +293,17 @@ pub fn reason(decision: &Decision, judged: &Judgement, policy: &Policy) -> Strin
                 if judged.status == RemoteStatus::Running { "runs" } else { "may run" },
                 spend()
             )
+        }
+        Row::PauseToTopUp | Row::WaitToTopUp => format!(
+            "{limit} or more is spent today ({}), and {} clicks are left: its spend is waited for, to compute the day's \
+             budget",
+            spend(),
+            clicks()
+        ),
+        Row::TopUp => format!("{limit} or more is spent today ({}): the day's budget is set", spend()),
+        Row::TopUpImpossible => {
+            let why = if let TopUpStage::Refused(why) = &judged.top_up { why.to_string() } else { String::new() };
+            format!("{limit} or more is spent today ({}), and its budget is not raised: {why}", spend())
         }
         Row::StoppedAtLimit => format!("it is stopped as it should: {limit} or more is spent today ({})", spend()),
         Row::GuardPauseWithoutSpend => "it runs although it should be stopped, and its spend is unknown".to_owned(),

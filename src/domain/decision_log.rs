@@ -32,6 +32,10 @@ pub enum Conclusion {
     WouldActivate,
     /// Observe mode: the campaign would be paused.
     WouldPause,
+    /// Set the daily budget.
+    SetBudget,
+    /// Observe mode: the daily budget would be set.
+    WouldSetBudget,
 }
 
 /// One decision, with the number of ticks in a row that made it.

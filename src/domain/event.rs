@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 
 use super::action::{Action, ActionId, ActionKind, Outcome};
 use super::another_guard::EndTimeSign;
+use super::budget::DayBudget;
 use super::failure::RemoteFault;
-use super::money::Clicks;
+use super::money::{Clicks, Money};
 use super::observation::Observation;
 use super::order::{DisableRefusal, Force, ForceFailure, HoldChange, OrderId};
 use super::phase::{PhaseWord, Promise};
@@ -98,6 +99,8 @@ pub enum Effect {
         read_remote: bool,
         /// Whether one more 404 means that the campaign is gone.
         is_gone: bool,
+        /// Whether to read the campaign's URLs one by one.
+        counts_urls: bool,
     },
     /// Read this one campaign. The read shows whether an action took effect, or whether a campaign that is being
     /// disabled must be paused first, or may be disabled at all. [`Event::ReadBack`] answers it.
@@ -153,6 +156,8 @@ pub struct Record {
     pub by: Option<String>,
     /// The change of the stored hold.
     pub hold: HoldChange,
+    /// The day's budget, if it has changed; `None` leaves the stored one.
+    pub budget: Option<DayBudget>,
 }
 
 /// A request to the TrafficStars client.
@@ -164,6 +169,8 @@ pub struct Request {
     pub kind: ActionKind,
     /// The end time to set.
     pub end_time: DateTime<Utc>,
+    /// The `max_daily` to set, for the kinds that set one.
+    pub max_daily: Money,
     /// From this time on the request is not sent, because its facts are too old. `None` for a pause: it never expires.
     pub valid_until: Option<DateTime<Utc>>,
     /// The remaining clicks at the decision. When requests are queued, the campaign with the most clicks goes first.
@@ -227,6 +234,10 @@ pub enum Note {
     Hold(Option<String>),
     /// The campaign runs and its clicks go down, but its spend has not changed for long.
     SpendStandsStill(StandsStill),
+    /// The day's budget is not raised, since what stands there is enough.
+    BudgetLeft(String),
+    /// The day's budget should be raised and cannot be, for this reason.
+    TopUpRefused(String),
 }
 
 /// A change in an action's progress.
@@ -258,14 +269,17 @@ impl Note {
             Self::Action { update, .. } => {
                 matches!(update, ActionUpdate::Unclear(_) | ActionUpdate::Failed(_) | ActionUpdate::EndTimeOwed(_))
             }
-            Self::ForeignChange { .. } | Self::Unguarded(_) | Self::Blocked(Some(_)) | Self::SpendStandsStill(_) => {
-                true
-            }
+            Self::ForeignChange { .. }
+            | Self::Unguarded(_)
+            | Self::Blocked(Some(_))
+            | Self::SpendStandsStill(_)
+            | Self::TopUpRefused(_) => true,
             Self::Contested { began } => *began,
             Self::Transition { .. }
             | Self::HighSpend { .. }
             | Self::Blocked(None)
             | Self::Waiting(_)
+            | Self::BudgetLeft(_)
             | Self::Hold(_) => false,
         }
     }
@@ -292,6 +306,8 @@ impl fmt::Display for Note {
                 since.format("%H:%M:%S"),
                 Clicks(*clicks_used)
             ),
+            Self::BudgetLeft(reason) => f.write_str(reason),
+            Self::TopUpRefused(reason) => write!(f, "not topped up: {reason}"),
             Self::Hold(Some(hold)) => write!(f, "on hold {hold}"),
             Self::Hold(None) => f.write_str("no longer on hold"),
         }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::action::{ActionKind, Step, Trigger};
+use super::budget::BudgetChange;
 use super::ids::{CampaignId, RemoteId};
 use super::money::{Clicks, Money};
 use super::phase::PhaseWord;
@@ -65,6 +66,9 @@ pub struct JournalEntry {
     pub by: Option<String>,
     /// Whether the entry was stored only after the action was sent, because the database did not answer.
     pub late: bool,
+    /// The change of the daily budget, with its parts; `None` for another kind.
+    #[serde(default)]
+    pub budget: Option<BudgetChange>,
     /// The time (UTC) when it was decided.
     pub requested_at: DateTime<Utc>,
     /// The time (UTC) when TrafficStars accepted it.

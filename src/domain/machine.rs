@@ -7,11 +7,12 @@
 //!
 //! Its files: `readings`, `last_action`, `end_time`, `questions` and `flags` hold the data, each with its invariants.
 //! `tick` and `conclude` decide; `actions` and `readback` follow an action from its decision to its confirmation;
-//! `force`, `hold`, `orders` and `disable` carry out what operators order. `invariants` is checked after each step, and
+//! `budget` changes the day's budget; `force`, `hold`, `orders` and `disable` carry out what operators order. `invariants` is checked after each step, and
 //! `snapshot` is what the machine shows.
 #![doc = include_str!("LIFECYCLE.md")]
 
 mod actions;
+mod budget;
 mod conclude;
 mod context;
 mod disable;
@@ -30,6 +31,7 @@ mod tick;
 
 use chrono::{DateTime, Utc};
 
+use self::budget::Budget;
 use self::context::StepContext;
 use self::disable::{Disabling, Otherwise};
 use self::end_time::EndTimes;
@@ -77,6 +79,7 @@ pub struct Machine {
     contest: Contest,
     unchanged_spend: UnchangedSpend,
     run_backoff: RunBackoff,
+    budget: Budget,
     flags: Flags,
     holds: Holds,
     tick_orders: TickOrders,
@@ -121,6 +124,7 @@ impl Machine {
             contest,
             unchanged_spend: UnchangedSpend::default(),
             run_backoff: RunBackoff::default(),
+            budget: Budget::default(),
             flags: Flags::default(),
             holds: Holds::default(),
             tick_orders: TickOrders::default(),
@@ -161,6 +165,9 @@ impl Machine {
         self.take(step, event);
         self.go_on_forcing(step);
         self.go_on_disabling(step);
+        if self.budget.is_unstored() {
+            self.store(step);
+        }
         self.answer_orders(step);
         debug_assert_eq!(self.invariants(now, policy), Ok(()), "{self:#?}");
         context.effects
@@ -195,7 +202,7 @@ impl Machine {
     /// Moves times closer after a clock was set back, so that no time lies farther ahead than when it was set.
     fn clamp_to_now(&mut self, step: &mut StepContext<'_>) {
         let (now, policy) = (step.now, step.policy);
-        let longest = now + policy.cooldown;
+        let longest = now + self.longest_cool_down(policy);
         if self.phase.cooling_down_until().is_some_and(|until| until > longest) {
             self.phase = Phase::CoolingDown { until: longest };
             self.store(step);
@@ -203,6 +210,7 @@ impl Machine {
         self.next_tick_at = self.next_tick_at.min(policy.next_grid_point(now));
         self.absence.clamp_to_now(now);
         self.run_backoff.clamp_to_now(now);
+        self.budget.clamp_to_now(now, policy);
         self.contest.clamp_to_now(now);
         if let Some(awaiting) = self.last.awaiting_mut() {
             awaiting.clamp_to_now(now, policy);
@@ -223,19 +231,20 @@ impl Machine {
     }
 
     /// Stores the promise without a journal entry.
-    fn store(&self, step: &mut StepContext<'_>) {
+    fn store(&mut self, step: &mut StepContext<'_>) {
         self.store_record(step, false, HoldChange::Keep);
     }
 
     /// Stores the promise together with the last action.
-    fn store_with_entry(&self, step: &mut StepContext<'_>) {
+    fn store_with_entry(&mut self, step: &mut StepContext<'_>) {
         self.store_record(step, true, HoldChange::Keep);
     }
 
-    fn store_record(&self, step: &mut StepContext<'_>, with_entry: bool, hold: HoldChange) {
+    fn store_record(&mut self, step: &mut StepContext<'_>, with_entry: bool, hold: HoldChange) {
         let promise = Promise { phase: self.phase, since: self.since, end_time_owed: self.end_times.is_owed() };
         let entry = self.last.action().cloned().filter(|_| with_entry);
         let by = self.last.by.clone().filter(|_| with_entry);
-        step.ask_for(Effect::Store(Box::new(Record { promise, entry, by, hold })));
+        let budget = self.budget.take_unstored();
+        step.ask_for(Effect::Store(Box::new(Record { promise, entry, by, hold, budget })));
     }
 }

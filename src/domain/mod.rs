@@ -10,6 +10,7 @@ mod absence;
 pub mod action;
 pub mod another_guard;
 pub mod assessment;
+pub mod budget;
 pub mod calendar;
 pub mod clock_difference;
 mod confirmation;

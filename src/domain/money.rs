@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
 
+use super::ids::UrlId;
+
 /// An amount in the account's currency, in millionths of its unit. Never negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Money {
@@ -56,6 +58,25 @@ impl Money {
         let cents = self.micros.checked_add(MICROS_PER_CENT / 2).map(|micros| micros / MICROS_PER_CENT);
         let micros = cents.and_then(|cents| cents.checked_mul(MICROS_PER_CENT));
         Self { micros: micros.unwrap_or(self.micros) }
+    }
+
+    /// Returns the amount rounded up to cents; `None` if it is too large for that.
+    #[must_use]
+    pub fn rounded_up_to_cents(self) -> Option<Self> {
+        self.rounded_up(10_000)
+    }
+
+    /// Returns the price of clicks at this price per thousand, rounded up to a hundredth of a cent: TrafficStars was
+    /// seen to keep four decimals. `None` if it is too large.
+    #[must_use]
+    pub fn per_thousand(self, clicks: Clicks) -> Option<Self> {
+        let micros = (i128::from(self.micros) * i128::from(clicks.0)).checked_add(999)? / 1_000;
+        Self::from_micros(i64::try_from(micros).ok()?)?.rounded_up(100)
+    }
+
+    fn rounded_up(self, step: i64) -> Option<Self> {
+        let steps = self.micros.checked_add(step - 1)? / step;
+        steps.checked_mul(step).map(|micros| Self { micros })
     }
 
     /// Reads what `from_str` reads, with the sign or the code of one well-known currency before or after it: `€12.34`,
@@ -148,6 +169,19 @@ impl fmt::Display for Clicks {
     }
 }
 
+/// One URL of a campaign, of any status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UrlCount {
+    /// The URL's id.
+    pub id: UrlId,
+    /// Its click limit.
+    pub limit: Clicks,
+    /// The clicks that it has had.
+    pub clicks: Clicks,
+    /// Whether its status is `active`.
+    pub is_active: bool,
+}
+
 /// The remaining clicks of a campaign's active URLs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemainingClicks {
@@ -158,6 +192,8 @@ pub struct RemainingClicks {
     /// The fault of a row, such as a negative click limit; `None` if all rows are valid. A sum with a fault may stop a
     /// campaign, but never start it.
     pub defect: Option<String>,
+    /// Each URL of the campaign, of any status; `None` if they were not asked for.
+    pub urls: Option<Vec<UrlCount>>,
     /// The time (UTC) when the database was read.
     pub at: DateTime<Utc>,
 }

@@ -93,6 +93,11 @@ pub enum EventKind {
         /// The time (UTC) since which the spend is unchanged.
         since: DateTime<Utc>,
     },
+    /// The day's budget should be raised and is not.
+    TopUp {
+        /// The reason why no top-up is sent; `None` if what stands at TrafficStars is enough.
+        refused: Option<String>,
+    },
     /// Another program like this one works on the account.
     AnotherGuard {
         /// The sign of it, in words.
@@ -288,6 +293,7 @@ impl EventKind {
             Self::Waiting { .. } => "waiting",
             Self::Hold { .. } => "hold",
             Self::SpendStandsStill { .. } => "spend-stands-still",
+            Self::TopUp { .. } => "top-up",
             Self::AnotherGuard { .. } => "another-guard",
             Self::Error { .. } => "error",
             Self::Recovery { .. } => "recovery",
@@ -313,6 +319,8 @@ impl From<&Note> for EventKind {
             Note::Blocked(reason) => Self::Blocked { reason: reason.clone() },
             Note::Waiting(reason) => Self::Waiting { reason: reason.clone() },
             Note::Hold(hold) => Self::Hold { hold: hold.clone() },
+            Note::BudgetLeft(_) => Self::TopUp { refused: None },
+            Note::TopUpRefused(reason) => Self::TopUp { refused: Some(reason.clone()) },
             Note::SpendStandsStill(still) => Self::SpendStandsStill { since: still.since },
         }
     }

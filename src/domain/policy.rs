@@ -36,6 +36,8 @@ pub enum HighSpend {
     Guard,
     /// Pause the campaign, and keep it paused until its spend is below the limit again.
     Pause,
+    /// Pause the campaign, set the day's real budget, and go on as with `guard`.
+    TopUp,
 }
 
 /// The click thresholds in force.
@@ -79,7 +81,7 @@ impl Mode {
 
 impl HighSpend {
     /// All policies.
-    pub const ALL: [Self; 3] = [Self::Observe, Self::Guard, Self::Pause];
+    pub const ALL: [Self; 4] = [Self::Observe, Self::Guard, Self::Pause, Self::TopUp];
 
     /// Returns the word in the config, in the tables and in the API.
     #[must_use]
@@ -88,7 +90,14 @@ impl HighSpend {
             Self::Observe => "observe",
             Self::Guard => "guard",
             Self::Pause => "pause",
+            Self::TopUp => "top-up",
         }
+    }
+
+    /// Whether the campaign is guarded by its clicks from the spend limit on, with the thresholds for above the limit.
+    #[must_use]
+    pub const fn guards_by_clicks(self) -> bool {
+        matches!(self, Self::Guard | Self::TopUp)
     }
 }
 
@@ -124,7 +133,8 @@ impl FromStr for HighSpend {
             "observe" => Ok(Self::Observe),
             "guard" => Ok(Self::Guard),
             "pause" => Ok(Self::Pause),
-            _ => Err(UnknownWord::new(word, "observe, guard, pause (top-up does not exist yet)")),
+            "top-up" => Ok(Self::TopUp),
+            _ => Err(UnknownWord::new(word, "observe, guard, pause, top-up")),
         }
     }
 }
@@ -152,11 +162,22 @@ pub struct PolicyNumbers {
     pub day_end: NaiveTime,
     /// The guard's conduct when the spend limit is reached.
     pub high_spend: HighSpend,
-    /// `activate_clicks` from the spend limit on, for [`HighSpend::Guard`]. `None` if it is the same as below the
-    /// limit.
+    /// `activate_clicks` from the spend limit on, for [`HighSpend::Guard`] and [`HighSpend::TopUp`]. `None` if it is the
+    /// same as below the limit.
     pub high_activate_clicks: Option<Clicks>,
-    /// `pause_clicks` from the spend limit on, for [`HighSpend::Guard`]. `None` if it is the same as below the limit.
+    /// `pause_clicks` from the spend limit on, for [`HighSpend::Guard`] and [`HighSpend::TopUp`]. `None` if it is the
+    /// same as below the limit.
     pub high_pause_clicks: Option<Clicks>,
+    /// The price of a thousand clicks, for [`HighSpend::TopUp`]. `None` for the campaign's price at TrafficStars.
+    pub price_per_thousand: Option<Money>,
+    /// The most that a day may cost. Without it [`HighSpend::TopUp`] sets no budget.
+    pub top_up_ceiling: Option<Money>,
+    /// The time from the pause at the limit to the first top-up, in which TrafficStars' spend catches up.
+    pub top_up_wait: Duration,
+    /// The time for which URLs are gathered that come after the first top-up, from the first one's coming on.
+    pub top_up_interval: Duration,
+    /// `max_daily` is set back to it each day. `None` leaves it as it is.
+    pub daily_budget: Option<Money>,
     /// The time after an accepted action in which a read may still show the old state.
     pub confirm_within: Duration,
     /// The longest time in which TrafficStars may answer.
@@ -207,6 +228,32 @@ pub enum PolicyError {
         /// The larger one of `activate_clicks` and `high_activate_clicks`.
         activate: Clicks,
     },
+    /// No top-up could ever be sent.
+    #[error(
+        "top_up_ceiling ({ceiling}) must be above spend_limit ({limit}): a day is topped up when the limit is reached"
+    )]
+    CeilingTooLow {
+        /// `top_up_ceiling` as given.
+        ceiling: Money,
+        /// `spend_limit` as given.
+        limit: Money,
+    },
+    /// The spend limit would never be reached.
+    #[error("daily_budget ({budget}) must not be below spend_limit ({limit}): the limit would never be reached")]
+    DailyBudgetTooLow {
+        /// `daily_budget` as given.
+        budget: Money,
+        /// `spend_limit` as given.
+        limit: Money,
+    },
+    /// A day could begin with a budget that no top-up may set.
+    #[error("daily_budget ({budget}) must not be above top_up_ceiling ({ceiling}), the most that a day may cost")]
+    DailyBudgetAboveCeiling {
+        /// `daily_budget` as given.
+        budget: Money,
+        /// `top_up_ceiling` as given.
+        ceiling: Money,
+    },
     /// Ticks without length would follow each other without a pause.
     #[error("tick must be 100ms or longer")]
     TickTooShort,
@@ -238,7 +285,7 @@ impl PolicyNumbers {
             activate: self.high_activate_clicks.unwrap_or(low.activate),
             pause: self.high_pause_clicks.unwrap_or(low.pause),
         };
-        if is_limit_reached && self.high_spend == HighSpend::Guard { high } else { low }
+        if is_limit_reached && self.high_spend.guards_by_clicks() { high } else { low }
     }
 
     /// Validates the numbers and builds the policy.
@@ -258,6 +305,7 @@ impl PolicyNumbers {
         if let Some(implausible) = self.implausible_clicks.filter(|implausible| *implausible <= activate) {
             return Err(PolicyError::ImplausibleTooLow { implausible, activate });
         }
+        self.validate_budgets()?;
         if self.tick < Duration::milliseconds(100) {
             return Err(PolicyError::TickTooShort);
         }
@@ -268,6 +316,8 @@ impl PolicyNumbers {
             ("contested_backoff", self.contested_backoff),
             ("stored_spend_max_age", Some(self.stored_spend_max_age)),
             ("midnight_doubt", Some(self.midnight_doubt)),
+            ("top_up_wait", Some(self.top_up_wait)),
+            ("top_up_interval", Some(self.top_up_interval)),
         ];
         for (key, span) in spans {
             if span.is_some_and(|span| span < Duration::zero()) {
@@ -278,6 +328,26 @@ impl PolicyNumbers {
             }
         }
         Ok(Policy { numbers: self })
+    }
+
+    /// Checks the amounts of the policy `top-up`. Under another policy they have no effect, and must not make a campaign's
+    /// row invalid.
+    fn validate_budgets(&self) -> Result<(), PolicyError> {
+        if self.high_spend != HighSpend::TopUp {
+            return Ok(());
+        }
+        let limit = self.spend_limit;
+        if let Some(ceiling) = self.top_up_ceiling.filter(|ceiling| *ceiling <= limit) {
+            return Err(PolicyError::CeilingTooLow { ceiling, limit });
+        }
+        let Some(budget) = self.daily_budget else { return Ok(()) };
+        if budget < limit {
+            return Err(PolicyError::DailyBudgetTooLow { budget, limit });
+        }
+        match self.top_up_ceiling {
+            Some(ceiling) if budget > ceiling => Err(PolicyError::DailyBudgetAboveCeiling { budget, ceiling }),
+            Some(_) | None => Ok(()),
+        }
     }
 }
 
@@ -293,6 +363,11 @@ impl Default for PolicyNumbers {
             high_spend: HighSpend::Observe,
             high_activate_clicks: None,
             high_pause_clicks: None,
+            price_per_thousand: None,
+            top_up_ceiling: None,
+            top_up_wait: Duration::minutes(10),
+            top_up_interval: Duration::minutes(12),
+            daily_budget: None,
             confirm_within: Duration::seconds(30),
             answer_within: Duration::seconds(15),
             contested_after: 6,

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::clock_difference::ClockDifference;
 use super::failure::{RemoteFault, SourceFailure};
 use super::ids::RemoteId;
+use super::money::Money;
 use super::spend::{Counters, SpendReading, read_on};
 
 /// The fields of a TrafficStars campaign that decisions use.
@@ -41,6 +42,11 @@ pub struct RemoteCampaign {
     pub spent_today: SpendReading,
     /// A bare `spent`: it may be the spend of the campaign's lifetime.
     pub spent: SpendReading,
+    /// `max_daily`: the daily budget. `None` if it is missing or cannot be read, or if it is 0, whose meaning is not
+    /// known.
+    pub max_daily: Option<Money>,
+    /// `price` per thousand, where `pricing_model` is `cpm`. `None` for another model, and if it cannot be read.
+    pub price_per_thousand: Option<Money>,
     /// The fields that judging needs and whose type cannot be read.
     pub odd_fields: Vec<OddField>,
     /// The difference between our clock and TrafficStars' at the read. The end time is of TrafficStars' clock.

@@ -353,7 +353,7 @@ impl Limits {
     /// Whether this spend today is past the limit. With the policy `guard` it never is, because the guard goes on.
     #[must_use]
     pub fn must_stop_at(&self, spend: Money) -> bool {
-        spend >= self.spend && self.high_spend != HighSpend::Guard
+        spend >= self.spend && !self.high_spend.guards_by_clicks()
     }
 
     /// Returns the activation threshold and the pause threshold.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::decision::{ClickLevel, Judgement};
-use super::policy::{HighSpend, Policy};
+use super::policy::Policy;
 use super::remote::RemoteStatus;
 use super::status::Hold;
 
@@ -40,7 +40,7 @@ impl Unguarded {
             format!("{clicks} clicks are left{no_urls}, and {} or fewer pause it", judged.thresholds.pause)
         });
         // The policy `guard` goes on above the limit, so that the limit alone is no threshold.
-        let spend = judged.spend.filter(|_| judged.at_limit().is_some_and(|policy| policy != HighSpend::Guard));
+        let spend = judged.spend.filter(|_| judged.at_limit().is_some_and(|policy| !policy.guards_by_clicks()));
         let spend = spend.map(|spend| format!("its limit of {} is reached ({spend})", policy.spend_limit));
         let clicks_used_up = clicks.is_some();
         let is_past = clicks_used_up || spend.is_some();

@@ -70,10 +70,11 @@ impl Outbox {
     /// Queues a record. If the newest unstored record is of the same action, the new record replaces it.
     pub fn remember(&mut self, mut record: Record) {
         let action = |record: &Record| record.entry.as_ref().map(|action| action.id);
-        if let Some(last) = self.unstored.pop_back_if(|last| action(last) == action(&record))
-            && record.hold == HoldChange::Keep
-        {
-            record.hold = last.hold;
+        if let Some(last) = self.unstored.pop_back_if(|last| action(last) == action(&record)) {
+            if record.hold == HoldChange::Keep {
+                record.hold = last.hold;
+            }
+            record.budget = record.budget.or(last.budget);
         }
         self.unstored.push_back(record);
     }

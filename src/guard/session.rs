@@ -32,8 +32,9 @@ use crate::trafficstar::client::{Change, ChangeKind};
 /// A task for the caller. The caller carries the outputs out in their order.
 #[derive(Debug)]
 pub enum Output {
-    /// Read the facts of a tick from the database; answered by [`Session::database_said`].
-    ReadDatabase(QuestionId),
+    /// Read the facts of a tick from the database, with each URL if the flag is set; answered by
+    /// [`Session::database_said`].
+    ReadDatabase(QuestionId, bool),
     /// Call [`Session::tick_ends`] after this time, with the flag.
     EndTickAfter(Duration, QuestionId, bool),
     /// Read the status; answered by [`Session::status_came`].
@@ -226,8 +227,8 @@ impl Session {
                     let change = Change { remote: self.remote, kind, rank: Rank::LAST, valid_until };
                     self.outputs.push(Output::SetEndTime(action, change));
                 }
-                Effect::Observe { question_id, read_remote, is_gone } => {
-                    self.begin_tick(now, question_id, (read_remote, is_gone));
+                Effect::Observe { question_id, read_remote, is_gone, counts_urls } => {
+                    self.begin_tick(now, question_id, (read_remote, is_gone), counts_urls);
                 }
                 Effect::ReadBack { question_id } => {
                     self.outputs.push(Output::ReadBack(question_id, ReadQuestion::of_read_back(self.remote)));
@@ -285,6 +286,9 @@ impl Session {
             ActionKind::Activate => ChangeKind::Activate { end_time },
             ActionKind::Pause => ChangeKind::Pause,
             ActionKind::SetEndTime => ChangeKind::SetEndTime { end_time },
+            action @ (ActionKind::TopUp | ActionKind::DailyBudget) => {
+                ChangeKind::SetBudget { max_daily: request.max_daily, action }
+            }
         };
         let clicks = request.remaining_clicks.map_or(0, |clicks| clicks.0);
         let rank = Rank::of_activation(clicks, now.signed_duration_since(request.due_since));
@@ -316,10 +320,10 @@ impl Session {
         }
     }
 
-    fn begin_tick(&mut self, now: DateTime<Utc>, question_id: QuestionId, reads: (bool, bool)) {
-        let tick = Tick::new(now, question_id, self.remote, reads, self.policy.clone());
+    fn begin_tick(&mut self, now: DateTime<Utc>, question_id: QuestionId, reads: (bool, bool), counts_urls: bool) {
+        let tick = Tick::new(now, question_id, self.remote, reads, self.policy.clone()).counting_urls(counts_urls);
         self.outputs.push(Output::EndTickAfter(tick.ends_after(), question_id, false));
-        self.outputs.push(Output::ReadDatabase(question_id));
+        self.outputs.push(Output::ReadDatabase(question_id, counts_urls));
         self.tick = Some(tick);
     }
 
@@ -402,7 +406,8 @@ impl Session {
             }
             Next::DatabaseAgain(ends_after) => {
                 self.outputs.push(Output::EndTickAfter(ends_after, question_id, true));
-                self.outputs.push(Output::ReadDatabase(question_id));
+                let counts_urls = self.tick.as_ref().is_some_and(|tick| tick.counts_urls);
+                self.outputs.push(Output::ReadDatabase(question_id, counts_urls));
             }
             Next::Done => self.conclude(now),
         }
@@ -424,7 +429,7 @@ impl Session {
         // The database may work again: try the records that could not be stored.
         self.save_next();
         self.step(now, Event::Observed { question_id, observation });
-        if let Some(Assessment { observation, judged }) = self.machine.assessment() {
+        if let Some(Assessment { observation, judged, .. }) = self.machine.assessment() {
             let spend = observation.spend.as_ref().ok().map(|spend| spend.amount);
             self.trend.saw(now, judged.remaining, spend, &judged.status);
         }

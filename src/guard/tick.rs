@@ -71,6 +71,8 @@ pub(super) struct Tick {
     pub(super) began_at: DateTime<Utc>,
     reads_remote: bool,
     is_gone: bool,
+    /// Whether the database is asked for each URL.
+    pub(super) counts_urls: bool,
     stage: Stage,
     question: ReadQuestion,
     pub(super) policy: Policy,
@@ -165,6 +167,7 @@ impl Tick {
             began_at: now,
             reads_remote,
             is_gone,
+            counts_urls: false,
             stage: Stage::ReadingDatabase,
             question: ReadQuestion::of_read_back(remote),
             policy,
@@ -179,6 +182,11 @@ impl Tick {
             day: None,
             is_late: false,
         }
+    }
+
+    /// Returns the tick, which asks the database for each URL if the flag is set.
+    pub(super) fn counting_urls(self, counts_urls: bool) -> Self {
+        Self { counts_urls, ..self }
     }
 
     /// Returns how long after its beginning the tick ends at the latest.

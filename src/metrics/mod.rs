@@ -57,7 +57,8 @@ pub struct Metrics {
     database_log: Gauge,
 }
 
-const KINDS: [ActionKind; 3] = [ActionKind::Activate, ActionKind::Pause, ActionKind::SetEndTime];
+const KINDS: [ActionKind; 5] =
+    [ActionKind::Activate, ActionKind::Pause, ActionKind::SetEndTime, ActionKind::TopUp, ActionKind::DailyBudget];
 const STEPS: [&str; 6] = ["requested", "accepted", "confirmed", "failed", "superseded", "observed-only"];
 
 impl Default for Metrics {

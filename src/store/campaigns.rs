@@ -44,14 +44,18 @@ pub struct CampaignRow {
     /// The name of the campaign's own high-spend policy.
     #[diesel(deserialize_as = OptionalTrackerText)]
     pub high_spend: Option<String>,
-    /// The price of a thousand clicks, in millionths of the currency unit; no policy uses it yet.
+    /// The price of a thousand clicks, in millionths of the currency unit, for the high-spend policy `top-up`.
     pub price_per_thousand_micros: Option<i64>,
     /// More remaining clicks than this count as unknown.
     pub implausible_clicks: Option<i64>,
-    /// `activate_clicks` from the spend limit on, for the high-spend policy `guard`.
+    /// `activate_clicks` from the spend limit on, for the high-spend policies `guard` and `top-up`.
     pub high_activate_clicks: Option<i64>,
-    /// `pause_clicks` from the spend limit on, for the high-spend policy `guard`.
+    /// `pause_clicks` from the spend limit on, for the high-spend policies `guard` and `top-up`.
     pub high_pause_clicks: Option<i64>,
+    /// The most that a day may cost, in millionths of the currency unit, for `top-up`.
+    pub top_up_ceiling_micros: Option<i64>,
+    /// `max_daily` is set back to it each day, in millionths of the currency unit, for `top-up`.
+    pub daily_budget_micros: Option<i64>,
 }
 
 /// The reason why a campaign's own settings and the defaults give no valid policy.
@@ -101,9 +105,14 @@ impl CampaignRow {
         self.word::<Mode>("mode", self.mode.as_deref())?;
         numbers.mode = self.mode(defaults.mode);
         numbers.high_spend = self.word("high_spend", self.high_spend.as_deref())?.unwrap_or(numbers.high_spend);
-        let spend_limit = self.number("spend_limit_micros", self.spend_limit_micros, i64::MAX)?;
-        let spend_limit = spend_limit.map(|micros| Money::from_micros(micros).unwrap_or(Money::ZERO));
+        let spend_limit = self.money("spend_limit_micros", self.spend_limit_micros)?;
         numbers.spend_limit = spend_limit.unwrap_or(numbers.spend_limit);
+        let price = self.money("price_per_thousand_micros", self.price_per_thousand_micros)?;
+        numbers.price_per_thousand = price.or(numbers.price_per_thousand);
+        let ceiling = self.money("top_up_ceiling_micros", self.top_up_ceiling_micros)?;
+        numbers.top_up_ceiling = ceiling.or(numbers.top_up_ceiling);
+        let daily_budget = self.money("daily_budget_micros", self.daily_budget_micros)?;
+        numbers.daily_budget = daily_budget.or(numbers.daily_budget);
         let activate_clicks = self.clicks("activate_clicks", self.activate_clicks)?;
         numbers.activate_clicks = activate_clicks.unwrap_or(numbers.activate_clicks);
         numbers.pause_clicks = self.clicks("pause_clicks", self.pause_clicks)?.unwrap_or(numbers.pause_clicks);
@@ -160,6 +169,10 @@ impl CampaignRow {
             }
             fitting => Ok(fitting),
         }
+    }
+
+    fn money(&self, column: &'static str, value: Option<i64>) -> Result<Option<Money>, OverrideError> {
+        Ok(self.number(column, value, i64::MAX)?.and_then(Money::from_micros))
     }
 
     fn clicks(&self, column: &'static str, value: Option<i64>) -> Result<Option<Clicks>, OverrideError> {

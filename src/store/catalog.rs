@@ -47,6 +47,10 @@ pub struct CampaignColumns {
     pub high_activate_clicks: Option<Option<i64>>,
     /// `pause_clicks` from the spend limit on.
     pub high_pause_clicks: Option<Option<i64>>,
+    /// The most that a day may cost, in millionths of the currency unit.
+    pub top_up_ceiling_micros: Option<Option<i64>>,
+    /// `max_daily` is set back to it each day, in millionths of the currency unit.
+    pub daily_budget_micros: Option<Option<i64>>,
 }
 
 /// A row of `urls`, as stored.

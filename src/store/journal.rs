@@ -56,6 +56,7 @@ fn entry(id: i64, mut decision: DecisionRow, steps: StepRow) -> Result<JournalEn
         step: action.step,
         by,
         late: action.late,
+        budget: action.budget,
         requested_at: action.requested_at,
         accepted_at: action.accepted_at,
         confirmed_at: action.confirmed_at,

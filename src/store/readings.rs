@@ -15,8 +15,8 @@ use super::pools::{db, db_write};
 use super::rows::{SpendColumns, SpendRow};
 use super::schema::{campaigns, spends, urls};
 use super::values::{BadValue, Place, Stamp, TrackerText};
-use crate::domain::ids::{CampaignId, RemoteId};
-use crate::domain::money::{Clicks, RemainingClicks};
+use crate::domain::ids::{CampaignId, RemoteId, UrlId};
+use crate::domain::money::{Clicks, RemainingClicks, UrlCount};
 use crate::domain::spend::{SpendHistory, StoredSpend};
 
 /// One campaign's settings, clicks and spend, read from the database for one tick.
@@ -46,11 +46,12 @@ const REMAINING_CLICKS: &str = "CAST(COALESCE(SUM(CASE \
 
 impl Store {
     /// Reads settings, clicks and spend of these campaigns, with a few queries in one transaction. A campaign that is
-    /// not in the table is missing in the answer. `today` is the UTC day whose spend is read. The clicks get the time
-    /// `now`.
+    /// not in the table is missing in the answer. Each URL is read for those in `counted`. `today` is the UTC day whose
+    /// spend is read. The clicks get the time `now`.
     pub async fn tick_readings(
         &self,
         ids: Vec<CampaignId>,
+        counted: Vec<CampaignId>,
         today: NaiveDate,
         now: DateTime<Utc>,
     ) -> Result<HashMap<CampaignId, TickReading>, StoreError> {
@@ -99,6 +100,23 @@ impl Store {
                             .load(connection)?,
                     );
                 }
+                for ids in counted.chunks(IDS_PER_QUERY) {
+                    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+                    readings.begin_urls(&ids);
+                    readings.add_urls(
+                        urls::table
+                            .filter(urls::campaign_id.eq_any(&ids))
+                            .order(urls::id)
+                            .select((
+                                urls::campaign_id,
+                                urls::id,
+                                urls::click_limit,
+                                urls::clicks,
+                                urls::status.eq(ACTIVE),
+                            ))
+                            .load(connection)?,
+                    );
+                }
                 Ok(readings.by_campaign)
             })
         })
@@ -138,7 +156,7 @@ impl Readings {
     fn add_rows(&mut self, rows: Vec<CampaignRow>) {
         for row in rows {
             // A campaign without an active URL has no row in the sums: 0 clicks remain.
-            let clicks = RemainingClicks { count: Clicks(0), active_urls: 0, defect: None, at: self.now };
+            let clicks = RemainingClicks { count: Clicks(0), active_urls: 0, defect: None, urls: None, at: self.now };
             self.by_campaign.insert(row.id, TickReading { row, clicks, spends: Ok(SpendHistory::default()) });
         }
     }
@@ -148,6 +166,25 @@ impl Readings {
             if let Some(reading) = self.by_campaign.get_mut(&CampaignId(campaign)) {
                 reading.clicks.count = Clicks(u64::try_from(sum).unwrap_or(0));
                 reading.clicks.active_urls = u64::try_from(active_urls).unwrap_or(0);
+            }
+        }
+    }
+
+    fn begin_urls(&mut self, campaigns: &[i64]) {
+        for campaign in campaigns {
+            if let Some(reading) = self.by_campaign.get_mut(&CampaignId(*campaign)) {
+                reading.clicks.urls = Some(Vec::new());
+            }
+        }
+    }
+
+    /// Adds the URLs of campaigns, except invalid ones: no budget pays for them.
+    fn add_urls(&mut self, rows: Vec<(i64, i64, i64, i64, bool)>) {
+        for (campaign, url, click_limit, clicks, is_active) in rows {
+            let reading = self.by_campaign.get_mut(&CampaignId(campaign));
+            let (Ok(limit), Ok(clicks)) = (u64::try_from(click_limit), u64::try_from(clicks)) else { continue };
+            if let Some(urls) = reading.and_then(|reading| reading.clicks.urls.as_mut()) {
+                urls.push(UrlCount { id: UrlId(url), limit: Clicks(limit), clicks: Clicks(clicks), is_active });
             }
         }
     }

@@ -7,14 +7,16 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
 use super::Store;
+use super::budget::{BudgetColumns, DayBudgetRow};
 use super::connection::StoreConnection;
 use super::error::{Fault, StoreError};
 use super::hold::HoldRow;
 use super::pools::{db, db_write};
 use super::rows::{LeaseState, LeaseTerm};
-use super::schema::{campaigns, holds, journal, journal_steps, promises};
+use super::schema::{campaigns, day_budgets, holds, journal, journal_steps, promises};
 use super::values::{BadValue, OptionalTrackerText, Place, Stamp, TrackerText, column_clicks};
 use crate::domain::action::{Action, ActionId, ActionKind, Step};
+use crate::domain::budget::DayBudget;
 use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::journal::JournalId;
 use crate::domain::order::HoldChange;
@@ -44,6 +46,9 @@ pub struct StoredCampaign {
     /// The end time that the program set last: that of the newest activation, or of the newest action that set only an
     /// end time.
     pub own_end_time: Option<DateTime<Utc>>,
+    /// What is remembered of the day's budget. `None` if nothing is stored for this `trafficstar_id`, or if it cannot be
+    /// read: then the day is counted anew.
+    pub budget: Option<DayBudget>,
     /// The newest journal entries, the newest first, to show them. Each has the operator who ordered it, if one did. An
     /// entry that cannot be read is left out.
     pub recent: Vec<(Action, Option<String>)>,
@@ -65,6 +70,8 @@ pub struct Record {
     pub entry: Option<Entry>,
     /// The change of the operator's hold.
     pub hold: HoldChange,
+    /// The day's budget; `None` leaves the stored one.
+    pub budget: Option<DayBudget>,
 }
 
 /// A journal entry to insert or to update.
@@ -158,7 +165,13 @@ impl Store {
                 });
                 let hold: Option<HoldRow> =
                     holds::table.find(id.0).select(HoldRow::as_select()).first(connection).optional()?;
+                let budget: Option<DayBudgetRow> = day_budgets::table
+                    .filter(day_budgets::campaign_id.eq(id.0).and(day_budgets::trafficstar_id.eq(remote)))
+                    .select(DayBudgetRow::as_select())
+                    .first(connection)
+                    .optional()?;
                 Ok(Some(StoredCampaign {
+                    budget: budget.and_then(|row| row.read().ok()),
                     hold: hold.map(|row| row.read(id.0)),
                     recent: recent.collect(),
                     // An end time that cannot be read is ignored: it must not keep the campaign from being guarded.
@@ -227,6 +240,15 @@ impl Store {
                         diesel::delete(holds::table.find(record.campaign.0)).execute(connection)?;
                     }
                 }
+                if let Some(budget) = &record.budget {
+                    let row = DayBudgetRow::new(record.campaign, record.remote, budget);
+                    diesel::insert_into(day_budgets::table)
+                        .values(&row)
+                        .on_conflict(day_budgets::campaign_id)
+                        .do_update()
+                        .set(&row)
+                        .execute(connection)?;
+                }
             }
             let Some(entry) = &entry else { return Ok(None) };
             let steps = StepRow::new(&entry.action);
@@ -248,11 +270,12 @@ impl Store {
                 let changed = diesel::update(journal_steps::table.find(id)).set(&steps).execute(connection)?;
                 // An entry that somebody deleted is inserted again below, since every sent request must have an entry.
                 if changed > 0 {
-                    // An action that waited for its turn may set a later end time: the journal must hold the one that
-                    // is sent.
+                    // An action that waited for its turn may set a later end time, or another budget: the journal must
+                    // hold what is sent.
                     if entry.action.step == Step::Requested {
                         let end_time = journal::end_time.eq(Stamp::from(entry.action.end_time));
-                        diesel::update(journal::table.find(id)).set(end_time).execute(connection)?;
+                        let budget = BudgetColumns::new(entry.action.budget.as_ref());
+                        diesel::update(journal::table.find(id)).set((end_time, budget)).execute(connection)?;
                     }
                     return Ok(Some(JournalId(id)));
                 }
@@ -341,6 +364,8 @@ pub(super) struct DecisionRow {
     late: bool,
     requested_at: Stamp,
     epoch: Option<i64>,
+    #[diesel(embed)]
+    budget: BudgetColumns,
 }
 
 impl DecisionRow {
@@ -362,6 +387,7 @@ impl DecisionRow {
             late: action.late,
             requested_at: action.requested_at.into(),
             epoch: term.map(|term| term.epoch.0),
+            budget: BudgetColumns::new(action.budget.as_ref()),
         }
     }
 }
@@ -409,6 +435,7 @@ pub(super) fn action(id: i64, decision: DecisionRow, steps: StepRow) -> Result<A
         state_before: place.word("state_before", &decision.state_before)?,
         state_after: place.word("state_after", &decision.state_after)?,
         end_time: place.time("end_time", decision.end_time)?,
+        budget: decision.budget.read(place)?,
         step: place_of_steps.word("step", &steps.step)?,
         late: decision.late,
         requested_at: place.time("requested_at", decision.requested_at)?,

@@ -1,6 +1,4 @@
 //! The tables as diesel sees them: one description for both databases. `migrations/` has the SQL for each database.
-//!
-//! A table has at most 16 columns: diesel's feature `32-column-tables` would double its build time.
 
 diesel::table! {
     campaigns (id) {
@@ -18,6 +16,8 @@ diesel::table! {
         implausible_clicks -> Nullable<BigInt>,
         high_activate_clicks -> Nullable<BigInt>,
         high_pause_clicks -> Nullable<BigInt>,
+        top_up_ceiling_micros -> Nullable<BigInt>,
+        daily_budget_micros -> Nullable<BigInt>,
         created_at -> Timestamp,
         updated_at -> Timestamp,
     }
@@ -50,6 +50,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    day_budgets (campaign_id) {
+        campaign_id -> BigInt,
+        trafficstar_id -> BigInt,
+        day -> Date,
+        is_observed -> Bool,
+        is_set_back -> Bool,
+        wait_until -> Nullable<Timestamp>,
+        is_paused -> Bool,
+        counted -> Nullable<Text>,
+        gathering_until -> Nullable<Timestamp>,
+        gathered -> Nullable<Text>,
+        sent_micros -> Nullable<BigInt>,
+        sent_counted -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     journal (id) {
         id -> BigInt,
         campaign_id -> BigInt,
@@ -67,6 +84,9 @@ diesel::table! {
         late -> Bool,
         requested_at -> Timestamp,
         epoch -> Nullable<BigInt>,
+        budget_before_micros -> Nullable<BigInt>,
+        budget_after_micros -> Nullable<BigInt>,
+        budget_parts -> Nullable<Text>,
     }
 }
 

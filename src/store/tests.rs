@@ -42,7 +42,7 @@ fn noon() -> DateTime<Utc> {
 }
 
 async fn reading(store: &Store) -> TickReading {
-    let readings = store.tick_readings(vec![CAMPAIGN], noon().date_naive(), noon()).await.unwrap();
+    let readings = store.tick_readings(vec![CAMPAIGN], Vec::new(), noon().date_naive(), noon()).await.unwrap();
     readings.get(&CAMPAIGN).unwrap().clone()
 }
 
@@ -62,6 +62,7 @@ fn pause(step: Step) -> Action {
         state_before: PhaseWord::ActiveGuarded,
         state_after: PhaseWord::CoolingDown,
         end_time: noon(),
+        budget: None,
         step,
         late: false,
         requested_at: noon(),
@@ -73,7 +74,8 @@ fn pause(step: Step) -> Action {
 }
 
 fn record(phase: Phase, entry: Option<Entry>) -> Record {
-    Record { campaign: CAMPAIGN, remote: REMOTE, promise: promise(phase), entry, hold: HoldChange::Keep }
+    let (hold, budget) = (HoldChange::Keep, None);
+    Record { campaign: CAMPAIGN, remote: REMOTE, promise: promise(phase), entry, hold, budget }
 }
 
 fn new_entry(action: Action) -> Option<Entry> {
@@ -144,7 +146,8 @@ fn remaining_clicks_are_those_of_active_urls_and_an_invalid_row_counts_zero() {
 #[test]
 fn a_campaign_that_does_not_exist_is_missing_in_the_readings() {
     on_every_store(async |_database, store| {
-        let readings = store.tick_readings(vec![CampaignId(404)], noon().date_naive(), noon()).await.unwrap();
+        let readings =
+            store.tick_readings(vec![CampaignId(404)], Vec::new(), noon().date_naive(), noon()).await.unwrap();
         assert!(readings.is_empty());
         assert_eq!(store.stored_campaign(CampaignId(404)).await.unwrap(), None);
         assert!(!store.set_generator_enabled(CampaignId(404), true, noon()).await.unwrap());
@@ -155,7 +158,7 @@ fn a_campaign_that_does_not_exist_is_missing_in_the_readings() {
 fn an_invalid_override_is_an_error_that_names_its_column() {
     let cases = [
         ("mode = 'watch'", "campaign 1: the column `mode`"),
-        ("high_spend = 'top-up'", "campaign 1: the column `high_spend`"),
+        ("high_spend = 'topup'", "campaign 1: the column `high_spend`"),
         ("activate_clicks = -5", "campaign 1: the column `activate_clicks` holds -5"),
         ("pause_clicks = -1", "campaign 1: the column `pause_clicks` holds -1"),
         ("spend_limit_micros = -1", "campaign 1: the column `spend_limit_micros` holds -1"),
@@ -163,6 +166,13 @@ fn an_invalid_override_is_an_error_that_names_its_column() {
         ("implausible_clicks = -1", "campaign 1: the column `implausible_clicks` holds -1"),
         ("high_activate_clicks = -1", "campaign 1: the column `high_activate_clicks` holds -1"),
         ("high_pause_clicks = -1", "campaign 1: the column `high_pause_clicks` holds -1"),
+        ("top_up_ceiling_micros = -1", "campaign 1: the column `top_up_ceiling_micros` holds -1"),
+        ("daily_budget_micros = -1", "campaign 1: the column `daily_budget_micros` holds -1"),
+        ("price_per_thousand_micros = -1", "campaign 1: the column `price_per_thousand_micros` holds -1"),
+        (
+            "high_spend = 'top-up', top_up_ceiling_micros = 10000000",
+            "campaign 1: its columns and the config's defaults contradict each other",
+        ),
         (
             "high_spend = 'guard', high_activate_clicks = 5000",
             "campaign 1: its columns and the config's defaults contradict each other",
@@ -179,7 +189,8 @@ fn an_invalid_override_is_an_error_that_names_its_column() {
             database.execute(
                 "UPDATE campaigns SET mode = NULL, high_spend = NULL, activate_clicks = NULL, pause_clicks = NULL, \
                  spend_limit_micros = NULL, cooldown_seconds = NULL, implausible_clicks = NULL, \
-                 high_activate_clicks = NULL, high_pause_clicks = NULL",
+                 high_activate_clicks = NULL, high_pause_clicks = NULL, top_up_ceiling_micros = NULL, \
+                 daily_budget_micros = NULL, price_per_thousand_micros = NULL",
             );
             database.execute(&format!("UPDATE campaigns SET {assignment}"));
             let problem = reading(&store).await.row.policy(&PolicyNumbers::default()).unwrap_err().to_string();
@@ -445,7 +456,8 @@ fn ten_thousand_campaigns_are_read_together() {
         let ids = (1..=CAMPAIGNS).map(CampaignId);
         let rows = ids.clone().map(|id| SpendRow { campaign: id, remote: RemoteId(id.0), ..spend_row(noon(), "1") });
         store.save_spends(rows.collect()).await.unwrap();
-        let readings = store.tick_readings(ids.clone().collect(), noon().date_naive(), noon()).await.unwrap();
+        let readings =
+            store.tick_readings(ids.clone().collect(), Vec::new(), noon().date_naive(), noon()).await.unwrap();
         assert_eq!(readings.len(), 10_000);
         assert!(ids.into_iter().all(|id| {
             let reading = &readings[&id];

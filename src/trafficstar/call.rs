@@ -15,6 +15,7 @@ use super::endpoint_discovery::Endpoint;
 use super::error::RemoteError;
 use super::wire::{self, CampaignPage, SwitchAnswer, TokenAnswer, WireError};
 use crate::domain::ids::RemoteId;
+use crate::domain::money::Money;
 use crate::domain::remote::RemoteCampaign;
 use crate::domain::spend::SpendReading;
 
@@ -116,6 +117,13 @@ pub enum Call {
         /// The end time (UTC).
         at: DateTime<Utc>,
     },
+    /// Sets a campaign's daily budget.
+    Budget {
+        /// The campaign's id at TrafficStars.
+        remote: RemoteId,
+        /// The new `max_daily`.
+        max_daily: Money,
+    },
     /// Switches campaigns on or off, all by one request.
     Together {
         /// Whether to switch on or off.
@@ -165,6 +173,7 @@ impl Call {
             Self::Campaign(_) => Operation::Campaign,
             Self::Report { .. } | Self::DayReport { .. } => Operation::Report,
             Self::EndTime { .. } => Operation::EndTime,
+            Self::Budget { .. } => Operation::Budget,
             Self::Together { switch, .. } | Self::Each { switch, .. } => switch.operation(),
         }
     }
@@ -205,6 +214,10 @@ impl Call {
                 let body = json!({ "schedule_end_time": wire::end_time_text(*at) });
                 (Method::PATCH, campaign_path(*remote), Vec::new(), Some(body))
             }
+            Self::Budget { remote, max_daily } => {
+                let body = json!({ "max_daily": wire::budget_number(*max_daily) });
+                (Method::PATCH, campaign_path(*remote), Vec::new(), Some(body))
+            }
             Self::Together { path, remotes, .. } => {
                 (Method::PUT, (*path).to_owned(), Vec::new(), Some(json!({ "campaign_ids": remotes })))
             }
@@ -223,9 +236,10 @@ impl Call {
                 Answer::Token(token)
             }
             Self::Page { number, .. } => Answer::Page(page(&answer, *number)?),
-            Self::Campaign(remote) | Self::EndTime { remote, .. } | Self::Each { remote, .. } => {
-                Answer::Campaign(Box::new(the_campaign(&answer, *remote)?))
-            }
+            Self::Campaign(remote)
+            | Self::EndTime { remote, .. }
+            | Self::Budget { remote, .. }
+            | Self::Each { remote, .. } => Answer::Campaign(Box::new(the_campaign(&answer, *remote)?)),
             Self::Report { .. } => Answer::Report(wire::campaign_spends(&answer)?),
             Self::DayReport { .. } => Answer::DayReport(answer),
             Self::Together { .. } => Answer::Switched(wire::switch_answer(&answer)?),

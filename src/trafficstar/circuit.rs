@@ -39,12 +39,14 @@ pub enum Operation {
     Pause,
     /// An end time.
     EndTime,
+    /// A daily budget.
+    Budget,
 }
 
 impl Operation {
     /// All operations.
-    pub const ALL: [Self; 7] =
-        [Self::Token, Self::List, Self::Campaign, Self::Report, Self::Run, Self::Pause, Self::EndTime];
+    pub const ALL: [Self; 8] =
+        [Self::Token, Self::List, Self::Campaign, Self::Report, Self::Run, Self::Pause, Self::EndTime, Self::Budget];
 
     /// Returns the operation's name in the dump and the log.
     #[must_use]
@@ -57,6 +59,7 @@ impl Operation {
             Self::Run => "run",
             Self::Pause => "pause",
             Self::EndTime => "end_time",
+            Self::Budget => "budget",
         }
     }
 
@@ -66,7 +69,7 @@ impl Operation {
         match self {
             Self::List | Self::Campaign | Self::Report => true,
             // A token is fetched with every probe of the others.
-            Self::Token | Self::Run | Self::Pause | Self::EndTime => false,
+            Self::Token | Self::Run | Self::Pause | Self::EndTime | Self::Budget => false,
         }
     }
 }

@@ -75,10 +75,11 @@ impl RequestTerms {
         Self { operation: Operation::Run, urgency: Urgency::Activate, rank: Rank::FIRST, leave_by, is_repeat: false }
     }
 
-    /// Returns the terms of an end time: the first half of an activation, or the end time that follows a pause.
+    /// Returns the terms of a request that edits one campaign: its end time, which is the first half of an activation or
+    /// follows a pause, or its daily budget.
     #[must_use]
-    pub const fn end_time(rank: Rank, leave_by: Option<DateTime<Utc>>) -> Self {
-        Self { operation: Operation::EndTime, urgency: Urgency::Activate, rank, leave_by, is_repeat: false }
+    pub const fn edit(operation: Operation, rank: Rank, leave_by: Option<DateTime<Utc>>) -> Self {
+        Self { operation, urgency: Urgency::Activate, rank, leave_by, is_repeat: false }
     }
 }
 

@@ -214,9 +214,16 @@ pub fn campaign(value: &Value) -> Result<RemoteCampaign, WireError> {
         spent_today: own_spend("spent_today"),
         spent: own_spend("spent"),
         account_timezone: account_timezone.ok().flatten(),
+        // Only top-ups need these two, so that an odd type puts nothing else in doubt.
+        max_daily: fields.get("max_daily").and_then(money).filter(|budget| *budget > Money::ZERO),
+        price_per_thousand: fields.get("price").and_then(money).filter(|_| is_priced_per_thousand(&fields)),
         odd_fields: odd.0,
         our_clock: None,
     })
+}
+
+fn is_priced_per_thousand(fields: &Fields<'_>) -> bool {
+    fields.text("pricing_model").is_ok_and(|model| model.is_some_and(|model| model.eq_ignore_ascii_case("cpm")))
 }
 
 fn amount(fields: &Fields<'_>, name: &str, value: &Value) -> SpendReading {
@@ -235,6 +242,13 @@ const END_TIME_FORMS: [&str; 3] = [END_TIME_FORM, "%Y-%m-%dT%H:%M:%SZ", "%d-%m-%
 #[must_use]
 pub fn end_time_text(at: DateTime<Utc>) -> String {
     at.format(END_TIME_FORM).to_string()
+}
+
+/// Writes an amount as the number that TrafficStars takes for `max_daily`.
+#[must_use]
+pub fn budget_number(amount: Money) -> Value {
+    // The decimal text of an amount is a number in JSON.
+    serde_json::from_str(&amount.to_string()).unwrap_or_default()
 }
 
 fn end_time(value: Option<&Value>) -> EndTime {

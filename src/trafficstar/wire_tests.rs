@@ -47,6 +47,8 @@ fn only_id(id: i64) -> RemoteCampaign {
         spent_today: SpendReading::NoValue,
         spent: SpendReading::NoValue,
         odd_fields: Vec::new(),
+        max_daily: None,
+        price_per_thousand: None,
         our_clock: None,
     }
 }
@@ -62,11 +64,32 @@ fn a_campaign_is_read_bare_and_wrapped() {
         schedule_timezone: Some(0),
         account_timezone: Some(0),
         spent_today: usd("32.49"),
+        max_daily: Some("142.42".parse().unwrap()),
+        price_per_thousand: Some("0.051".parse().unwrap()),
         ..only_id(995_224)
     };
     let bare = with(&json!({}));
     assert_eq!(parse(bare.clone()), expected);
     assert_eq!(parse(json!({ "response": bare })), expected);
+}
+
+#[test]
+fn a_budget_is_read_above_zero_and_a_price_only_per_thousand() {
+    let cases = [
+        (json!({"max_daily": "10.15", "pricing_model": "CPM", "price": "0.111"}), Some("10.15"), Some("0.111")),
+        (json!({"max_daily": 0, "pricing_model": "cpc"}), None, None),
+        (json!({"max_daily": null, "pricing_model": null}), None, None),
+        (json!({"max_daily": "much", "price": "cheap"}), None, None),
+        (json!({"max_daily": 66.270_003, "price": 0}), Some("66.270003"), Some("0")),
+    ];
+    for (changes, budget, price) in cases {
+        let campaign = parse(with(&changes));
+        let usd = |text: Option<&str>| text.map(|text| text.parse().unwrap());
+        assert_eq!((campaign.max_daily, campaign.price_per_thousand), (usd(budget), usd(price)), "{changes}");
+        assert_eq!(campaign.odd_fields, [], "{changes}: nothing else is in doubt");
+    }
+    let sent = ["10.15", "19.415", "60", "113.0981", "0.000001"].map(|text| budget_number(text.parse().unwrap()));
+    assert_eq!(sent, [json!(10.15), json!(19.415), json!(60.0), json!(113.0981), json!(0.000_001)]);
 }
 
 #[test]

@@ -128,6 +128,7 @@ fn in_words(at: DateTime<Utc>, kind: ChangeKind) -> String {
         ChangeKind::Activate { end_time } => format!("activate until {}", time(end_time)),
         ChangeKind::Pause => "pause".to_owned(),
         ChangeKind::SetEndTime { end_time } => format!("end time {}", time(end_time)),
+        ChangeKind::SetBudget { max_daily, .. } => format!("budget {max_daily}"),
     };
     format!("{} {what}", time(at))
 }

@@ -13,6 +13,7 @@
 //! | `guards` | a foreign start or stop is undone; contested campaigns |
 //! | `cooldown` | the cool-down after a pause |
 //! | `modes` | the day end, observe mode, settings of one campaign |
+//! | `top_up` | the day's budget from the spend limit on |
 //! | `spend` | the sources of today's spend, high spend, unchanged spend, implausible clicks |
 //! | `midnight` | the spend counter after midnight |
 //! | `clocks` | the guard's clock and TrafficStars' clock differ |
@@ -126,5 +127,6 @@ mod socket;
 mod spend;
 mod targets;
 mod top;
+mod top_up;
 mod wait;
 mod watch;

@@ -22,8 +22,8 @@ use crate::store::{Entry, SpendRow, TickReading};
 use crate::trafficstar::client::Change;
 
 impl CampaignActor {
-    pub(super) fn read_database(&self, ctx: &mut Context<Self>, question_id: QuestionId) {
-        let read = self.surroundings.database.read_tick.send(ReadTick(self.row.id));
+    pub(super) fn read_database(&self, ctx: &mut Context<Self>, question_id: QuestionId, counts_urls: bool) {
+        let read = self.surroundings.database.read_tick.send(ReadTick { campaign: self.row.id, counts_urls });
         ctx.spawn(read.into_actor(self).map(move |answer, actor, ctx| {
             let answer = of_database(answer);
             let facts = match answer {
@@ -95,13 +95,14 @@ impl CampaignActor {
     }
 
     pub(super) fn save(&self, ctx: &mut Context<Self>, record: Record, entry: Option<JournalId>) {
-        let Record { promise, entry: action, by, hold } = record;
+        let Record { promise, entry: action, by, hold, budget } = record;
         let message = Save(crate::store::Record {
             campaign: self.row.id,
             remote: self.row.trafficstar_id,
             promise,
             entry: action.map(|action| Entry { id: entry, action, by }),
             hold,
+            budget,
         });
         let save = self.surroundings.database.save.send(message);
         ctx.spawn(save.into_actor(self).map(|answer, actor, ctx| {

@@ -103,7 +103,7 @@ fn stored(stored: &StoredPromise) -> StoredStatus {
     StoredStatus { state: stored.promise.phase.word(), at: stored.stored_at }
 }
 
-fn observed(Assessment { observation, judged }: &Assessment) -> Observed {
+fn observed(Assessment { observation, judged, .. }: &Assessment) -> Observed {
     let Observation { remote, remote_at, spend, clicks, clock: _ } = observation;
     let campaign = remote.as_ref().ok();
     let spend = spend.as_ref().ok();

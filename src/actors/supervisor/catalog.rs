@@ -13,7 +13,8 @@ use super::super::answers::send_reply;
 use super::{RowsPort, Supervisor, SyncNow};
 use crate::actors::database::{CarryOutUrls, ReadRows, WriteCampaign, url_columns};
 use crate::control::{
-    Ask, Campaign, CampaignOrder, CampaignPatch, ChangeCampaign, Count, Refusal, RemoveCampaign, UrlOrder, UrlStatus,
+    Ask, Campaign, CampaignOrder, CampaignPatch, ChangeCampaign, Count, Refusal, RemoveCampaign, SpendLimit, UrlOrder,
+    UrlStatus,
 };
 use crate::domain::ids::CampaignId;
 use crate::domain::money::{Clicks, Money};
@@ -280,25 +281,38 @@ fn check_thresholds(patch: &CampaignPatch, row: Option<&CampaignRow>, defaults: 
     Err(Refusal::BadField { field, problem })
 }
 
-/// Checks the thresholds from the spend limit on, and `implausible_clicks`, by the rules of the policy itself.
+/// Checks the thresholds and amounts from the spend limit on, and `implausible_clicks`, by the rules of the policy itself.
 fn check_other_thresholds(patch: &CampaignPatch, row: Option<&CampaignRow>, defaults: &Policy) -> Result<(), Refusal> {
     let given = [
         ("high_activate_clicks", patch.high_activate_clicks.is_some()),
         ("high_pause_clicks", patch.high_pause_clicks.is_some()),
+        ("top_up_ceiling", patch.top_up_ceiling.is_some()),
+        ("daily_budget", patch.daily_budget.is_some()),
         ("high_spend", patch.high_spend.is_some()),
         ("implausible_clicks", patch.implausible_clicks.is_some()),
         ("activate_clicks", patch.activate_clicks.is_some()),
         ("pause_clicks", patch.pause_clicks.is_some()),
+        ("spend_limit", patch.spend_limit.is_some()),
     ];
     let Some((field, _)) = given.into_iter().find(|(_, is_given)| *is_given) else { return Ok(()) };
     let own = |given: Given, column: fn(&CampaignRow) -> Option<i64>| {
         let number = given.map_or(row.and_then(column), |given| given.map(Count::get));
         number.and_then(|clicks| u64::try_from(clicks).ok()).map(Clicks)
     };
+    let amount = |given: Option<Option<Money>>, column: fn(&CampaignRow) -> Option<i64>| {
+        given.unwrap_or_else(|| row.and_then(column).and_then(Money::from_micros))
+    };
+    let spend_limit = patch.spend_limit.map(|limit| limit.map(SpendLimit::get));
     let stored = row.and_then(|row| row.high_spend.as_deref()?.parse().ok());
     let high_spend = patch.high_spend.unwrap_or(stored).unwrap_or(defaults.high_spend);
-    // Numbers that are only for the policy `guard` are checked as soon as they are given.
+    // Numbers that are only for the policies `guard` and `top-up` are checked as soon as they are given.
     let is_high_given = patch.high_activate_clicks.is_some() || patch.high_pause_clicks.is_some();
+    let is_amount_given = patch.top_up_ceiling.is_some() || patch.daily_budget.is_some();
+    let high_spend = match (is_amount_given, is_high_given) {
+        (true, _) => HighSpend::TopUp,
+        (false, true) if high_spend != HighSpend::TopUp => HighSpend::Guard,
+        (false, _) => high_spend,
+    };
     let numbers = PolicyNumbers {
         activate_clicks: own(patch.activate_clicks, |row| row.activate_clicks).unwrap_or(defaults.activate_clicks),
         pause_clicks: own(patch.pause_clicks, |row| row.pause_clicks).unwrap_or(defaults.pause_clicks),
@@ -306,13 +320,20 @@ fn check_other_thresholds(patch: &CampaignPatch, row: Option<&CampaignRow>, defa
             .or(defaults.high_activate_clicks),
         high_pause_clicks: own(patch.high_pause_clicks, |row| row.high_pause_clicks).or(defaults.high_pause_clicks),
         implausible_clicks: own(patch.implausible_clicks, |row| row.implausible_clicks).or(defaults.implausible_clicks),
-        high_spend: if is_high_given { HighSpend::Guard } else { high_spend },
+        spend_limit: amount(spend_limit, |row| row.spend_limit_micros).unwrap_or(defaults.spend_limit),
+        top_up_ceiling: amount(patch.top_up_ceiling, |row| row.top_up_ceiling_micros).or(defaults.top_up_ceiling),
+        daily_budget: amount(patch.daily_budget, |row| row.daily_budget_micros).or(defaults.daily_budget),
+        high_spend,
         ..(**defaults).clone()
     };
     match numbers.validate() {
-        Err(problem @ (PolicyError::HighThresholdsMeet { .. } | PolicyError::ImplausibleTooLow { .. })) => {
-            Err(Refusal::BadField { field, problem: problem.to_string() })
-        }
+        Err(
+            problem @ (PolicyError::HighThresholdsMeet { .. }
+            | PolicyError::ImplausibleTooLow { .. }
+            | PolicyError::CeilingTooLow { .. }
+            | PolicyError::DailyBudgetTooLow { .. }
+            | PolicyError::DailyBudgetAboveCeiling { .. }),
+        ) => Err(Refusal::BadField { field, problem: problem.to_string() }),
         // A row that was invalid before may still be changed elsewhere.
         Ok(_)
         | Err(
@@ -339,6 +360,8 @@ fn columns(patch: &CampaignPatch) -> CampaignColumns {
         implausible_clicks: patch.implausible_clicks.map(|clicks| clicks.map(Count::get)),
         high_activate_clicks: patch.high_activate_clicks.map(|clicks| clicks.map(Count::get)),
         high_pause_clicks: patch.high_pause_clicks.map(|clicks| clicks.map(Count::get)),
+        top_up_ceiling_micros: patch.top_up_ceiling.map(|ceiling| ceiling.map(Money::micros)),
+        daily_budget_micros: patch.daily_budget.map(|budget| budget.map(Money::micros)),
     }
 }
 
@@ -367,6 +390,8 @@ pub(in crate::actors) fn shown(row: &CampaignRow) -> Campaign {
         implausible_clicks: row.implausible_clicks,
         high_activate_clicks: row.high_activate_clicks,
         high_pause_clicks: row.high_pause_clicks,
+        top_up_ceiling: row.top_up_ceiling_micros.map(money),
+        daily_budget: row.daily_budget_micros.map(money),
     }
 }
 
@@ -391,6 +416,8 @@ mod tests {
             implausible_clicks: None,
             high_activate_clicks: None,
             high_pause_clicks: None,
+            top_up_ceiling_micros: None,
+            daily_budget_micros: None,
         }
     }
 

@@ -129,8 +129,14 @@ impl Supervisor {
                 reason: "its generator is disabled".to_owned(),
             });
             stored.promise = promise;
-            let record =
-                Record { campaign: row.id, remote: row.trafficstar_id, promise, entry: None, hold: HoldChange::Keep };
+            let record = Record {
+                campaign: row.id,
+                remote: row.trafficstar_id,
+                promise,
+                entry: None,
+                hold: HoldChange::Keep,
+                budget: None,
+            };
             // If this fails, the next sync does it again.
             self.rows.save.do_send(Save(record));
         }

@@ -109,6 +109,8 @@ fn decision(decision: &PastDecision) -> String {
         Conclusion::HeldBack => "hold back",
         Conclusion::WouldActivate => "would activate",
         Conclusion::WouldPause => "would pause",
+        Conclusion::SetBudget => "set budget",
+        Conclusion::WouldSetBudget => "would set budget",
     };
     let times = if decision.times > 1 {
         format!(" ({} times since {})", Clicks(decision.times), clock(decision.since))

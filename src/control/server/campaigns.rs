@@ -48,7 +48,7 @@ async fn show(State(shared): State<Shared>, Path(id): Path<String>) -> Result<An
 }
 
 async fn add(State(shared): State<Shared>, body: Body) -> Result<Answer, Answer> {
-    let patch = new_campaign(answer::body(body)?)?;
+    let patch = Box::new(new_campaign(answer::body(body)?)?);
     let answer = carry_out(&shared.orders, patch, |ask| Order::Campaigns(CampaignOrder::Add(ask))).await;
     Ok(answer.but_status(StatusCode::CREATED))
 }
@@ -121,7 +121,7 @@ fn changed_campaign(campaign: CampaignId, patch: CampaignPatch) -> Result<Change
         let detail = "only with \"generator_enabled\": false or another trafficstar_id";
         return Err(Answer::bad_field("pause", detail.to_owned()));
     }
-    Ok(ChangeCampaign { campaign, patch })
+    Ok(ChangeCampaign { campaign, patch: Box::new(patch) })
 }
 
 /// The options of a campaign's removal, in the query or in the body.

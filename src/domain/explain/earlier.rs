@@ -52,6 +52,8 @@ fn decision(action: &Action) -> Option<PastDecision> {
         (ActionKind::Activate, true) => Conclusion::WouldActivate,
         (ActionKind::Pause, false) => Conclusion::Pause,
         (ActionKind::Pause, true) => Conclusion::WouldPause,
+        (ActionKind::TopUp | ActionKind::DailyBudget, false) => Conclusion::SetBudget,
+        (ActionKind::TopUp | ActionKind::DailyBudget, true) => Conclusion::WouldSetBudget,
         // It follows from another action, and is not a decision.
         (ActionKind::SetEndTime, _) => return None,
     };

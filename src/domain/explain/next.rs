@@ -106,6 +106,9 @@ fn awaiting(case: &Case<'_>) -> String {
     let otherwise = match kind {
         Some(ActionKind::Activate) => "it has failed, and is tried again after one minute or more",
         Some(ActionKind::Pause) => "it has failed, and is tried again at the next tick",
+        Some(ActionKind::TopUp | ActionKind::DailyBudget) => {
+            "it has failed, and is tried again after one minute or more"
+        }
         Some(ActionKind::SetEndTime) | None => "it has failed",
     };
     format!("a read checks whether the {what} took effect; if not{deadline}, {otherwise}")
@@ -120,7 +123,10 @@ fn predicted(case: &Case<'_>, observation: &Observation, tick_at: DateTime<Utc>)
         let day = tick_at.date_naive();
         observation.spend = Ok(Spend { amount: Money::ZERO, source: SpendSource::None, day, at: tick_at });
     }
-    let judged = Judgement::new(&observation, policy, tick_at);
+    let judged = case.snapshot.assessment.as_ref().map_or_else(
+        || Judgement::new(&observation, policy, tick_at),
+        |facts| facts.judged_with(&observation, tick_at, policy),
+    );
     let phase = match case.snapshot.phase {
         // The cool-down has ended by then.
         Phase::CoolingDown { .. } => PhaseWord::PausedGuarded,
@@ -148,6 +154,7 @@ fn outcome(
             Some(why) => format!("it is not activated yet: {why}"),
             None => format!("{is} activated{}", not_sent(case)),
         },
+        (Some(ActionKind::TopUp | ActionKind::DailyBudget), _) => format!("{is} topped up{}", not_sent(case)),
         (Some(ActionKind::Pause | ActionKind::SetEndTime), _) => format!("{is} paused{}", not_sent(case)),
         (None, Some(next)) if next != phase && !case.observes() => {
             format!("nothing is sent, and its state becomes {next}")
@@ -191,6 +198,8 @@ fn as_it_should(row: Row, judged: &Judgement) -> String {
             }
         },
         Row::HighSpend => "its spend limit is reached, so that it is left alone".to_owned(),
+        Row::WaitToTopUp => "it is kept stopped until its budget is computed".to_owned(),
+        Row::TopUpImpossible => "its spend limit is reached, and its budget cannot be raised".to_owned(),
         Row::StoppedAtLimit => "it is stopped as it should be at its spend limit".to_owned(),
         Row::SpendUnknown => "while its spend is unknown, it is not activated".to_owned(),
         Row::ClicksUnknown => "while its clicks are unknown, it is not activated".to_owned(),
@@ -202,6 +211,8 @@ fn as_it_should(row: Row, judged: &Judgement) -> String {
         | Row::GuardPauseWithoutSpend
         | Row::GuardPauseWithoutClicks
         | Row::PauseAtLimit
+        | Row::PauseToTopUp
+        | Row::TopUp
         | Row::EnoughClicks
         | Row::GuardActivate
         | Row::GuardPause => "it is as it should be".to_owned(),
@@ -225,7 +236,7 @@ fn unless(case: &Case<'_>, judged: &Judgement, decision: &Decision) -> Vec<Strin
         Some(HighSpend::Observe | HighSpend::Pause) => {
             return vec![format!("spend and clicks decide again below {limit}, at midnight UTC at the latest")];
         }
-        Some(HighSpend::Guard) | None => {}
+        Some(HighSpend::Guard | HighSpend::TopUp) | None => {}
     }
     let mut unless = Vec::new();
     if running && decision.action != Some(ActionKind::Pause) {
@@ -266,5 +277,10 @@ fn at_limit(judged: &Judgement, policy: &Policy) -> Option<String> {
             format!("once {limit} is spent today, {activate} clicks left or more run it, and {pause} or fewer pause it")
         }
         HighSpend::Pause => format!("once {limit} is spent today, it is paused until midnight UTC"),
+        HighSpend::TopUp => {
+            format!(
+                "once {limit} is spent today, it is paused, its budget is raised for the clicks left, and it goes on"
+            )
+        }
     })
 }

@@ -96,6 +96,8 @@ pub(super) fn summary(case: &Case<'_>) -> String {
             ActionKind::Activate => "to be activated",
             ActionKind::Pause => "to be paused",
             ActionKind::SetEndTime => "to get an end time",
+            ActionKind::TopUp => "to be topped up",
+            ActionKind::DailyBudget => "to get its first budget of the day",
         };
         // The end time of a campaign that we paused has passed, too, but is not the reason why it is stopped.
         let seen = if matches!(judged.status, RemoteStatus::Stopped(_)) { "It is stopped" } else { seen };
@@ -180,6 +182,13 @@ pub(super) fn attention(case: &Case<'_>) -> Vec<String> {
                 format!(
                     "{limit} or more is spent today: the guard goes on by the remaining clicks. {activate} or more run \
                      it, and {pause} or fewer pause it."
+                )
+            }
+            HighSpend::TopUp => {
+                let ClickThresholds { activate, pause } = policy.thresholds(true);
+                format!(
+                    "{limit} or more is spent today: its daily budget is set by the clicks left, and the guard goes on by \
+                     them. {activate} or more run it, and {pause} or fewer pause it."
                 )
             }
             HighSpend::Pause => format!(

@@ -7,5 +7,7 @@ pub(super) const fn verb(kind: ActionKind) -> &'static str {
         ActionKind::Activate => "activation",
         ActionKind::Pause => "pause",
         ActionKind::SetEndTime => "end time",
+        ActionKind::TopUp => "top-up",
+        ActionKind::DailyBudget => "first budget of the day",
     }
 }

@@ -43,6 +43,7 @@ fn activation(requested_at: DateTime<Utc>) -> Action {
         state_before: PhaseWord::Idle,
         state_after: PhaseWord::ActiveGuarded,
         end_time: requested_at,
+        budget: None,
         step: Step::Requested,
         late: false,
         requested_at,

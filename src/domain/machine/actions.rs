@@ -6,9 +6,11 @@ use super::Machine;
 use super::context::StepContext;
 use super::last_action::Ending;
 use crate::domain::action::{Action, ActionId, ActionKind, Outcome, Step, Trigger};
+use crate::domain::budget::BudgetChange;
 use crate::domain::confirmation::Awaiting;
 use crate::domain::decision::{Judgement, Row};
 use crate::domain::event::{ActionUpdate, Effect, FollowingEndTime, Note, Request};
+use crate::domain::money::Money;
 use crate::domain::phase::Phase;
 use crate::domain::policy::Mode;
 use crate::domain::remote::StatusWord;
@@ -25,6 +27,8 @@ pub(super) struct Due {
     pub(super) next: Phase,
     /// The operator who ordered it: uid and name.
     pub(super) by: Option<String>,
+    /// The budget that it sets.
+    pub(super) budget: Option<BudgetChange>,
 }
 
 impl Machine {
@@ -35,8 +39,9 @@ impl Machine {
             trigger: if promised_stopped { Trigger::Guard } else { Trigger::Tick },
             reason,
             end_time: step.now.trunc_subsecs(0),
-            next: Phase::CoolingDown { until: step.now + step.policy.cooldown },
+            next: Phase::CoolingDown { until: self.cool_down_end(step) },
             by: None,
+            budget: None,
         }
     }
 
@@ -62,8 +67,8 @@ impl Machine {
     /// Stores the action with its next state, then sends it.
     pub(super) fn send(&mut self, step: &mut StepContext<'_>, judged: Option<&Judgement>, due: Due) -> ActionId {
         let now = step.now;
-        if self.last.is_setting_end_time() {
-            if let Some(leaves_still) = self.last.in_flight() {
+        if self.last.gives_way_to_pause() {
+            if let Some(leaves_still) = self.last.in_flight().filter(|action| action.kind == ActionKind::SetEndTime) {
                 self.end_times.overtake(leaves_still.id);
             }
             self.finish(step, Ending::Superseded("overtaken by a pause".to_owned()));
@@ -81,11 +86,12 @@ impl Machine {
             if is_forced { now + step.policy.tick.max(LEAVES_WITHIN) } else { step.policy.next_grid_point(now) };
         let valid_until = match kind {
             ActionKind::Activate => Some(latest.min(step.policy.day_end_on(now))),
-            ActionKind::SetEndTime => Some(latest),
+            ActionKind::SetEndTime | ActionKind::TopUp | ActionKind::DailyBudget => Some(latest),
             ActionKind::Pause => None,
         };
         let (remaining_clicks, due_since) = (action.remaining_clicks, action.requested_at);
-        let request = Request { action: id, kind, end_time, valid_until, remaining_clicks, due_since };
+        let max_daily = action.budget.as_ref().map_or(Money::ZERO, |change| change.after);
+        let request = Request { action: id, kind, end_time, max_daily, valid_until, remaining_clicks, due_since };
         self.enter(step, next, &reason);
         self.last.begin(action);
         match kind {
@@ -100,7 +106,7 @@ impl Machine {
                 self.readings.pausing_since.get_or_insert(now);
                 self.end_times.pause(id);
             }
-            ActionKind::SetEndTime => {}
+            ActionKind::SetEndTime | ActionKind::TopUp | ActionKind::DailyBudget => {}
         }
         self.store_with_entry(step);
         step.ask_for(Effect::Send(request));
@@ -120,6 +126,7 @@ impl Machine {
             state_before: self.phase.word(),
             state_after: if step == Step::ObservedOnly { self.phase.word() } else { due.next.word() },
             end_time: due.end_time,
+            budget: due.budget,
             step,
             late: false,
             requested_at: now,
@@ -175,7 +182,8 @@ impl Machine {
         let was_accepted = update == ActionUpdate::Accepted;
         step.report_action(kind, update);
         if kind == ActionKind::Pause {
-            self.phase = Phase::CoolingDown { until: now + policy.cooldown };
+            self.top_up_wait_counts(step);
+            self.phase = Phase::CoolingDown { until: self.cool_down_end(step) };
             if was_accepted {
                 self.end_times.follow(id);
                 // No activation is sent while this request is in flight, so that it need not expire at the next grid
@@ -197,13 +205,21 @@ impl Machine {
     /// Ends the action: confirmed, failed, or superseded.
     pub(super) fn finish(&mut self, step: &mut StepContext<'_>, ending: Ending) {
         let last_number = self.questions.last_number();
+        let has_left = self.last.postponed().is_none() && !matches!(ending, Ending::Unsent(_));
         let Some(kind) = self.last.end(step.now, &ending, last_number) else { return };
         match (&ending, kind) {
             (Ending::Confirmed, ActionKind::Activate) => self.run_backoff.reset(),
-            (Ending::Confirmed, ActionKind::Pause) => self.readings.pausing_since = None,
+            (Ending::Confirmed, ActionKind::Pause) => {
+                self.readings.pausing_since = None;
+                self.top_up_wait_is_fixed();
+            }
             // A read may confirm it before its answer arrives, or instead of an answer that a crash has lost.
             (Ending::Confirmed, ActionKind::SetEndTime) => self.end_times.owe(false),
             (Ending::Failed(_), ActionKind::Activate) => self.run_backoff.failed(step.now, self.readings.campaign()),
+            (Ending::Confirmed, kind @ (ActionKind::TopUp | ActionKind::DailyBudget)) => {
+                self.budget_confirmed(step, kind)
+            }
+            (_, kind @ (ActionKind::TopUp | ActionKind::DailyBudget)) => self.budget_failed(step.now, kind, has_left),
             (Ending::Failed(_) | Ending::Unsent(_) | Ending::Superseded(_), _) => {}
         }
         step.report_action(kind, ending.update());
@@ -231,6 +247,7 @@ impl Machine {
             spend: judged.and_then(|judged| judged.spend),
             remaining_clicks: judged.and_then(|judged| judged.remaining),
             end_time: due.end_time,
+            budget: due.budget.clone(),
             ..waiting
         })
     }

@@ -6,6 +6,7 @@ use super::Machine;
 use super::actions::Due;
 use super::context::StepContext;
 use crate::domain::action::{ActionKind, Step, Trigger};
+use crate::domain::budget::TopUpStage;
 use crate::domain::clock_difference::ClockDifference;
 use crate::domain::decision::{self, Decision, Judgement, Row};
 use crate::domain::decision_log::Conclusion;
@@ -33,6 +34,16 @@ impl Machine {
             return;
         }
         let decision = decision::decide(judged, self.phase.word());
+        if decision.action != Some(ActionKind::Pause) && self.change_budget(step, judged, &decision) {
+            return;
+        }
+        if let (Row::TopUpImpossible, TopUpStage::Refused(refusal)) = (decision.row, &judged.top_up) {
+            self.refuse_top_up(step, refusal);
+        }
+        if matches!(decision.row, Row::PauseToTopUp | Row::WaitToTopUp) {
+            let is_paused = decision.row == Row::WaitToTopUp || step.policy.mode == Mode::Observe;
+            self.begin_top_up_wait(step, is_paused);
+        }
         let mut reason = decision::reason(&decision, judged, step.policy);
         let (trigger, cause) = self.activation_cause(judged);
         if decision.action == Some(ActionKind::Activate) {
@@ -47,13 +58,15 @@ impl Machine {
         match decision.action {
             Some(ActionKind::Activate) => {
                 let (kind, end_time) = (ActionKind::Activate, step.policy.day_end_on(now));
-                let due = Due { kind, trigger, reason, end_time, next: Phase::ActiveGuarded, by: None };
+                let due = Due { kind, trigger, reason, end_time, next: Phase::ActiveGuarded, by: None, budget: None };
                 self.begin(step, judged, decision.row, due);
             }
-            Some(ActionKind::Pause | ActionKind::SetEndTime) => {
+            Some(ActionKind::Pause) => {
                 let due = self.pause_due(step, reason);
                 self.begin(step, judged, decision.row, due);
             }
+            // `change_budget` has begun a top-up, or has said why it waits.
+            Some(ActionKind::SetEndTime | ActionKind::TopUp | ActionKind::DailyBudget) => {}
             None => {
                 self.last.forget_observed();
                 if step.policy.mode == Mode::Act {
@@ -145,14 +158,15 @@ impl Machine {
         let act = step.policy.mode == Mode::Act;
         let held_back = match decision.action {
             Some(ActionKind::Activate) => self.activation_waits(step),
-            Some(ActionKind::Pause | ActionKind::SetEndTime) | None => None,
+            Some(_) | None => None,
         };
         let conclusion = match decision.action {
             Some(ActionKind::Activate) if held_back.is_some() => Conclusion::HeldBack,
             Some(ActionKind::Activate) if act => Conclusion::Activate,
             Some(ActionKind::Activate) => Conclusion::WouldActivate,
-            Some(ActionKind::Pause | ActionKind::SetEndTime) if act => Conclusion::Pause,
-            Some(ActionKind::Pause | ActionKind::SetEndTime) => Conclusion::WouldPause,
+            Some(ActionKind::Pause) if act => Conclusion::Pause,
+            Some(ActionKind::Pause) => Conclusion::WouldPause,
+            Some(ActionKind::SetEndTime | ActionKind::TopUp | ActionKind::DailyBudget) => Conclusion::Nothing,
             None if act && decision.next.is_some_and(|next| next != self.phase.word()) => Conclusion::Adopt,
             None => Conclusion::Nothing,
         };
@@ -174,7 +188,10 @@ impl Machine {
             Some(PhaseWord::Idle) => Phase::Idle,
             Some(PhaseWord::ActiveGuarded) => Phase::ActiveGuarded,
             Some(PhaseWord::PausedGuarded) => Phase::PausedGuarded,
-            Some(PhaseWord::CoolingDown) | None => self.phase,
+            Some(PhaseWord::CoolingDown) => {
+                self.budget.wait().map_or(self.phase, |wait| Phase::CoolingDown { until: wait.until })
+            }
+            None => self.phase,
         };
         if phase != self.phase {
             self.adopt_as(step, phase, reason);

@@ -130,7 +130,7 @@ impl Machine {
             | RemoteStatus::Unknown { .. } => return,
         };
         let (kind, next) = (ActionKind::SetEndTime, self.phase);
-        let due = Due { kind, trigger, reason: reason.to_owned(), end_time, next, by: None };
+        let due = Due { kind, trigger, reason: reason.to_owned(), end_time, next, by: None, budget: None };
         self.send(step, Some(judged), due);
     }
 

@@ -96,10 +96,8 @@ impl Machine {
             (Some(ActionKind::Activate), _) => {
                 Some(format!("after the cool-down it is activated again: {why}; `hold` with --pause keeps it paused"))
             }
-            (Some(ActionKind::SetEndTime) | None, Some(PhaseWord::Idle)) => {
-                Some(format!("nothing guards it from the next decision on: {why}"))
-            }
-            (Some(ActionKind::SetEndTime) | None, _) => None,
+            (_, Some(PhaseWord::Idle)) => Some(format!("nothing guards it from the next decision on: {why}")),
+            (Some(ActionKind::SetEndTime | ActionKind::TopUp | ActionKind::DailyBudget) | None, _) => None,
         }
     }
 
@@ -153,7 +151,7 @@ impl Machine {
                         self.adopt_as(step, Phase::ActiveGuarded, &force.reason);
                     }
                     self.end_force(step, Ok(()));
-                } else if !self.is_end_time_in_flight() {
+                } else if !self.is_end_time_in_flight() && !self.last.is_changing_budget() {
                     self.send_forced(step, Some(judged), force);
                 }
             }
@@ -186,7 +184,7 @@ impl Machine {
             Some(Action { kind: ActionKind::Activate | ActionKind::Pause, .. }) => {
                 self.finish(step, Ending::Superseded("overtaken by a pause".to_owned()));
             }
-            Some(Action { kind: ActionKind::SetEndTime, .. }) | None => {}
+            Some(Action { kind: ActionKind::SetEndTime | ActionKind::TopUp | ActionKind::DailyBudget, .. }) | None => {}
         }
         let judged = self.readings.judged_at(step.now, step.policy);
         self.send_forced(step, judged.as_ref(), force);
@@ -198,7 +196,7 @@ impl Machine {
             ForceKind::Activate => {
                 let (reason, end_time) = (force.reason, step.policy.day_end_on(step.now));
                 let (kind, next) = (ActionKind::Activate, Phase::ActiveGuarded);
-                (Conclusion::Activate, Due { kind, trigger, reason, end_time, next, by })
+                (Conclusion::Activate, Due { kind, trigger, reason, end_time, next, by, budget: None })
             }
             ForceKind::Pause => (Conclusion::Pause, Due { trigger, by, ..self.pause_due(step, force.reason) }),
         };

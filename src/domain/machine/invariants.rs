@@ -29,6 +29,7 @@ impl Machine {
         self.last.invariants(last_number)?;
         self.end_times.invariants(last_number)?;
         self.readings.invariants(self.phase, self.end_times.has_paused())?;
+        self.budget.invariants()?;
         self.flags.invariants(self.readings.last.is_some())?;
         self.disabling
             .map_or(Ok(()), |disabling| disabling.invariants(&self.last, self.questions.is_reading_back()))?;
@@ -45,7 +46,8 @@ impl Machine {
             return Ok(());
         }
         let cooled_down_at = self.phase.cooling_down_until();
-        must(cooled_down_at.is_none_or(|until| until <= now + policy.cooldown), "it cools down for too long")?;
+        let longest = self.longest_cool_down(policy);
+        must(cooled_down_at.is_none_or(|until| until <= now + longest), "it cools down for too long")?;
         must(self.next_tick_at <= policy.next_grid_point(now), "the next tick is beyond the next point of the grid")
     }
 
@@ -62,7 +64,7 @@ impl Machine {
                 let is_owed = self.end_times.is_owed() || self.last.in_flight().is_none();
                 must(is_owed, "a pause is in flight, but owes no end time")
             }
-            ActionKind::SetEndTime => Ok(()),
+            ActionKind::SetEndTime | ActionKind::TopUp | ActionKind::DailyBudget => Ok(()),
         }
     }
 

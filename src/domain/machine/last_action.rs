@@ -124,6 +124,16 @@ impl LastAction {
         self.under_way().is_some_and(|action| action.kind == ActionKind::SetEndTime)
     }
 
+    /// Whether the action under way changes the daily budget.
+    pub(super) fn is_changing_budget(&self) -> bool {
+        self.under_way().is_some_and(|action| action.kind.changes_budget())
+    }
+
+    /// Whether a pause does not wait for the action under way.
+    pub(super) fn gives_way_to_pause(&self) -> bool {
+        self.is_setting_end_time() || self.is_changing_budget()
+    }
+
     /// Whether the last action that was begun was of this kind and had no effect.
     pub(super) fn has_failed(&self, kind: ActionKind) -> bool {
         matches!(&self.state, State::Over { failed, .. } if *failed == Some(kind))

@@ -80,7 +80,7 @@ impl Readings {
         // An action that an earlier process has left unfinished may belong to another promise.
         let is_wanted = self.pausing_since.is_none() || wants_stopped || !has_paused;
         must(is_wanted, "a pause is awaited although none is wanted")?;
-        let Some(Assessment { observation, judged }) = self.last.as_deref() else { return Ok(()) };
+        let Some(Assessment { observation, judged, .. }) = self.last.as_deref() else { return Ok(()) };
         let is_known = matches!(judged.status, RemoteStatus::Running | RemoteStatus::Stopped(_));
         must(observation.remote.is_ok() || !is_known, "a campaign is judged running or stopped without a read")?;
         let count = observation.clicks.as_ref().ok().map(|clicks| clicks.count);

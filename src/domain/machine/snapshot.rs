@@ -9,7 +9,7 @@ use crate::domain::decision::decide;
 use crate::domain::explain::{ActionProgress, Snapshot};
 use crate::domain::outlook::Outlook;
 use crate::domain::phase::{Phase, PhaseWord};
-use crate::domain::policy::{HighSpend, Mode, Policy};
+use crate::domain::policy::{Mode, Policy};
 use crate::domain::remote::RemoteStatus;
 use crate::domain::timer::{Timer, TimerKind};
 
@@ -96,7 +96,7 @@ impl Machine {
             status if status.may_run() => Outlook::Runs,
             RemoteStatus::Blocked { .. } | RemoteStatus::Unknown { .. } | RemoteStatus::Running => Outlook::Unknown,
             RemoteStatus::Stopped(_) if decide(&judged, phase).action == Some(ActionKind::Activate) => Outlook::Starts,
-            RemoteStatus::Stopped(_) if judged.at_limit().is_some_and(|policy| policy != HighSpend::Guard) => {
+            RemoteStatus::Stopped(_) if judged.at_limit().is_some_and(|policy| !policy.guards_by_clicks()) => {
                 Outlook::LimitReached
             }
             RemoteStatus::Stopped(_) => Outlook::StaysStopped,

@@ -14,7 +14,7 @@ use crate::domain::event::{Effect, Note};
 use crate::domain::observation::Observation;
 use crate::domain::phase::Phase;
 use crate::domain::policy::{Mode, Policy};
-use crate::domain::remote::{EndTime, RemoteStatus};
+use crate::domain::remote::{EndTime, RemoteStatus, judge};
 use crate::domain::text::clock;
 
 impl Machine {
@@ -41,7 +41,8 @@ impl Machine {
             let (read_remote, is_gone) = (self.absence.is_read(now), self.absence.is_gone(now));
             let question_id = self.questions.tick(now, read_remote);
             self.tick_orders.begin();
-            step.ask_for(Effect::Observe { question_id, read_remote, is_gone });
+            let counts_urls = self.counts_urls(step.policy);
+            step.ask_for(Effect::Observe { question_id, read_remote, is_gone, counts_urls });
         } else if must_read_back && !self.questions.is_reading_back() {
             let question_id = self.questions.read_back(now);
             step.ask_for(Effect::ReadBack { question_id });
@@ -53,11 +54,14 @@ impl Machine {
         if question.reads_remote {
             self.absence.saw(question.asked_at, step.policy, &observation.remote);
         }
-        let facts = Arc::new(Assessment::new(observation, step.policy, step.now));
-        let judged = &facts.judged;
+        self.follow_budget(step, &observation);
         // If an action was answered during this tick, the tick has read older facts.
         let outdated = self.last.outdates(question.question_id.0);
-        self.settle(step, question, &facts.observation.remote, &judged.status);
+        let status = judge(&observation.remote, step.now);
+        self.settle(step, question, &observation.remote, &status);
+        // A budget that this read confirms counts in this tick.
+        let facts = Arc::new(Assessment::new(observation, self.budget.day.clone(), step.policy, step.now));
+        let judged = &facts.judged;
         if let Ok(campaign) = &facts.observation.remote {
             self.run_backoff.saw(campaign, &judged.status);
         }
@@ -100,7 +104,7 @@ impl Machine {
     /// Whether this tick may decide. It may not while an action is under way. An end time alone is no obstacle, except
     /// in observe mode, where an end time that was sent before is followed to its end.
     fn may_decide(&self, policy: &Policy) -> bool {
-        !self.last.is_under_way() || (self.last.is_setting_end_time() && policy.mode == Mode::Act)
+        !self.last.is_under_way() || (self.last.gives_way_to_pause() && policy.mode == Mode::Act)
     }
 
     /// Counts what others changed.

@@ -181,8 +181,8 @@ fn the_words_of_a_policy_are_those_of_the_config_file() {
     for policy in HighSpend::ALL {
         assert_eq!(policy.as_str().parse(), Ok(policy));
     }
-    for word in ["top-up", "", "Guard"] {
-        assert!(word.parse::<HighSpend>().unwrap_err().to_string().contains("top-up does not exist yet"));
+    for word in ["topup", "", "Guard"] {
+        assert!(word.parse::<HighSpend>().unwrap_err().to_string().contains("observe, guard, pause, top-up"));
     }
     for word in PhaseWord::ALL {
         assert_eq!(word.as_str().parse(), Ok(word));

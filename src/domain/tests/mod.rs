@@ -22,6 +22,7 @@ mod retries;
 mod spend;
 mod status;
 mod ticks;
+mod top_up;
 mod unchanged_spend;
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
@@ -30,9 +31,9 @@ use super::action::{Action, ActionId, ActionKind, Outcome};
 use super::clock_difference::ClockDifference;
 use super::event::{Effect, Event, Note, QuestionId, Record, Request};
 use super::failure::{DatabaseFailure, RemoteFault, SourceFailure};
-use super::ids::RemoteId;
+use super::ids::{RemoteId, UrlId};
 use super::machine::Machine;
-use super::money::{Clicks, Money, RemainingClicks};
+use super::money::{Clicks, Money, RemainingClicks, UrlCount};
 use super::observation::Observation;
 use super::phase::{Phase, PhaseWord, Promise};
 use super::policy::{Policy, PolicyNumbers};
@@ -43,12 +44,12 @@ use super::spend::{Spend, SpendDoubt, SpendField, SpendReading, SpendSource, Spe
 const DAY: &str = "2026-11-22";
 
 /// Returns a moment of that day: `12:00:00.5`; or of any day: `2026-11-23 00:00:00`.
-fn at(text: &str) -> DateTime<Utc> {
+pub(super) fn at(text: &str) -> DateTime<Utc> {
     let text = if text.contains(' ') { text.to_owned() } else { format!("{DAY} {text}") };
     chrono::NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S%.f").unwrap().and_utc()
 }
 
-fn money(text: &str) -> Money {
+pub(super) fn money(text: &str) -> Money {
     text.parse().unwrap()
 }
 
@@ -83,6 +84,8 @@ fn campaign() -> RemoteCampaign {
         spent_today: SpendReading::NoValue,
         spent: SpendReading::NoValue,
         odd_fields: Vec::new(),
+        max_daily: None,
+        price_per_thousand: None,
         our_clock: None,
     }
 }
@@ -96,6 +99,7 @@ struct Facts {
     clicks: Result<u64, DatabaseFailure>,
     defect: Option<String>,
     active_urls: u64,
+    urls: Option<Vec<UrlCount>>,
     /// The time by which the guard's clock is ahead of TrafficStars'.
     clock: Option<Duration>,
 }
@@ -103,7 +107,8 @@ struct Facts {
 impl Facts {
     fn of(remote: Result<RemoteCampaign, RemoteFault>) -> Self {
         let (clicks, active_urls) = (Ok(10_000), 1);
-        Self { remote, spend: Ok(money("3.21")), spend_day: None, clicks, defect: None, active_urls, clock: None }
+        let (spend, urls) = (Ok(money("3.21")), None);
+        Self { remote, spend, spend_day: None, clicks, defect: None, active_urls, urls, clock: None }
     }
 
     fn with(mut self, change: impl FnOnce(&mut RemoteCampaign)) -> Self {
@@ -131,6 +136,23 @@ impl Facts {
 
     fn clicks(self, count: u64) -> Self {
         Self { clicks: Ok(count), ..self }
+    }
+
+    /// Sets the URLs, each with its id, limit, clicks, and whether it is active; and the clicks that are left.
+    fn urls(self, urls: &[(i64, u64, u64, bool)]) -> Self {
+        let left = urls.iter().filter(|url| url.3).map(|url| url.1.saturating_sub(url.2)).sum();
+        let urls = urls.iter().map(|&(id, limit, clicks, is_active)| UrlCount {
+            id: UrlId(id),
+            limit: Clicks(limit),
+            clicks: Clicks(clicks),
+            is_active,
+        });
+        Self { urls: Some(urls.collect()), ..self.clicks(left) }
+    }
+
+    /// Sets the daily budget that TrafficStars shows.
+    fn budget(self, max_daily: &str) -> Self {
+        self.with(|campaign| campaign.max_daily = Some(money(max_daily)))
     }
 
     fn clicks_unknown(self) -> Self {
@@ -163,6 +185,7 @@ impl Facts {
                 count: Clicks(count),
                 active_urls: self.active_urls,
                 defect: self.defect.clone(),
+                urls: self.urls.clone(),
                 at: now,
             }),
             clock: self.clock.map(ClockDifference),

@@ -202,6 +202,7 @@ impl World {
             }
             ActionKind::Pause => self.switch(false),
             ActionKind::SetEndTime => self.campaign.end_time = EndTime::At(request.end_time),
+            ActionKind::TopUp | ActionKind::DailyBudget => self.campaign.max_daily = Some(request.max_daily),
         }
     }
 
@@ -375,6 +376,7 @@ impl World {
                 ActionKind::SetEndTime => {
                     assert_eq!(judged.status, RemoteStatus::Stopped(StopCause::SwitchedOff), "4: {judged:?}");
                 }
+                ActionKind::TopUp | ActionKind::DailyBudget => panic!("the policy is another one: {request:?}"),
             }
         }
     }
@@ -411,7 +413,7 @@ impl World {
         assert!(!self.disabled || effects.is_empty(), "disabled, and requests {effects:?}");
         for effect in &effects {
             match effect {
-                Effect::Observe { question_id, read_remote, is_gone } => {
+                Effect::Observe { question_id, read_remote, is_gone, counts_urls: _ } => {
                     assert!(self.tick.is_none(), "a tick is overlapped");
                     self.outdated = false;
                     let (question_id, read_remote, is_gone) = (*question_id, *read_remote, *is_gone);

@@ -285,7 +285,7 @@ fn a_campaign_that_answers_404_is_read_at_every_tick_and_every_15_minutes_once_i
     rig.now = at("12:00:00.003");
     let mut reads = Vec::new();
     for minute in 0..=45 {
-        let [Effect::Observe { question_id, read_remote, is_gone }] = rig.wake()[..] else { panic!("no tick") };
+        let [Effect::Observe { question_id, read_remote, is_gone, .. }] = rig.wake()[..] else { panic!("no tick") };
         if read_remote {
             reads.push(minute);
         }
@@ -302,7 +302,7 @@ fn after_any_other_answer_the_15_minutes_of_404s_begin_anew() {
     let mut rig = Rig::new(Phase::Idle);
     for minute in 0..40 {
         rig.now = at(&format!("12:{minute:02}:00"));
-        let [Effect::Observe { question_id, read_remote: true, is_gone: false }] = rig.wake()[..] else {
+        let [Effect::Observe { question_id, read_remote: true, is_gone: false, .. }] = rig.wake()[..] else {
             panic!("it is read at minute {minute}, and is not gone")
         };
         // A failed read interrupts the series of 404s as well.
@@ -321,7 +321,7 @@ fn ticks_that_end_before_the_answer_comes_do_not_delay_that_a_campaign_is_gone()
     let mut reads = Vec::new();
     for minute in 0..=45 {
         rig.now = at(&format!("12:{minute:02}:00"));
-        let [Effect::Observe { question_id, read_remote, is_gone }] = rig.wake()[..] else { panic!("no tick") };
+        let [Effect::Observe { question_id, read_remote, is_gone, .. }] = rig.wake()[..] else { panic!("no tick") };
         if read_remote {
             reads.push(minute);
         }
@@ -338,7 +338,9 @@ fn a_tick_that_ended_before_its_answer_came_fails_no_action() {
         let mut rig = Rig::new(Phase::Idle);
         let (facts, shown) = match kind {
             ActionKind::Pause => (running().clicks(0), stopped().clicks(0)),
-            ActionKind::Activate | ActionKind::SetEndTime => (stopped().clicks(20_000), running().clicks(20_000)),
+            ActionKind::Activate | ActionKind::SetEndTime | ActionKind::TopUp | ActionKind::DailyBudget => {
+                (stopped().clicks(20_000), running().clicks(20_000))
+            }
         };
         rig.tick("12:00:00", &facts);
         rig.applied(Outcome::Accepted);

@@ -91,7 +91,7 @@ fn an_entry_has_every_stored_value() {
             "id": 1, "campaign_id": 1, "trafficstar_id": 995_224, "kind": "pause", "trigger": "tick",
             "reason": "5,000 clicks or fewer remain", "spend": "3.21", "remaining_clicks": 4999,
             "remote_status": "running", "state_before": "active-guarded", "state_after": "cooling-down",
-            "step": "failed", "by": "1000 anna", "late": true,
+            "step": "failed", "by": "1000 anna", "late": true, "budget": null,
             "requested_at": "2026-11-22T12:00:00.123456Z", "accepted_at": "2026-11-22T12:00:01.123456Z",
             "confirmed_at": null, "failed_at": "2026-11-22T12:00:02.123456Z", "error": "it did not show",
         }]);

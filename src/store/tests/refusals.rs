@@ -299,7 +299,7 @@ fn one_unreadable_row_does_not_make_other_rows_unreadable() {
         let names: Vec<String> = store.campaigns().await.unwrap().into_iter().map(|row| row.name).collect();
         assert_eq!(names, ["\u{fffd}(", "two", "three"]);
         let ids = [1, 2, 3].map(CampaignId).to_vec();
-        assert_eq!(store.tick_readings(ids, noon().date_naive(), noon()).await.unwrap().len(), 3);
+        assert_eq!(store.tick_readings(ids, Vec::new(), noon().date_naive(), noon()).await.unwrap().len(), 3);
         let promises = store.stored_promises().await.unwrap();
         let bad = promises[&CampaignId(2)].as_ref().unwrap_err();
         assert_eq!((bad.table, bad.row, bad.column), ("promises", 2, "phase"));

@@ -97,7 +97,7 @@ async fn read_beside_a_crowd(store: &Store) {
     let mut crowd: FuturesUnordered<_> = (0..CROWD).map(|_| save(store)).collect();
     assert!(crowd.next().now_or_never().is_none());
     tokio::task::yield_now().await;
-    let read = std::pin::pin!(store.tick_readings(vec![CAMPAIGN], noon().date_naive(), noon()));
+    let read = std::pin::pin!(store.tick_readings(vec![CAMPAIGN], Vec::new(), noon().date_naive(), noon()));
     match futures_util::future::select(read, crowd.next()).await {
         Either::Left((read, _)) => assert!(read.unwrap().contains_key(&CAMPAIGN)),
         Either::Right((given_up, _)) => panic!("the read waited for the writes: {given_up:?}"),

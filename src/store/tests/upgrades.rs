@@ -73,7 +73,7 @@ fn values_that_an_earlier_version_stored_keep_their_meaning() {
         assert_eq!(steps, wanted);
         assert_eq!(entries[2].by.as_deref(), Some("1000 (anna)"));
         let day = at("2026-11-20T09:00:00Z");
-        let readings = store.tick_readings(vec![CampaignId(1)], day.date_naive(), day).await.unwrap();
+        let readings = store.tick_readings(vec![CampaignId(1)], Vec::new(), day.date_naive(), day).await.unwrap();
         let spends = readings[&CampaignId(1)].spends.as_ref().unwrap();
         assert_eq!(spends.yesterday, Some("3.21".parse().unwrap()));
         assert_eq!(readings[&CampaignId(1)].clicks.count, Clicks(10_000));

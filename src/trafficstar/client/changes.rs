@@ -10,6 +10,7 @@ use super::switch_batches::{SwitchBatches, Switching};
 use super::{Client, MOMENT, Now, Output, Purpose, Requester};
 use crate::domain::action::{ActionKind, Outcome};
 use crate::domain::ids::RemoteId;
+use crate::domain::money::Money;
 use crate::domain::queue_place::{QueuePlace, QueuePlaces};
 use crate::domain::remote::{EndTime, RemoteCampaign};
 use crate::trafficstar::batch::Gathering;
@@ -50,6 +51,13 @@ pub enum ChangeKind {
         /// The time (UTC) when the campaign stops by itself.
         end_time: DateTime<Utc>,
     },
+    /// Sets the daily budget.
+    SetBudget {
+        /// The new `max_daily`.
+        max_daily: Money,
+        /// The action: a top-up, or the first budget of the day.
+        action: ActionKind,
+    },
 }
 
 impl ChangeKind {
@@ -59,16 +67,24 @@ impl ChangeKind {
             Self::Activate { .. } => ActionKind::Activate,
             Self::Pause => ActionKind::Pause,
             Self::SetEndTime { .. } => ActionKind::SetEndTime,
+            Self::SetBudget { action, .. } => action,
         }
     }
 }
 
-/// A request for an end time.
+/// A request that edits one campaign: its end time or its daily budget.
 #[derive(Debug)]
-pub(super) struct EndTimeJob {
+pub(super) struct EditJob {
     pub(super) requester: Requester,
     change: Change,
-    end_time: DateTime<Utc>,
+    edit: Edit,
+}
+
+/// The field that a request sets.
+#[derive(Debug, Clone, Copy)]
+enum Edit {
+    EndTime(DateTime<Utc>),
+    MaxDaily(Money),
 }
 
 /// The pauses and runs that are being gathered, and the batches under way.
@@ -113,11 +129,12 @@ impl Client {
         let Change { remote, kind, valid_until, .. } = change;
         match kind {
             ChangeKind::Pause => self.changes.pauses.ask(now.steady, Switching { requester, remote, valid_until }),
-            ChangeKind::SetEndTime { end_time } => self.set_end_time(now, requester, change, end_time),
+            ChangeKind::SetEndTime { end_time } => self.edit(now, requester, change, Edit::EndTime(end_time)),
+            ChangeKind::SetBudget { max_daily, .. } => self.edit(now, requester, change, Edit::MaxDaily(max_daily)),
             ChangeKind::Activate { end_time } => {
                 self.changes.postponed.remove(&remote);
                 if self.may_run(now) {
-                    self.set_end_time(now, requester, change, end_time);
+                    self.edit(now, requester, change, Edit::EndTime(end_time));
                 } else {
                     let reason = "runs fail at TrafficStars, and the next run that tests it is not due yet".to_owned();
                     self.activation_ended(now, requester, remote, Outcome::Postponed(reason));
@@ -132,7 +149,7 @@ impl Client {
         let (mut places, mut activations, reads_of_all) = (QueuePlaces::new(), 0, self.reads_of_all());
         for (before, purpose) in self.requests.waiting().enumerate() {
             let kind = match purpose {
-                Purpose::EndTime(job) => job.change.kind.of_action(),
+                Purpose::Edit(job) => job.change.kind.of_action(),
                 Purpose::Switch(job) => job.kind(),
                 Purpose::Token | Purpose::Status(_) | Purpose::Spend(_) | Purpose::Account(_) => continue,
             };
@@ -142,7 +159,7 @@ impl Client {
                 (kind != ActionKind::Pause).then(|| budget.left_by(now.steady, activations, reads_of_all));
             let place = QueuePlace { before: before as u64, leaves_about };
             match purpose {
-                Purpose::EndTime(job) => drop(places.insert((job.change.remote, kind), place)),
+                Purpose::Edit(job) => drop(places.insert((job.change.remote, kind), place)),
                 Purpose::Switch(job) => places.extend(job.remotes().map(|remote| ((remote, kind), place))),
                 Purpose::Token | Purpose::Status(_) | Purpose::Spend(_) | Purpose::Account(_) => {}
             }
@@ -153,7 +170,7 @@ impl Client {
     /// Whether an activation, or its end time, waits in the queue.
     pub(super) fn is_activation_waiting(&self) -> bool {
         self.requests.waiting().any(|purpose| match purpose {
-            Purpose::EndTime(job) => job.change.kind.of_action() == ActionKind::Activate,
+            Purpose::Edit(job) => job.change.kind.of_action() == ActionKind::Activate,
             Purpose::Switch(job) => job.kind() == ActionKind::Activate,
             Purpose::Token | Purpose::Status(_) | Purpose::Spend(_) | Purpose::Account(_) => false,
         })
@@ -165,27 +182,32 @@ impl Client {
         self.requests.scheduler().circuits().is_closed(Operation::Run) || self.begins_own_probe(now, Operation::Run)
     }
 
-    fn set_end_time(&mut self, now: Now, requester: Requester, change: Change, end_time: DateTime<Utc>) {
-        let call = Call::EndTime { remote: change.remote, at: end_time };
-        let terms = RequestTerms::end_time(change.rank, change.valid_until);
-        let job = EndTimeJob { requester, change, end_time };
-        self.requests.ask(now, terms, call, Purpose::EndTime(job));
+    fn edit(&mut self, now: Now, requester: Requester, change: Change, edit: Edit) {
+        let remote = change.remote;
+        let call = match edit {
+            Edit::EndTime(at) => Call::EndTime { remote, at },
+            Edit::MaxDaily(max_daily) => Call::Budget { remote, max_daily },
+        };
+        let terms = RequestTerms::edit(call.operation(), change.rank, change.valid_until);
+        let job = EditJob { requester, change, edit };
+        self.requests.ask(now, terms, call, Purpose::Edit(job));
         self.is_stirred = true;
     }
 
-    pub(super) fn end_time_came(&mut self, now: Now, job: EndTimeJob, result: Result<Answer, RemoteError>) {
-        let EndTimeJob { requester, change, end_time } = job;
-        let outcome = match result.and_then(Answer::into_campaign) {
-            Ok(campaign) => end_time_outcome(&campaign, end_time),
-            Err(error) => error.outcome(),
+    pub(super) fn edited(&mut self, now: Now, job: EditJob, result: Result<Answer, RemoteError>) {
+        let EditJob { requester, change, edit } = job;
+        let outcome = match (result.and_then(Answer::into_campaign), edit) {
+            (Ok(campaign), Edit::EndTime(end_time)) => end_time_outcome(&campaign, end_time),
+            (Ok(campaign), Edit::MaxDaily(max_daily)) => budget_outcome(&campaign, max_daily),
+            (Err(error), _) => error.outcome(),
         };
-        self.end_time_ended(now, requester, change, outcome);
+        self.edit_ended(now, requester, change, outcome);
     }
 
-    fn end_time_ended(&mut self, now: Now, requester: Requester, change: Change, outcome: Outcome) {
+    fn edit_ended(&mut self, now: Now, requester: Requester, change: Change, outcome: Outcome) {
         let Change { remote, kind, valid_until, .. } = change;
         match (kind, outcome) {
-            (ChangeKind::Pause | ChangeKind::SetEndTime { .. }, outcome) => {
+            (ChangeKind::Pause | ChangeKind::SetEndTime { .. } | ChangeKind::SetBudget { .. }, outcome) => {
                 self.outputs.push(Output::Changed(requester, outcome));
             }
             (ChangeKind::Activate { .. }, Outcome::Accepted) => {
@@ -248,5 +270,15 @@ fn end_time_outcome(campaign: &RemoteCampaign, wanted: DateTime<Utc>) -> Outcome
         shown @ (EndTime::At(_) | EndTime::Unset | EndTime::Unreadable(_)) => {
             Outcome::Failed(format!("TrafficStars shows another end time: {shown:?}"))
         }
+    }
+}
+
+/// Returns the outcome of a request for a daily budget. If the answer shows another budget, a read decides: it may show an
+/// older state.
+fn budget_outcome(campaign: &RemoteCampaign, wanted: Money) -> Outcome {
+    match campaign.max_daily {
+        Some(shown) if shown == wanted => Outcome::Accepted,
+        Some(shown) => Outcome::Unclear(format!("TrafficStars shows a max_daily of {shown} instead of {wanted}")),
+        None => Outcome::Unclear("TrafficStars shows no max_daily".to_owned()),
     }
 }

@@ -36,7 +36,7 @@ use chrono::{DateTime, Duration, Utc};
 pub use self::account::Account;
 use self::account::Job as AccountJob;
 pub use self::changes::{Change, ChangeKind};
-use self::changes::{Changes, EndTimeJob};
+use self::changes::{Changes, EditJob};
 pub use self::limits::Limits;
 use self::probes::Probes;
 use self::reports::Job as SpendJob;
@@ -126,7 +126,7 @@ enum Purpose {
     Status(StatusJob),
     Spend(SpendJob),
     Account(AccountJob),
-    EndTime(EndTimeJob),
+    Edit(EditJob),
     Switch(SwitchJob),
 }
 
@@ -320,7 +320,7 @@ impl Client {
             Purpose::Status(job) => self.status_ended(now, job, sent_at, result),
             Purpose::Spend(job) => self.spend_ended(now, job, result),
             Purpose::Account(job) => self.account_page_came(now, job, result),
-            Purpose::EndTime(job) => self.end_time_came(now, job, result),
+            Purpose::Edit(job) => self.edited(now, job, result),
             Purpose::Switch(job) => self.attempt_ended(now, &job, result),
         }
         self.error_before = error;

@@ -66,7 +66,7 @@ impl Client {
                     let job = ReportJob::new(&mut self.known, now, reports::For::Probe(any), Urgency::Read);
                     self.go_on_with_report(now, job);
                 }
-                Operation::Token | Operation::Run | Operation::Pause | Operation::EndTime => {}
+                Operation::Token | Operation::Run | Operation::Pause | Operation::EndTime | Operation::Budget => {}
             }
         }
     }

@@ -290,7 +290,7 @@ impl Purpose {
     /// Returns the requesters whose changes the request carries out.
     fn carries_out(&self) -> Vec<Requester> {
         match self {
-            Self::EndTime(job) => vec![job.requester],
+            Self::Edit(job) => vec![job.requester],
             Self::Switch(job) => job.requesters.clone(),
             Self::Token | Self::Status(_) | Self::Spend(_) | Self::Account(_) => Vec::new(),
         }

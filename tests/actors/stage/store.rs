@@ -46,7 +46,7 @@ pub(crate) fn rows_port(store: &Addr<Outside>) -> RowsPort {
 impl Handler<ReadTick> for Outside {
     type Result = ResponseFuture<Answer<Option<TickReading>>>;
 
-    fn handle(&mut self, ReadTick(id): ReadTick, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, ReadTick { campaign: id, .. }: ReadTick, _: &mut Self::Context) -> Self::Result {
         let world = Rc::clone(&self.0);
         Box::pin(async move {
             apply_fault(&world, Call::ReadTick, id).await.map_err(DatabaseFailure::Failed)?;
@@ -58,6 +58,7 @@ impl Handler<ReadTick> for Outside {
                     count: Clicks((campaign.remaining_clicks)(now)),
                     active_urls: 1,
                     defect: None,
+                    urls: None,
                     at: now,
                 },
                 spends: Ok(SpendHistory::default()),

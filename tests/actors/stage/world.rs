@@ -39,6 +39,7 @@ pub(crate) struct Campaign {
     pub(crate) remaining_clicks: OverTime<u64>,
     pub(crate) running: bool,
     pub(crate) end_time: EndTime,
+    pub(crate) max_daily: Option<Money>,
     pub(crate) archived: bool,
     pub(crate) spent_today: OverTime<Money>,
 }
@@ -62,12 +63,15 @@ impl Campaign {
             implausible_clicks: None,
             high_activate_clicks: None,
             high_pause_clicks: None,
+            top_up_ceiling_micros: None,
+            daily_budget_micros: None,
         };
         Self {
             row,
             remaining_clicks: Rc::new(move |_| remaining_clicks),
             running,
             end_time: EndTime::Unset,
+            max_daily: None,
             archived: false,
             spent_today: Rc::new(|_| Money::from_micros(1_000_000).unwrap()),
         }
@@ -100,6 +104,8 @@ impl Campaign {
             spent_today: SpendReading::Value((self.spent_today)(now)),
             spent: SpendReading::NoValue,
             odd_fields: Vec::new(),
+            max_daily: self.max_daily,
+            price_per_thousand: None,
             our_clock: None,
         }
     }
@@ -202,6 +208,7 @@ impl World {
             }
             ChangeKind::Pause => campaign.running = false,
             ChangeKind::SetEndTime { end_time } => campaign.end_time = EndTime::At(end_time),
+            ChangeKind::SetBudget { max_daily, .. } => campaign.max_daily = Some(max_daily),
         }
     }
 

@@ -31,7 +31,7 @@ const TABLES: [(&str, &str, &str); 9] = [
         "campaigns",
         "id = 1",
         "name trafficstar_id generator_enabled mode spend_limit_micros activate_clicks pause_clicks cooldown_seconds \
-         high_spend price_per_thousand_micros implausible_clicks high_activate_clicks high_pause_clicks created_at \
+         high_spend price_per_thousand_micros implausible_clicks high_activate_clicks high_pause_clicks top_up_ceiling_micros daily_budget_micros created_at \
          updated_at",
     ),
     ("urls", "campaign_id = 1", "name target_url click_limit clicks status created_at updated_at"),
@@ -163,7 +163,7 @@ impl Read {
         let today: NaiveDate = now.date_naive();
         let mut read = Self::default();
         read.sound(store.campaigns().await.map(|rows| rows.into_iter().find(|row| row.id == SOUND)));
-        let readings = store.tick_readings(vec![DAMAGED, SOUND], today, now).await;
+        let readings = store.tick_readings(vec![DAMAGED, SOUND], vec![DAMAGED, SOUND], today, now).await;
         let mut readings = readings.unwrap_or_else(|error| panic!("no tick can be read: {}", in_full(&error)));
         read.damaged = readings.remove(&DAMAGED);
         if let Some(Err(bad)) = read.damaged.as_ref().map(|reading| &reading.spends) {

@@ -23,7 +23,7 @@ impl Checker for OneActionInFlight {
             let open = place.open().filter(|_| !answers(step, place));
             let ended = open.is_some_and(|doing| step.end_of(doing.id).is_some());
             let in_the_way = open.is_some_and(|doing| match doing.kind {
-                ActionKind::SetEndTime => !pauses && !ended,
+                ActionKind::SetEndTime | ActionKind::TopUp | ActionKind::DailyBudget => !pauses && !ended,
                 ActionKind::Activate | ActionKind::Pause => doing.stage == Stage::InFlight || !ended,
             });
             if in_the_way || sent_before {
@@ -72,6 +72,8 @@ impl<'a> Reading<'a> {
             ActionKind::SetEndTime => {
                 self.remote.is_ok_and(|campaign| campaign.end_time == EndTime::At(doing.end_time))
             }
+            // No storm has the policy `top-up`.
+            ActionKind::TopUp | ActionKind::DailyBudget => false,
         }
     }
 

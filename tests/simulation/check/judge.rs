@@ -170,6 +170,7 @@ pub(super) fn spend_class(spend: Option<Money>, policy: &Policy) -> SpendClass {
             HighSpend::Observe => SpendClass::Reached,
             HighSpend::Guard => SpendClass::Above,
             HighSpend::Pause => SpendClass::Standstill,
+            HighSpend::TopUp => SpendClass::Above,
         },
     }
 }

@@ -215,7 +215,7 @@ impl Memory {
                     self.owed = Some(Owed { certain: true, adopted: false });
                     self.last_pause = Some(sent.request.action);
                 }
-                ActionKind::SetEndTime => {}
+                ActionKind::SetEndTime | ActionKind::TopUp | ActionKind::DailyBudget => {}
             }
         }
         match step.event {

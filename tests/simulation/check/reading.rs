@@ -70,7 +70,7 @@ impl Checker for NeededReads {
                 let does = match call {
                     Call::Page(_) | Call::Campaign(_) if *urgency == Urgency::Pause => Does::ReadForAPause,
                     Call::Page(_) | Call::Campaign(_) => Does::Read,
-                    Call::Run(_) | Call::EndTime { .. } => Does::Change,
+                    Call::Run(_) | Call::EndTime { .. } | Call::Budget { .. } => Does::Change,
                     Call::Token | Call::Report { .. } | Call::DayReport(_) | Call::Pause(_) => return,
                 };
                 self.queued_requests.insert(*request_id, (line.at, does));

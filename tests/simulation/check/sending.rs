@@ -101,6 +101,8 @@ impl Context<'_, '_> {
         let needed = match self.sent.request.kind {
             ActionKind::Activate => remote.is_stopped(),
             ActionKind::Pause => remote.may_run() || self.forced,
+            // No storm has the policy `top-up`.
+            ActionKind::TopUp | ActionKind::DailyBudget => false,
             ActionKind::SetEndTime => matches!(remote, Remote::Running | Remote::Stopped { by_end_time: false }),
         };
         if !needed {
@@ -122,7 +124,7 @@ impl Context<'_, '_> {
             ActionKind::Activate => is_day_end(),
             ActionKind::Pause => is_now,
             ActionKind::SetEndTime if self.step.phase == Phase::ActiveGuarded => is_day_end(),
-            ActionKind::SetEndTime => is_now,
+            ActionKind::SetEndTime | ActionKind::TopUp | ActionKind::DailyBudget => is_now,
         };
         if !right {
             self.report("end-time-is-right", &format!("with the end time {end_time} at {wall}"), found);

@@ -302,6 +302,7 @@ impl Tick<'_, '_> {
         match row.does {
             Some(ActionKind::Pause) => self.pause(phase, number, &why),
             Some(ActionKind::Activate) => self.activate(phase, facts, number, &why),
+            Some(ActionKind::TopUp | ActionKind::DailyBudget) => Expected::one(None, phase, why),
             Some(ActionKind::SetEndTime) | None if policy.mode == Mode::Observe => Expected::one(None, phase, why),
             Some(ActionKind::SetEndTime) | None => self.nothing(phase, row.next.unwrap_or(phase), facts, &why),
         }

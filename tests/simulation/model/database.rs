@@ -95,7 +95,7 @@ impl Database {
     pub(crate) fn end_promise(&mut self, campaign: usize, wall: DateTime<Utc>) -> Option<Record> {
         let stored = self.campaigns.get(campaign).filter(|stored| !stored.row.enabled)?;
         let promise = stored.promise?.disabled(wall)?;
-        let record = Record { promise, entry: None, by: None, hold: HoldChange::Keep };
+        let record = Record { promise, entry: None, by: None, hold: HoldChange::Keep, budget: None };
         self.save(campaign, &record, None);
         Some(record)
     }
@@ -147,7 +147,7 @@ fn sets_end_time(action: &&Action) -> bool {
     match action.kind {
         ActionKind::Activate => action.step != Step::ObservedOnly,
         ActionKind::SetEndTime => action.step != Step::ObservedOnly && !action.step.came_to_nothing(),
-        ActionKind::Pause => false,
+        ActionKind::Pause | ActionKind::TopUp | ActionKind::DailyBudget => false,
     }
 }
 

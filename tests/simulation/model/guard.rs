@@ -471,7 +471,7 @@ impl Guard {
         let now = self.now();
         let campaign = life.campaign;
         match output {
-            Output::ReadDatabase(question_id) => {
+            Output::ReadDatabase(question_id, _) => {
                 self.found(campaign).into_iter().for_each(|found| found.asks_database(now));
                 self.ask_database(Question::ReadTick(life, question_id));
             }
@@ -497,6 +497,7 @@ impl Guard {
                     ChangeKind::Activate { .. } => ActionKind::Activate,
                     ChangeKind::Pause => ActionKind::Pause,
                     ChangeKind::SetEndTime { .. } => ActionKind::SetEndTime,
+                    ChangeKind::SetBudget { action, .. } => action,
                 };
                 self.ask_client(Asks::Change(life, action, kind), |client, now| client.change(now, change));
             }

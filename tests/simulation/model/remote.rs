@@ -37,13 +37,17 @@ pub(crate) enum Call {
         id: RemoteId,
         at: DateTime<Utc>,
     },
+    Budget {
+        id: RemoteId,
+        max_daily: Money,
+    },
     Run(BTreeSet<RemoteId>),
     Pause(BTreeSet<RemoteId>),
 }
 
 impl Call {
     pub(crate) const fn is_write(&self) -> bool {
-        matches!(self, Self::EndTime { .. } | Self::Run(_) | Self::Pause(_))
+        matches!(self, Self::EndTime { .. } | Self::Budget { .. } | Self::Run(_) | Self::Pause(_))
     }
 }
 
@@ -59,6 +63,8 @@ pub(crate) enum Answer {
     DayReport(SpendReading),
     /// The campaign's end time, as it is now.
     EndTime(EndTime),
+    /// The campaign's daily budget, as it is now.
+    Budget(Money),
     /// The requested campaigns; the result of one in neither list is unclear.
     Named {
         done: BTreeSet<RemoteId>,
@@ -226,6 +232,14 @@ impl Remote {
                 let switched = self.change(now, row, |state| state.end_time = Some(*at));
                 return (Ok(Answer::EndTime(EndTime::At(*at))), switched);
             }
+            Call::Budget { id, max_daily } => {
+                let row = row_of(*id);
+                if !self.campaigns.get(row).is_some_and(|found| found.now().exists) {
+                    return (Err(404), Vec::new());
+                }
+                let switched = self.change(now, row, |state| state.max_daily = Some(*max_daily));
+                return (Ok(Answer::Budget(*max_daily)), switched);
+            }
             Call::Run(ids) => return self.switch(now, ids, true, mood),
             Call::Pause(ids) => return self.switch(now, ids, false, mood),
         };
@@ -373,9 +387,12 @@ impl Remote {
         let shown: Vec<&RemoteCampaign> = match answer {
             Answer::Page { campaigns, .. } => campaigns.values().collect(),
             Answer::Campaign(campaign) => vec![campaign],
-            Answer::Token | Answer::Report(_) | Answer::DayReport(_) | Answer::EndTime(_) | Answer::Named { .. } => {
-                Vec::new()
-            }
+            Answer::Token
+            | Answer::Report(_)
+            | Answer::DayReport(_)
+            | Answer::EndTime(_)
+            | Answer::Budget(_)
+            | Answer::Named { .. } => Vec::new(),
         };
         let old = shown.into_iter().filter_map(|shown| {
             let campaign = row_of(shown.id);

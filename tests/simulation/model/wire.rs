@@ -46,6 +46,7 @@ pub(crate) fn understood(call: &call::Call) -> Call {
         call::Call::Report { offset, .. } => Call::Report { offset: *offset, limit: REPORT_LIMIT },
         call::Call::DayReport { remote, .. } => Call::DayReport(*remote),
         call::Call::EndTime { remote, at } => Call::EndTime { id: *remote, at: *at },
+        call::Call::Budget { remote, max_daily } => Call::Budget { id: *remote, max_daily: *max_daily },
         call::Call::Together { switch, remotes, .. } => switched(*switch, remotes.clone()),
         call::Call::Each { switch, remote } => switched(*switch, [*remote].into()),
     }
@@ -118,6 +119,10 @@ fn said(call: &call::Call, answer: Answer) -> call::Answer {
             let id = if let call::Call::EndTime { remote, .. } = call { *remote } else { RemoteId(0) };
             call::Answer::Campaign(Box::new(RemoteCampaign { end_time, ..bare(id) }))
         }
+        (Answer::Budget(max_daily), call) => {
+            let id = if let call::Call::Budget { remote, .. } = call { *remote } else { RemoteId(0) };
+            call::Answer::Campaign(Box::new(RemoteCampaign { max_daily: Some(max_daily), ..bare(id) }))
+        }
         (Answer::Named { done, .. }, call::Call::Each { switch, remote }) => {
             let active = Some(done.contains(remote) == switch.active());
             call::Answer::Campaign(Box::new(RemoteCampaign { active, ..bare(*remote) }))
@@ -151,6 +156,8 @@ fn bare(id: RemoteId) -> RemoteCampaign {
         spent_today: SpendReading::NoValue,
         spent: SpendReading::NoValue,
         odd_fields: Vec::new(),
+        max_daily: None,
+        price_per_thousand: None,
         our_clock: None,
     }
 }

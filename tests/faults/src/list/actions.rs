@@ -30,7 +30,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "the cool-down counts from the request, not from the acceptance",
         breaks: "Decisions",
         file: ACTIONS,
-        original: "Phase::CoolingDown { until: «now + policy.cooldown» };",
+        original: "self.phase = Phase::CoolingDown { until: «self.cool_down_end(step)» };",
         faulty: "self.last.action().map_or(now, |action| action.requested_at) + policy.cooldown",
     },
     Fault {
@@ -152,7 +152,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a decision is taken while an action is under way",
         breaks: "5",
         file: TICK,
-        original: "        «!self.last.is_under_way()» || (self.last.is_setting_end_time()",
+        original: "        «!self.last.is_under_way()» || (self.last.gives_way_to_pause()",
         faulty: "true",
     },
     Fault {
@@ -160,7 +160,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "an accepted action is sent again while no read shows its effect",
         breaks: "Decisions",
         file: TICK,
-        original: "        «!self.last.is_under_way()» || (self.last.is_setting_end_time()",
+        original: "        «!self.last.is_under_way()» || (self.last.gives_way_to_pause()",
         faulty: "self.last.in_flight().is_none()",
     },
     Fault {

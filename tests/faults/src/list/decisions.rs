@@ -156,7 +156,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "at the limit the state stays the same instead of becoming idle",
         breaks: "High spend",
         file: DECISION,
-        original: "Row::HighSpend => (None, «Some(PhaseWord::Idle)»),",
+        original: "Row::HighSpend | Row::TopUpImpossible => (None, «Some(PhaseWord::Idle)»),",
         faulty: "None",
     },
     Fault {
@@ -220,7 +220,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "the policy `guard` does not activate above the limit",
         breaks: "High spend",
         file: DECISION,
-        original: "Some(HighSpend::Guard) | None => «{}»",
+        original: "Some(HighSpend::Guard | HighSpend::TopUp) | None => «{}»",
         faulty: "{ if at_limit.is_some() && !running { return Row::AdoptStopped; } }",
     },
     Fault {
@@ -236,7 +236,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "the policy `guard` uses the high thresholds below the limit, too",
         breaks: "High spend",
         file: POLICY,
-        original: "if «is_limit_reached && self.high_spend == HighSpend::Guard» { high }",
+        original: "if «is_limit_reached && self.high_spend.guards_by_clicks()» { high }",
         faulty: "self.high_spend == HighSpend::Guard",
     },
     Fault {
@@ -252,7 +252,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a campaign above the limit counts as unguarded under the policy `guard`, too",
         breaks: "High spend",
         file: UNGUARDED,
-        original: "judged.at_limit().is_some_and(|policy| «policy != HighSpend::Guard»)",
+        original: "judged.at_limit().is_some_and(|policy| «!policy.guards_by_clicks()»)",
         faulty: "true",
     },
 ];

@@ -88,8 +88,8 @@ pub(super) const FAULTS: &[Fault] = &[
         breaks: "Decisions",
         file: CHANGES,
         original: "if self.may_run(now) {
-                    «self.set_end_time(now, requester, change, end_time)»;",
-        faulty: "{ let _ = end_time; self.end_time_ended(now, requester, change, Outcome::Accepted) }",
+                    «self.edit(now, requester, change, Edit::EndTime(end_time))»;",
+        faulty: "{ let _ = end_time; self.edit_ended(now, requester, change, Outcome::Accepted) }",
     },
     Fault {
         name: "too-late-is-sent",

@@ -206,6 +206,7 @@ impl Campaign {
             running: self.is_running(now),
             blocked: self.spec.is_blocked(),
             ends_at: self.ends_at(),
+            max_daily: self.spec.max_daily,
             budget_used: self.has_used_budget(now),
             spent_today: self.spent_on(now.date_naive()),
         }

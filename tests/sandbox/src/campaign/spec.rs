@@ -78,6 +78,8 @@ pub struct CampaignView {
     pub blocked: bool,
     /// The campaign's end time.
     pub ends_at: Option<DateTime<Utc>>,
+    /// The daily budget; 0 if there is none.
+    pub max_daily: Amount,
     /// Whether today's spend has reached the daily budget.
     pub budget_used: bool,
     /// Today's spend, if one is recorded.

@@ -81,7 +81,7 @@ impl Guard {
         let row = row.ok_or_else(|| DatabaseFailure::Failed("the database has no such campaign".to_owned()))?;
         let count = Clicks(self.outside.tracker.clicks(now.at, campaign).max(0).unsigned_abs());
         let defect = self.storm.as_ref().and_then(|storm| storm.defect(campaign));
-        let clicks = RemainingClicks { count, active_urls: 1, defect, at: now.wall };
+        let clicks = RemainingClicks { count, active_urls: 1, defect, urls: None, at: now.wall };
         let history = Ok(self.database.spends(campaign, now.wall.date_naive()));
         Ok(StoredFacts { is_guarded: row.enabled, policy: row.policy, clicks, history })
     }

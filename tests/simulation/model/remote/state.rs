@@ -77,6 +77,8 @@ pub(super) struct State {
     pub(super) exists: bool,
     pub(super) active: bool,
     pub(super) end_time: Option<DateTime<Utc>>,
+    /// The daily budget; `None` if none is set. It stops nothing here.
+    pub(super) max_daily: Option<Money>,
     pub(super) block: Option<Block>,
     pub(super) funds: Funds,
     /// Whether its status is a word that the program does not know.
@@ -124,6 +126,7 @@ const NEVER: State = State {
     exists: false,
     active: false,
     end_time: None,
+    max_daily: None,
     block: None,
     funds: Funds::There,
     unknown_word: false,
@@ -201,6 +204,8 @@ impl State {
             spent_today,
             spent: SpendReading::NoValue,
             odd_fields: Vec::new(),
+            max_daily: self.max_daily,
+            price_per_thousand: None,
             our_clock: None,
         };
         self.odd.hide(&mut campaign);
