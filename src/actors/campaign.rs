@@ -197,9 +197,10 @@ impl CampaignActor {
             stored.unwrap_or_default();
         let entry = unfinished.as_ref().map(|(id, action)| (action.id, *id));
         let promise = stored.as_ref().map(|stored| stored.promise);
+        let last_change = recent.iter().find_map(|(action, _)| action.budget.clone());
         let machine = Machine::new(surroundings.clock.now(), &policy, promise, unfinished.map(|(_, action)| action))
             .having_set(own_end_time)
-            .having_budget(budget)
+            .having_budget(budget, last_change)
             .having_done(recent.first().map(|(action, _)| action))
             .on_hold(hold, surroundings.hold_all.clone());
         let died_on_drop = DiedOnDrop {

@@ -20,6 +20,8 @@ use super::target::Target;
 use super::{Arguments, CommandError};
 use crate::clock::Clock;
 use crate::domain::action::Step;
+use crate::domain::budget::BudgetChange;
+use crate::domain::calendar::midnight_before;
 use crate::domain::ids::CampaignId;
 use crate::domain::journal::{JournalEntry, JournalQuery, MOST_ENTRIES};
 use crate::domain::money::Clicks;
@@ -83,12 +85,15 @@ pub(super) struct Asked {
     pub(super) limit: u32,
     /// Only entries whose last step is this one.
     pub(super) step: Option<Step>,
+    /// Whether to show spends and budgets instead of reasons, since midnight (UTC) if no other time is given.
+    pub(super) money: bool,
 }
 
 pub(super) async fn history(arguments: &Arguments, target: Option<&Target>, asked: Asked) -> Result<(), CommandError> {
-    let Asked { since, limit, step } = asked;
+    let Asked { since, limit, step, money } = asked;
     let (client, now) = (arguments.client()?, Clock::system().now());
-    let since = since.and_then(|since| since.before(now));
+    let midnight = Since::At(midnight_before(now));
+    let since = since.or(money.then_some(midnight)).and_then(|since| since.before(now));
     // Entries with the wanted step may be rare, so all are read.
     let most = if step.is_some() { MOST_ENTRIES } else { limit };
     let mut entries = match target {
@@ -116,7 +121,8 @@ pub(super) async fn history(arguments: &Arguments, target: Option<&Target>, aske
     let rows = client.campaigns().await.unwrap_or_default();
     let names: HashMap<CampaignId, String> = rows.into_iter().map(|campaign| (campaign.id, campaign.name)).collect();
     arguments.draw(&entries, |paper| {
-        let mut lines = lines(&entries, &names, now, paper);
+        let mut lines =
+            if money { money_lines(&entries, &names, now, paper) } else { lines(&entries, &names, now, paper) };
         if !is_all {
             let noun = if entries.len() == 1 { "entry" } else { "entries" };
             let count = Clicks(entries.len() as u64);
@@ -167,6 +173,41 @@ fn lines(
     table(&columns(paper.width), &rows, paper.width, paper.theme.label())
 }
 
+/// The columns of `--money`: the spend at an action, and the daily budget that it set, with the parts of its sum.
+const MONEY_COLUMNS: [Column; 7] = [
+    Column::new("WHEN (UTC)"),
+    Column::new("CAMPAIGN").cut_to(8),
+    Column::new("ACTION"),
+    Column::new("STEP").cut_to(10).leaves(1),
+    Column::new("SPEND").right(),
+    Column::new("BUDGET").right(),
+    Column::new("SUM").cut_to(16),
+];
+
+/// Returns a line with spend and budget for each entry.
+fn money_lines(
+    entries: &[JournalEntry],
+    names: &HashMap<CampaignId, String>,
+    now: DateTime<Utc>,
+    paper: Paper,
+) -> Vec<Line<'static>> {
+    let row = |entry: &JournalEntry| {
+        let (step, style) = steps(std::slice::from_ref(entry), paper.theme);
+        let budget = entry.budget.as_ref();
+        [
+            Line::from(when(entry.requested_at, now)),
+            Line::from(campaign_of(entry, names)),
+            Line::from(word(entry.kind)),
+            Line::styled(step, style),
+            Line::from(entry.spend.map_or_else(|| "?".to_owned(), |spend| spend.to_string())),
+            Line::from(budget.map(|change| change.after.to_string()).unwrap_or_default()),
+            Line::from(budget.map(BudgetChange::in_words).unwrap_or_default()),
+        ]
+    };
+    let rows: Vec<_> = entries.iter().map(row).collect();
+    table(&MONEY_COLUMNS, &rows, paper.width, paper.theme.label())
+}
+
 /// Groups the entries by order: entries of several campaigns at about the same time, for the same reason. A campaign
 /// that comes again belongs to another order.
 fn orders(entries: &[JournalEntry]) -> Vec<&[JournalEntry]> {
@@ -187,6 +228,12 @@ fn orders(entries: &[JournalEntry]) -> Vec<&[JournalEntry]> {
     orders
 }
 
+/// Returns the campaign of an entry: its name and its id.
+fn campaign_of(entry: &JournalEntry, names: &HashMap<CampaignId, String>) -> String {
+    let id = entry.campaign_id;
+    names.get(&id).map_or_else(|| format!("{id} (removed)"), |name| format!("{name} ({id})"))
+}
+
 /// Returns the line of one entry, or of an order for many campaigns.
 fn row(
     entries: &[JournalEntry],
@@ -197,11 +244,7 @@ fn row(
     let entry = entries.first()?;
     let is_one = entries.len() == 1;
     let at = entry.requested_at;
-    let campaign = match names.get(&entry.campaign_id).filter(|_| is_one) {
-        Some(name) => format!("{name} ({})", entry.campaign_id),
-        None if is_one => format!("{} (removed)", entry.campaign_id),
-        None => count_of(entries.len(), "campaign"),
-    };
+    let campaign = if is_one { campaign_of(entry, names) } else { count_of(entries.len(), "campaign") };
     let unknown = || "?".to_owned();
     let numbers = [
         entry.spend.map_or_else(unknown, |spend| spend.to_string()),

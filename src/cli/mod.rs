@@ -184,6 +184,9 @@ enum Command {
         #[arg(long, value_name = "N", default_value_t = JournalQuery::default().limit,
               value_parser = values::entries, allow_hyphen_values = true)]
         limit: u32,
+        /// Show spends and daily budgets, with the sums of top-ups, since midnight UTC or `--since`
+        #[arg(long)]
+        money: bool,
     },
     /// Print events as they happen, until Ctrl-C; with --json one object per line
     #[command(after_help = "Example: traffic-generator watch --json | jq 'select(.warning)'")]
@@ -403,8 +406,8 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::Account => arguments.wait_for(account::account(arguments)),
         Command::Campaign(verb) => arguments.wait_for(campaign::carry_out(arguments, verb)),
         Command::Url(verb) => arguments.wait_for(url::carry_out(arguments, verb)),
-        Command::History { id, since, step, limit } => {
-            let asked = history::Asked { since: *since, limit: *limit, step: *step };
+        Command::History { id, since, step, limit, money } => {
+            let asked = history::Asked { since: *since, limit: *limit, step: *step, money: *money };
             arguments.wait_for(history::history(arguments, id.as_ref(), asked))
         }
         Command::Watch { id } => arguments.wait_for(watch::watch(arguments, id.as_ref())),

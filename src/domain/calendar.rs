@@ -3,7 +3,8 @@
 use chrono::{DateTime, Days, Duration, NaiveTime, Utc};
 
 /// Returns the beginning of the UTC day of `now`.
-pub(super) fn midnight_before(now: DateTime<Utc>) -> DateTime<Utc> {
+#[must_use]
+pub fn midnight_before(now: DateTime<Utc>) -> DateTime<Utc> {
     now.date_naive().and_time(NaiveTime::MIN).and_utc()
 }
 

@@ -11,6 +11,7 @@ pub mod action;
 pub mod another_guard;
 pub mod assessment;
 pub mod budget;
+pub mod budget_status;
 pub mod calendar;
 pub mod clock_difference;
 mod confirmation;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::action::{ActionKind, Step};
+use super::budget_status::BudgetStatus;
 use super::ids::{CampaignId, RemoteId};
 use super::lease::{Epoch, Leader};
 use super::money::{Clicks, Money};
@@ -272,6 +273,9 @@ pub struct CampaignStatus {
     /// The limits that decisions are made by; `None` if the campaign's row is invalid.
     #[serde(default)]
     pub limits: Option<Limits>,
+    /// The day's budget; `None` unless the policy from the spend limit on is `top-up`.
+    #[serde(default)]
+    pub budget: Option<BudgetStatus>,
     /// The operators' orders.
     pub ordered: Ordered,
     /// The facts as last read.
@@ -418,6 +422,9 @@ pub struct Observed {
     pub schedule_end_time: Option<String>,
     /// The time (UTC) when TrafficStars answered.
     pub status_at: Option<DateTime<Utc>>,
+    /// `max_daily`, the daily budget at TrafficStars; `None` while unknown.
+    #[serde(default)]
+    pub max_daily: Option<Money>,
     /// Today's spend; `None` while unknown, and then the next three fields are `None`, too.
     pub spend: Option<Money>,
     /// The source of the spend.

@@ -30,6 +30,8 @@ pub enum TimerKind {
     Midnight,
     /// An operator's hold ends.
     HoldEnd,
+    /// The day's budget is raised for the URLs that came later.
+    TopUp,
     /// The actor died and is respawned then. In the API this has always been `rebirth`.
     #[serde(rename = "rebirth")]
     Respawn,

@@ -51,6 +51,7 @@ fn campaigns_are_added_listed_changed_and_removed_by_commands() {
         "id": 1, "name": "shoes", "trafficstar_id": 1001, "generator_enabled": false, "mode": null, "spend_limit": null,
         "activate_clicks": null, "pause_clicks": null, "cooldown": null, "high_spend": null, "price_per_thousand": null,
         "implausible_clicks": null, "high_activate_clicks": null, "high_pause_clicks": null,
+        "top_up_ceiling": null, "daily_budget": null,
     });
     assert_eq!(world.json(&["campaign", "list"]), json!([fresh]));
     let overrides = [
@@ -62,12 +63,15 @@ fn campaigns_are_added_listed_changed_and_removed_by_commands() {
         ["--high-spend", "observe"],
         ["--price-per-thousand", "1.2"],
         ["--implausible-clicks", "900000"],
+        ["--top-up-ceiling", "60"],
+        ["--daily-budget", "25.5"],
     ];
     let set = [vec!["campaign", "set", "1", "--name", "red"], overrides.concat()].concat();
     assert_eq!(
         done(&world, &set),
         "Campaign 1 (red) was changed: name red, mode observe, spend_limit 25.00, activate_clicks 30,000, \
-         pause_clicks 7,000, cooldown 3m, high_spend observe, price_per_thousand 1.20, implausible_clicks 900,000."
+         pause_clicks 7,000, cooldown 3m, high_spend observe, price_per_thousand 1.20, implausible_clicks 900,000, \
+         top_up_ceiling 60.00, daily_budget 25.50."
     );
     let table = done(&world, &["campaign", "list"]);
     let row =

@@ -81,7 +81,7 @@ fn an_entry_has_the_documented_fields_and_people_get_a_table() {
     let wanted = json!({
         "campaign_id": 2, "trafficstar_id": 502, "kind": "pause", "trigger": "tick", "spend": "0.00",
         "remaining_clicks": 0, "remote_status": "running", "state_before": "idle", "state_after": "cooling-down",
-        "step": "confirmed", "by": null, "late": false, "failed_at": null, "error": null,
+        "step": "confirmed", "by": null, "late": false, "budget": null, "failed_at": null, "error": null,
     });
     assert_eq!(entry[0], wanted);
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sandbox::{Amount, CampaignSpec, Fault, FaultKind, Interference, Operation, Options};
 use serde_json::Value;
 
-use crate::helper::{Config, World};
+use crate::helper::{Config, World, assert_says};
 
 const ID: i64 = 995_001;
 
@@ -100,6 +100,18 @@ fn a_scripted_day_ends_with_exactly_the_budgets_of_the_rules() {
     world.start();
     world.let_ticks_pass(2);
     assert_eq!(budgets(&world), ["17.75"], "they are gathered until 10:17");
+    let explained = world.done(&["explain", "1"]);
+    assert_says(
+        &explained,
+        &[
+            "17.75 a day at TrafficStars, at most 60.00; today began with 10.15",
+            "max_daily from 10.15 to 17.75: spend 10.00, and 69,745 clicks of 1 URL at 0.111 per thousand cost 7.7417",
+            "paid for: 69,745 clicks (URL 1 69,745)",
+            "gathered until 10:17:",
+            "15,000 clicks (URL 2 10,000, URL 3 5,000)",
+        ],
+    );
+    assert_says(&world.done(&["status"]), &["BUDGET", "17.75"]);
 
     world.set_clock(time("10:17:30"));
     // 17.75 and both whole limits at 0.111 per thousand.
@@ -139,6 +151,8 @@ fn a_scripted_day_ends_with_exactly_the_budgets_of_the_rules() {
             ["top-up", "confirmed", "10.15", "17.75"],
         ]
     );
+    let since = ["history", "--money", "--since", "2026-12-15"];
+    assert_says(&world.done(&since), &["BUDGET", "17.75", "19.415", "max_daily from 19.415 to 10.15"]);
     let parts = &changes[1]["budget"]["parts"];
     assert_eq!(
         parts["urls"].as_array().unwrap().iter().map(|url| url["clicks"].as_i64().unwrap()).sum::<i64>(),

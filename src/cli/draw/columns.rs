@@ -44,20 +44,20 @@ impl Column {
 
 /// Returns the table's lines, the titles first. Without a width, nothing is cut or left out. Cells after the last
 /// column are not shown.
-pub(in crate::cli) fn table<const CELLS: usize>(
+pub(in crate::cli) fn table(
     columns: &[Column],
-    rows: &[[Line<'static>; CELLS]],
+    rows: &[impl AsRef<[Line<'static>]>],
     width: Option<usize>,
     title_style: Style,
 ) -> Vec<Line<'static>> {
     let widest = |(place, column): (usize, &Column)| {
         let title = column.title.chars().count();
-        rows.iter().filter_map(|row| row.get(place)).map(Line::width).chain([title]).max().unwrap_or(0)
+        rows.iter().filter_map(|row| row.as_ref().get(place)).map(Line::width).chain([title]).max().unwrap_or(0)
     };
     let natural: Vec<usize> = columns.iter().enumerate().map(widest).collect();
     let widths = fitted(columns, &natural, width);
     let titles: Vec<_> = columns.iter().map(|column| Line::styled(column.title, title_style)).collect();
-    let rows = rows.iter().map(|row| row.as_slice());
+    let rows = rows.iter().map(AsRef::as_ref);
     std::iter::once(titles.as_slice()).chain(rows).map(|row| joined(columns, row, &widths)).collect()
 }
 

@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 
 use super::verbose::ago;
 use crate::cli::render::{span, stands_still};
+use crate::domain::budget::{BudgetChange, PaidUrl};
+use crate::domain::budget_status::BudgetStatus;
 use crate::domain::explain::{ClicksFact, EndTimeFact, SpendFact, StatusFact, Thresholds};
+use crate::domain::money::{Clicks, Money};
 use crate::domain::spend::SpendSource;
 use crate::domain::text::{clock, date};
 
@@ -70,6 +73,35 @@ pub(super) fn clicks(fact: &ClicksFact, limits: Option<&Thresholds>, now: DateTi
         (None, Some(doubt)) => Some(format!("unknown: {doubt}{since}")),
         (None, None) => None,
     }
+}
+
+/// Returns the day's budget in words: its last sum, and what is paid for, gathered and awaited.
+pub(super) fn budget(budget: &BudgetStatus, max_daily: Option<Money>, now: DateTime<Utc>) -> Vec<String> {
+    let shown = max_daily.map_or_else(|| "unknown".to_owned(), |amount| format!("{amount} a day at TrafficStars"));
+    let ceiling = budget.ceiling.map_or_else(String::new, |ceiling| format!(", at most {ceiling}"));
+    let first = budget.daily_budget.map_or_else(String::new, |first| {
+        let is_set = if budget.is_set_back { "today began" } else { "a day begins" };
+        format!("; {is_set} with {first}")
+    });
+    let mut lines = vec![format!("{shown}{ceiling}{first}")];
+    lines.extend(budget.last_change.as_ref().map(BudgetChange::in_words));
+    lines.extend(budget.waits_until.map(|at| format!("the spend is waited for until {}", clock(at))));
+    lines.extend(listed("paid for", &budget.counted));
+    let gathered = budget.gathering_until.map(|at| format!("gathered until {} ({})", clock(at), span(now, at)));
+    lines.extend(gathered.and_then(|gathered| listed(&gathered, &budget.gathered)));
+    lines.extend(budget.refused.as_ref().map(|why| format!("not raised: {why}")));
+    lines
+}
+
+/// The most URLs that are listed one by one.
+const LISTED: usize = 5;
+
+fn listed(what: &str, urls: &[PaidUrl]) -> Option<String> {
+    let sum: u64 = urls.iter().map(|url| url.clicks.0).fold(0, u64::saturating_add);
+    let each = urls.iter().take(LISTED).map(|PaidUrl { url, clicks }| format!("URL {url} {clicks}"));
+    let more = urls.len().checked_sub(LISTED).filter(|&more| more > 0).map(|more| format!("{more} more"));
+    let each: Vec<String> = each.chain(more).collect();
+    (!urls.is_empty()).then(|| format!("{what}: {} clicks ({})", Clicks(sum), each.join(", ")))
 }
 
 fn read_at(at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> String {

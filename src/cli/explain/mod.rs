@@ -25,7 +25,6 @@ use super::{Arguments, CommandError};
 use crate::control::{Url, UrlStatus};
 use crate::domain::explain::Explanation;
 use crate::domain::journal::{JournalEntry, JournalQuery};
-use crate::domain::policy::HighSpend;
 use crate::domain::remote::StatusWord;
 use crate::domain::text::{clock, date};
 use crate::domain::verdict::Verdict;
@@ -143,8 +142,8 @@ fn next(explanation: &Explanation) -> String {
 /// Returns the commands that may help, if any.
 fn advice(explanation: &Explanation) -> Vec<String> {
     let id = explanation.id;
-    // Under the policy guard the limit stops nothing.
-    let stops_at_limit = explanation.thresholds.as_ref().filter(|limits| limits.high_spend != HighSpend::Guard);
+    // Under the policies guard and top-up the limit stops nothing.
+    let stops_at_limit = explanation.thresholds.as_ref().filter(|limits| !limits.high_spend.guards_by_clicks());
     let spend = stops_at_limit.and_then(|thresholds| thresholds.spend_to_limit);
     let limit_is_reached = spend.is_some_and(|left| left.micros() == 0);
     let clicks = explanation.thresholds.as_ref().and_then(|thresholds| thresholds.clicks_to_pause);
@@ -218,6 +217,10 @@ impl Part {
         let limit = thresholds.map(|thresholds| thresholds.spend_limit);
         let bar = facts.spend.amount.zip(limit).map(|(amount, limit)| spend_bar(amount, limit, theme, BAR));
         self.add_with_bar("Spend", &facts::spend(&facts.spend, thresholds, now).unwrap_or_default(), bar);
+        let budget = explanation.budget.iter().flat_map(|budget| facts::budget(budget, facts.max_daily, now));
+        for (label, line) in ["Budget"].into_iter().chain(std::iter::repeat("")).zip(budget) {
+            self.add(label, &line, Style::new());
+        }
         let clicks = thresholds.map(|thresholds| [thresholds.activate_clicks, thresholds.pause_clicks]);
         let bar = facts.clicks.remaining.zip(clicks).map(|(left, clicks)| clicks_bar(left, clicks, theme, BAR));
         self.add_with_bar("Clicks", &facts::clicks(&facts.clicks, thresholds, now).unwrap_or_default(), bar);

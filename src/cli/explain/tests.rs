@@ -4,6 +4,7 @@ use super::*;
 use crate::cli::draw::paper::written;
 use crate::cli::tests::{assert_drawn, explanation};
 use crate::domain::money::Money;
+use crate::domain::policy::HighSpend;
 
 fn urls() -> Vec<Url> {
     let url = |id: i64, name: &str, clicks: i64, status: &str| {
@@ -90,7 +91,9 @@ fn each_verdict_has_its_words_and_the_commands_that_may_help() {
 
 #[test]
 fn at_the_limit_a_higher_one_is_advised_unless_the_policy_goes_on() {
-    for (high_spend, advised) in [(HighSpend::Observe, true), (HighSpend::Pause, true), (HighSpend::Guard, false)] {
+    for (high_spend, advised) in
+        [(HighSpend::Observe, true), (HighSpend::Pause, true), (HighSpend::Guard, false), (HighSpend::TopUp, false)]
+    {
         let mut explanation = Explanation { verdict: Verdict::Stopped, ..explanation(1) };
         let thresholds = explanation.thresholds.as_mut().unwrap();
         (thresholds.spend_to_limit, thresholds.high_spend) = (Some(Money::ZERO), high_spend);

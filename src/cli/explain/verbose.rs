@@ -73,6 +73,7 @@ fn timer(timer: &Timer, now: DateTime<Utc>) -> String {
         TimerKind::DayEnd => "day end: campaigns stop, and no activation is sent until midnight",
         TimerKind::Midnight => "midnight: the day's spend begins at 0, and activations are sent again",
         TimerKind::HoldEnd => "the hold ends",
+        TimerKind::TopUp => "the budget is raised for the URLs that came later",
         TimerKind::Respawn => "its actor is respawned",
     };
     format!("{}: {what}", when(timer.at, now))

@@ -29,9 +29,12 @@ pub(in crate::cli) struct Shown {
 const LONGEST_NAME: usize = 32;
 
 /// The number of columns without `--wide`.
-const FEW: usize = 9;
+const FEW: usize = 10;
 
-const COLUMNS: [Column; 13] = [
+/// The place of the budget, which is shown if a campaign has the policy `top-up`.
+const BUDGET: usize = 7;
+
+const COLUMNS: [Column; 14] = [
     Column::new(""),
     Column::new("ID").right(),
     Column::new("NAME").cut_to(10),
@@ -39,6 +42,7 @@ const COLUMNS: [Column; 13] = [
     Column::new("STATE").cut_to(20),
     Column::new("SPEND").right(),
     Column::new("OF LIMIT").leaves(6),
+    Column::new("BUDGET").right().leaves(8),
     Column::new("CLICKS").right(),
     Column::new("NOTE").cut_to(16).leaves(5),
     Column::new("PROMISE"),
@@ -65,11 +69,16 @@ pub(super) fn lines(dump: &Dump, is_well: bool, shown: Shown, paper: Paper) -> V
     if rows.is_empty() {
         return vec![Line::styled("No campaign needs attention.", paper.theme.good())];
     }
-    let cells: Vec<_> =
+    let mut cells: Vec<_> =
         rows.iter().map(|(_, campaign, condition)| row(campaign, condition, now, shown.wide, paper.theme)).collect();
     // With `--wide`, lines may have any length.
-    let (columns, width) = if shown.wide { (COLUMNS.as_slice(), None) } else { (COLUMNS.split_at(FEW).0, paper.width) };
-    let mut lines = table(columns, &cells, width, paper.theme.label());
+    let mut columns = if shown.wide { COLUMNS.to_vec() } else { COLUMNS.split_at(FEW).0.to_vec() };
+    let width = if shown.wide { None } else { paper.width };
+    if rows.iter().all(|(_, campaign, _)| campaign.budget.is_none()) {
+        columns.remove(BUDGET);
+        cells.iter_mut().for_each(|cells| drop(cells.remove(BUDGET)));
+    }
+    let mut lines = table(&columns, &cells, width, paper.theme.label());
     lines.push(Line::default());
     lines.extend(footer(total, in_need, is_well, paper));
     lines
@@ -92,7 +101,7 @@ fn row(
     now: DateTime<Utc>,
     is_wide: bool,
     theme: Theme,
-) -> [Line<'static>; 13] {
+) -> Vec<Line<'static>> {
     let name = Line::from(campaign.name.clone());
     let style = condition.style(theme);
     let unknown = || Line::styled("?", theme.warning());
@@ -100,7 +109,7 @@ fn row(
     let limit = campaign.limits.map_or_else(String::new, |limits| format!("/ {}", to_cents(limits.spend)));
     let note = if condition.needs_attention() { theme.bad() } else { theme.label() };
     let stored = campaign.state;
-    [
+    vec![
         Line::styled(condition.sign, style),
         Line::from(campaign.id.to_string()),
         if is_wide { name } else { shortened(&name, LONGEST_NAME) },
@@ -108,6 +117,7 @@ fn row(
         Line::styled(condition.state.clone(), style),
         observed.spend_on(now.date_naive()).map_or_else(unknown, |spend| Line::from(to_cents(spend))),
         Line::styled(limit, theme.label()),
+        observed.max_daily.map_or_else(|| Line::from("?"), |budget| Line::from(to_cents(budget))),
         observed.remaining_clicks.map_or_else(unknown, |clicks| Line::from(clicks.to_string())),
         Line::styled(condition.note.clone(), note),
         Line::from(format!("{stored} for {}", span(campaign.since, now))),

@@ -16,6 +16,7 @@ pub(super) fn facts(case: &Case<'_>) -> Facts {
         status: seen.map(|(observation, judged)| status(case, observation, &judged.status)).unwrap_or_default(),
         end_time: EndTimeFact { owed: case.snapshot.end_time_owed, ..observation.map(end_time).unwrap_or_default() },
         spend: observation.map(|observation| spend(case, observation)).unwrap_or_default(),
+        max_daily: observation.and_then(|observation| observation.remote.as_ref().ok()?.max_daily),
         clicks: observation.map(|observation| clicks(case, observation)).unwrap_or_default(),
     }
 }
@@ -102,6 +103,7 @@ pub(super) fn last_seen(now: DateTime<Utc>, seen: &Observed) -> Facts {
             owed: false,
             at: seen.status_at,
         },
+        max_daily: seen.max_daily,
         spend: SpendFact {
             amount: seen.spend,
             source: seen.spend_source,

@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 
 use super::action::{Action, ActionKind, Step, Trigger};
 use super::assessment::Assessment;
+use super::budget_status::BudgetStatus;
 use super::calendar::midnight_after;
 use super::decision::Judgement;
 use super::decision_log::PastDecision;
@@ -125,6 +126,9 @@ pub struct Explanation {
     pub facts: Facts,
     /// The distance to each threshold; `None` if the campaign is not guarded.
     pub thresholds: Option<Thresholds>,
+    /// The day's budget; `None` unless the policy from the spend limit on is `top-up`.
+    #[serde(default)]
+    pub budget: Option<BudgetStatus>,
     /// The timers that are set, the next one first.
     pub timers: Vec<Timer>,
     /// The last distinct decisions, the newest first, including decisions to do nothing.
@@ -155,6 +159,9 @@ pub struct Facts {
     pub end_time: EndTimeFact,
     /// Today's spend.
     pub spend: SpendFact,
+    /// `max_daily`, the daily budget at TrafficStars; `None` while unknown.
+    #[serde(default)]
+    pub max_daily: Option<Money>,
     /// The remaining clicks, read from the database.
     pub clicks: ClicksFact,
 }
@@ -392,6 +399,7 @@ fn unguarded(now: DateTime<Utc>, status: &CampaignStatus) -> Explanation {
         attention: status.ordered.hold.as_ref().map(|hold| summary::on_hold(hold, is_enabled)).into_iter().collect(),
         facts: facts::last_seen(now, &status.observed),
         thresholds: None,
+        budget: status.budget.clone(),
         timers: cool_down_end.map(|at| Timer { kind: TimerKind::CoolDownEnd, at }).into_iter().collect(),
         decisions: Vec::new(),
         action: None,
@@ -418,6 +426,7 @@ fn timers(case: &Case<'_>, backoff: Option<ActorBackoff>, is_respawning: bool) -
         | TimerKind::DayEnd
         | TimerKind::Midnight
         | TimerKind::HoldEnd
+        | TimerKind::TopUp
         | TimerKind::Respawn => false,
     };
     let mut timers: Vec<Timer> =

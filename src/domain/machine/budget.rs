@@ -13,6 +13,7 @@ use crate::domain::action::{ActionKind, Trigger};
 use crate::domain::budget::{
     self, BudgetChange, BudgetPlan, DayBudget, SentTopUp, TopUpRefusal, TopUpTerms, TopUpWait,
 };
+use crate::domain::budget_status::BudgetStatus;
 use crate::domain::clock_difference::ClockDifference;
 use crate::domain::confirmation::RunBackoff;
 use crate::domain::decision::{Decision, Judgement, Row, SpendLevel};
@@ -34,6 +35,8 @@ pub(super) struct Budget {
     is_unstored: bool,
     /// Delays the next try after a change that failed.
     backoff: RunBackoff,
+    /// The last change of the day's budget.
+    last_change: Option<BudgetChange>,
     /// The reason why no top-up is sent, as it was reported last.
     pub(super) refused: Option<TopUpRefusal>,
 }
@@ -91,10 +94,10 @@ impl Budget {
 }
 
 impl Machine {
-    /// Returns the machine with the budget that was stored.
+    /// Returns the machine with the budget that was stored, and its last change.
     #[must_use]
-    pub fn having_budget(mut self, day: Option<DayBudget>) -> Self {
-        self.budget.day = day;
+    pub fn having_budget(mut self, day: Option<DayBudget>, last_change: Option<BudgetChange>) -> Self {
+        (self.budget.day, self.budget.last_change) = (day, last_change);
         self
     }
 
@@ -104,10 +107,13 @@ impl Machine {
         self.budget.day.as_ref()
     }
 
-    /// Returns why no top-up is sent; `None` if nothing prevents one.
+    /// Returns the day's budget for operators; `None` under another policy.
     #[must_use]
-    pub const fn top_up_refused(&self) -> Option<&TopUpRefusal> {
-        self.budget.refused.as_ref()
+    pub fn budget_status(&self, now: DateTime<Utc>, policy: &Policy) -> Option<BudgetStatus> {
+        let day = self.day_budget().filter(|day| day.day == now.date_naive());
+        let last_change = self.budget.last_change.clone().filter(|_| day.is_some());
+        let is_used = policy.high_spend == HighSpend::TopUp;
+        is_used.then(|| BudgetStatus::new(policy, day, last_change, self.budget.refused.as_ref()))
     }
 
     /// Whether a tick must read the campaign's URLs one by one.
@@ -345,6 +351,7 @@ impl Machine {
         let (acts, reason) = (step.policy.mode == Mode::Act, change.in_words());
         let conclusion = if acts { Conclusion::SetBudget } else { Conclusion::WouldSetBudget };
         self.decisions.note(step.now, conclusion, Some(row), reason.clone());
+        self.budget.last_change = Some(change.clone());
         let (end_time, next) = (step.now.trunc_subsecs(0), self.phase);
         let budget = Some(change);
         let due = Due { kind, trigger: Trigger::Tick, reason, end_time, next, by: None, budget };

@@ -169,6 +169,7 @@ impl Machine {
             (TimerKind::ContestedBackoff, self.contest.activation_waits_until(policy)),
             (TimerKind::ContestedEnd, self.contest.ends_at()),
             (TimerKind::NotFoundPause, self.absence.read_again_at()),
+            (TimerKind::TopUp, self.day_budget().and_then(|day| Some(day.gathering.as_ref()?.until))),
         ];
         timers.into_iter().filter_map(|(kind, at)| at.map(|at| Timer { kind, at })).collect()
     }

@@ -18,6 +18,7 @@ impl Rig {
     fn status(&self) -> CampaignStatus {
         let machine = &self.machine;
         CampaignStatus {
+            budget: None,
             id: CampaignId(1),
             name: "Autumn".to_owned(),
             trafficstar_id: RemoteId(995_224),

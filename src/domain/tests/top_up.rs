@@ -310,7 +310,7 @@ fn what_is_stored_of_the_day_outlives_a_restart() {
     let restart = |rig: &Rig, day: Option<DayBudget>, unfinished: Option<Action>| {
         let promise = Promise { phase: rig.machine.phase(), since: rig.machine.since(), end_time_owed: false };
         let again = Rig::from_record(rig.now, promise, unfinished, top_up);
-        Rig { machine: again.machine.having_budget(day), ..again }
+        Rig { machine: again.machine.having_budget(day, None), ..again }
     };
     let waits_until = rig.machine.phase().cooling_down_until().unwrap();
     let mut rig = restart(&rig, keep(&[]), None);

@@ -86,6 +86,10 @@ impl Details<'_> {
         let of = campaign.limits.map_or_else(String::new, |limits| format!(" of {}", limits.spend));
         let text = format!("{amount}{of} ({source}{day}, {})", ago(observed.spend_at, now));
         self.add("spend", &text, Style::new());
+        if let (Some(budget), Some(max_daily)) = (&campaign.budget, campaign.observed.max_daily) {
+            let refused = budget.refused.as_ref().map(|why| format!("; not raised: {why}")).unwrap_or_default();
+            self.add("budget", &format!("{max_daily} a day{refused}"), Style::new());
+        }
         let bar = campaign.limits.map_or_else(Span::default, |limits| spend_bar(amount, limits.spend, self.theme, BAR));
         self.add_graph(bar, app.history(campaign.id).map(|history| &history.spend));
     }
