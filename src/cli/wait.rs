@@ -82,6 +82,7 @@ async fn follow(client: &Client, id: CampaignId, until: PhaseWord, last: &mut La
                 EventKind::Action { .. }
                 | EventKind::ForeignChange { .. }
                 | EventKind::Contested { .. }
+                | EventKind::Warned { .. }
                 | EventKind::HighSpend { .. }
                 | EventKind::Unguarded
                 | EventKind::Blocked { .. }

@@ -70,7 +70,7 @@ impl Config {
 
 fn changed_numbers(present: &PolicyNumbers, fresh: &PolicyNumbers) -> Vec<&'static str> {
     changed!("generator", present, fresh, PolicyNumbers {
-        tick, cooldown, spend_limit, activate_clicks, pause_clicks, day_end, high_spend,
+        tick, cooldown, spend_limit, warn_at, activate_clicks, pause_clicks, day_end, high_spend,
         high_activate_clicks, high_pause_clicks, price_per_thousand, top_up_ceiling, top_up_wait, top_up_interval,
         daily_budget, contested_after,
         contested_backoff, stored_spend_max_age, midnight_doubt, implausible_clicks, adopt_sets_end_time, mode;
@@ -115,6 +115,7 @@ mod tests {
             activate_clicks = 600
             pause_clicks = 7
             day_end = "08:00"
+            warn_at = "70%"
             high_spend = "pause"
             high_activate_clicks = 500
             high_pause_clicks = 5
@@ -136,7 +137,7 @@ mod tests {
             "#,
         );
         let changes = present.changes_to(&fresh);
-        assert_eq!(changes.at_run_time.len(), 23, "{changes:#?}");
+        assert_eq!(changes.at_run_time.len(), 24, "{changes:#?}");
         assert_eq!(changes.needs_restart.len(), 10, "{changes:#?}");
         present.take_over(fresh.clone());
         let left = present.changes_to(&fresh);

@@ -235,19 +235,17 @@ fn validated(numbers: PolicyNumbers) -> Result<Policy, PolicyError> {
     numbers.validate()
 }
 
-/// The keys that do not exist yet.
-const FUTURE_KEYS: [&str; 1] = ["warn_at"];
-
 fn read_generator(settings: &mut Settings<'_>, trafficstar: &TrafficStarConfig) -> PolicyNumbers {
     let section = "generator";
     let default = PolicyNumbers::default();
-    let numbers = PolicyNumbers {
+    PolicyNumbers {
         tick: settings.get(section, "tick", default.tick, value::tick),
         cooldown: settings.get(section, "cooldown", default.cooldown, value::time_delta),
         spend_limit: settings.get(section, "spend_limit", default.spend_limit, value::spend_limit),
         activate_clicks: settings.get(section, "activate_clicks", default.activate_clicks, value::clicks),
         pause_clicks: settings.get(section, "pause_clicks", default.pause_clicks, value::clicks),
         day_end: settings.get(section, "day_end", default.day_end, value::time_of_day),
+        warn_at: settings.get(section, "warn_at", None, |raw| value::percent(raw).map(Some)),
         high_spend: settings.get(section, "high_spend", default.high_spend, value::word),
         high_activate_clicks: settings
             .get(section, "high_activate_clicks", default.high_activate_clicks, |raw| value::clicks(raw).map(Some)),
@@ -275,9 +273,7 @@ fn read_generator(settings: &mut Settings<'_>, trafficstar: &TrafficStarConfig) 
             .get(section, "implausible_clicks", default.implausible_clicks, |raw| value::clicks(raw).map(Some)),
         adopt_sets_end_time: settings.get(section, "adopt_sets_end_time", default.adopt_sets_end_time, value::boolean),
         mode: settings.get(section, "mode", default.mode, value::word),
-    };
-    settings.refuse_keys_without_effect(section, &FUTURE_KEYS);
-    numbers
+    }
 }
 
 fn read_log(settings: &mut Settings<'_>) -> LogConfig {

@@ -113,16 +113,6 @@ impl<'a> Settings<'a> {
         })
     }
 
-    /// Refuses keys that have a name but no effect yet: otherwise an operator would rely on them.
-    pub(super) fn refuse_keys_without_effect(&mut self, section: &'static str, names: &[&'static str]) {
-        for key in names.iter().map(|name| Key { section, name }) {
-            if self.written(key).is_some() {
-                self.known.push(key);
-                self.refuse(key, "has no effect yet: delete it".to_owned());
-            }
-        }
-    }
-
     /// Returns the known keys that were written, as `section.key`.
     pub(super) fn given(&self) -> BTreeSet<String> {
         self.known.iter().filter(|key| self.written(**key).is_some()).map(|key| key.dotted()).collect()

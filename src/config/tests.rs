@@ -6,7 +6,7 @@ use chrono::NaiveTime;
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
-use crate::domain::money::{Clicks, Money};
+use crate::domain::money::{Clicks, Money, Percent};
 use crate::domain::policy::{HighSpend, Mode, PolicyNumbers};
 use crate::store::Password;
 
@@ -85,6 +85,7 @@ fn the_shipped_file_shows_every_key_and_no_other() {
         "password_file",
         "price_per_thousand",
         "top_up_ceiling",
+        "warn_at",
     ];
     let shipped = without_default
         .iter()
@@ -139,6 +140,7 @@ fn every_key_sets_its_field() {
         activate_clicks = 20_000
         pause_clicks = 0x10
         day_end = "22:30"
+        warn_at = "75%"
         high_spend = "guard"
         high_activate_clicks = 300
         high_pause_clicks = 20
@@ -182,6 +184,7 @@ fn every_key_sets_its_field() {
             activate_clicks: Clicks(20_000),
             pause_clicks: Clicks(16),
             day_end: NaiveTime::from_hms_opt(22, 30, 0).unwrap(),
+            warn_at: Some(Percent(75)),
             high_spend: HighSpend::Guard,
             high_activate_clicks: Some(Clicks(300)),
             high_pause_clicks: Some(Clicks(20)),
@@ -246,7 +249,8 @@ fn a_bad_value_is_refused_with_a_message_that_says_what_to_write() {
         ("generator", "day_end", r#""24:00""#, "from \"00:01\" to \"23:59\""),
         ("generator", "day_end", r#""9:30""#, "from \"00:01\" to \"23:59\""),
         ("generator", "day_end", "23:59:00", "a date or time without quotes"),
-        ("generator", "warn_at", r#""80%""#, "has no effect yet"),
+        ("generator", "warn_at", r#""100%""#, "is not a part of the limit"),
+        ("generator", "warn_at", "80", "is not a part of the limit: write it like \"80%\""),
         ("generator", "top_up_wait", r#""12""#, "write a duration like"),
         ("generator", "price_per_thousand", r#""-0.111""#, "is not an amount: write it like 10.00"),
         ("generator", "top_up_ceiling", r#""10.00""#, "must be above spend_limit (10.00)"),
@@ -352,7 +356,8 @@ timeout = 15
             "config.toml:10: `generator.nonsense` is not a key; the keys of [generator] are activate_clicks, \
              adopt_sets_end_time, contested_after, contested_backoff, cooldown, daily_budget, day_end, \
              high_activate_clicks, high_pause_clicks, high_spend, implausible_clicks, midnight_doubt, mode, pause_clicks, \
-             price_per_thousand, spend_limit, stored_spend_max_age, tick, top_up_ceiling, top_up_interval, top_up_wait",
+             price_per_thousand, spend_limit, stored_spend_max_age, tick, top_up_ceiling, top_up_interval, top_up_wait, \
+             warn_at",
             "config.toml:12: trafficstar.timeout: 15 is not text in quotes: write a duration like \"90s\", \"2m\" or \
              \"1h 30m\"",
             "TRAFFIC_GENERATOR__GENERATOR__COLDOWN: `TRAFFIC_GENERATOR__GENERATOR__COLDOWN` is not a variable of this \
@@ -395,9 +400,6 @@ fn the_environment_beats_the_file() {
     assert_eq!(config.generator.pause_clicks, Clicks(100));
     assert!(config.generator.adopt_sets_end_time);
     assert_eq!(config.control.mode, 0o660);
-    let without_effect = [("TRAFFIC_GENERATOR__GENERATOR__WARN_AT", "80%")];
-    let refused = "TRAFFIC_GENERATOR__GENERATOR__WARN_AT: generator.warn_at: has no effect yet: delete it";
-    assert_eq!(messages(ALMOST_EMPTY, without_effect), [refused]);
     let over_a_bad_value = [("TRAFFIC_GENERATOR__GENERATOR__TICK", "30s")];
     assert_eq!(messages("[generator]\ntick = 5", over_a_bad_value), Vec::<String>::new());
 }

@@ -13,7 +13,7 @@ use toml::de::DeValue;
 use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
-use crate::domain::money::{Clicks, Money};
+use crate::domain::money::{Clicks, Money, Percent};
 use crate::domain::policy::UnknownWord;
 use crate::store::{DatabaseUrl, DatabaseUrlError};
 
@@ -125,6 +125,16 @@ fn integer(raw: &Raw) -> Option<i64> {
 pub(super) fn money(raw: &Raw) -> Result<Money, String> {
     let text = raw.text().ok_or_else(|| format!("{raw} is not an amount in quotes: write it like \"10.00\""))?;
     text.parse().map_err(|error: crate::domain::money::MoneyError| error.to_string())
+}
+
+/// Parses a part of a limit, such as `80%`. At 100% the limit itself is reported.
+pub(super) fn percent(raw: &Raw) -> Result<Percent, String> {
+    let number =
+        raw.text().and_then(|text| text.trim().strip_suffix('%')).and_then(|digits| digits.trim().parse().ok());
+    number
+        .filter(|percent| (1..=99).contains(percent))
+        .map(Percent)
+        .ok_or_else(|| format!("{raw} is not a part of the limit: write it like \"80%\", from \"1%\" to \"99%\""))
 }
 
 /// Parses the spend limit. A limit of 0 is refused: it is reached before anything is spent.

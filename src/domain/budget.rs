@@ -220,7 +220,7 @@ impl TopUpTerms {
         let clicks = urls.iter().try_fold(0_u64, |sum, url| sum.checked_add(url.clicks.0)).map(Clicks);
         let clicks = clicks.ok_or(TopUpRefusal::TooLarge)?;
         let cost = price.per_thousand(clicks).ok_or(TopUpRefusal::TooLarge)?;
-        let full = sum(cost, before).ok_or(TopUpRefusal::TooLarge)?;
+        let full = sum(cost, before).and_then(Money::rounded_up_as_kept).ok_or(TopUpRefusal::TooLarge)?;
         let after = full.min(ceiling);
         if after.max(before) <= spend {
             return Err(TopUpRefusal::CeilingReached { spend, ceiling });
@@ -233,6 +233,13 @@ impl TopUpTerms {
         let parts = BudgetParts { spend, clicks, price_per_thousand, cost, ceiling, is_cut, urls };
         Ok(BudgetPlan::Set(BudgetChange { before: Some(before), after, parts }))
     }
+}
+
+/// Whether a budget that TrafficStars shows is the wanted one or more. TrafficStars may keep fewer decimals than were sent:
+/// less than a cent is no difference, or the same clicks would be paid for again.
+#[must_use]
+pub const fn is_enough(shown: Money, wanted: Money) -> bool {
+    shown.micros().saturating_add(9_999) >= wanted.micros()
 }
 
 /// Returns the change that sets `max_daily` back to the day's first budget, which is never below today's spend. `None`
@@ -308,6 +315,11 @@ impl DayBudget {
         self.counted.as_ref().and_then(|counted| counted.get(&url)).copied().unwrap_or_default()
     }
 
+    /// Whether the URL was there at the first top-up, or is paid for since.
+    fn is_known(&self, url: UrlId) -> bool {
+        self.counted.as_ref().is_some_and(|counted| counted.contains_key(&url))
+    }
+
     /// Returns the clicks that are gathered and not paid for.
     #[must_use]
     pub fn unpaid(&self) -> Vec<PaidUrl> {
@@ -332,7 +344,7 @@ impl DayBudget {
             let paid = self.paid(url.id);
             if url.limit <= paid {
                 limits.remove(&url.id);
-            } else if url.is_active || url.clicks > paid || limits.contains_key(&url.id) {
+            } else if url.is_active || url.clicks > paid && !self.is_known(url.id) || limits.contains_key(&url.id) {
                 limits.insert(url.id, url.limit);
             }
         }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 
 use super::action::{Action, ActionKind};
+use super::budget::is_enough;
 use super::failure::RemoteFault;
 use super::policy::Policy;
 use super::remote::{EndTime, RemoteCampaign, RemoteStatus};
@@ -108,7 +109,8 @@ fn shows_budget(action: &Action, remote: &Result<RemoteCampaign, RemoteFault>) -
     let wanted = action.budget.as_ref().map(|change| change.after);
     let shown = remote.as_ref().ok().and_then(|campaign| campaign.max_daily);
     let is_top_up = action.kind == ActionKind::TopUp;
-    wanted.zip(shown).is_some_and(|(wanted, shown)| shown == wanted || is_top_up && shown > wanted)
+    let is_shown = |(wanted, shown)| is_enough(shown, wanted) && (is_top_up || is_enough(wanted, shown));
+    wanted.zip(shown).is_some_and(is_shown)
 }
 
 /// The fields whose change makes another try of a failed run worthwhile at once. The end time is not among them,

@@ -219,6 +219,13 @@ pub enum Note {
         /// `true` at the beginning, `false` at the end.
         began: bool,
     },
+    /// The spend has reached the part of its limit from which on it is reported.
+    Warned {
+        /// Today's spend.
+        spend: Money,
+        /// The spend limit.
+        limit: Money,
+    },
     /// The spend limit was reached; or it no longer is, such as on a new day.
     HighSpend {
         /// `true` at the beginning, `false` at the end.
@@ -273,6 +280,7 @@ impl Note {
             | Self::Unguarded(_)
             | Self::Blocked(Some(_))
             | Self::SpendStandsStill(_)
+            | Self::Warned { .. }
             | Self::TopUpRefused(_) => true,
             Self::Contested { began } => *began,
             Self::Transition { .. }
@@ -294,6 +302,7 @@ impl fmt::Display for Note {
             Self::ForeignChange { running: false } => f.write_str("somebody else stopped it"),
             Self::Contested { began: true } => f.write_str("contested: others change it again and again"),
             Self::Contested { began: false } => f.write_str("no longer contested: an hour without a foreign change"),
+            Self::Warned { spend, limit } => write!(f, "{spend} of its limit of {limit} is spent today"),
             Self::HighSpend { began: true } => f.write_str("high spend: today's limit is reached"),
             Self::HighSpend { began: false } => f.write_str("no longer high spend"),
             Self::Unguarded(why) => write!(f, "unguarded: it runs, and nothing pauses it: {why}"),

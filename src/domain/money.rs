@@ -71,7 +71,21 @@ impl Money {
     #[must_use]
     pub fn per_thousand(self, clicks: Clicks) -> Option<Self> {
         let micros = (i128::from(self.micros) * i128::from(clicks.0)).checked_add(999)? / 1_000;
-        Self::from_micros(i64::try_from(micros).ok()?)?.rounded_up(100)
+        Self::from_micros(i64::try_from(micros).ok()?)?.rounded_up_as_kept()
+    }
+
+    /// Returns the amount rounded up to a hundredth of a cent, the four decimals that TrafficStars was seen to keep; `None`
+    /// if it is too large for that.
+    #[must_use]
+    pub fn rounded_up_as_kept(self) -> Option<Self> {
+        self.rounded_up(100)
+    }
+
+    /// Returns this part of the amount, rounded up.
+    #[must_use]
+    pub fn part(self, Percent(percent): Percent) -> Self {
+        let micros = (i128::from(self.micros) * i128::from(percent) + 99) / 100;
+        Self { micros: i64::try_from(micros).unwrap_or(i64::MAX) }
     }
 
     fn rounded_up(self, step: i64) -> Option<Self> {
@@ -148,6 +162,10 @@ impl<'de> Deserialize<'de> for Money {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
+
+/// A part of an amount, in hundredths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Percent(pub u8);
 
 /// A number of clicks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, ToSchema)]

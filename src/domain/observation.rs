@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::clock_difference::ClockDifference;
 use super::failure::{DatabaseFailure, RemoteFault};
-use super::money::RemainingClicks;
+use super::money::{Money, RemainingClicks};
 use super::remote::RemoteCampaign;
 use super::spend::{Spend, SpendUnknown};
 
@@ -20,6 +20,8 @@ pub struct Observation {
     pub remote_at: DateTime<Utc>,
     /// Today's spend.
     pub spend: Result<Spend, SpendUnknown>,
+    /// Today's spend as it was stored before this tick; `None` if none was stored, or if it could not be read.
+    pub stored_spend: Option<Money>,
     /// The remaining clicks.
     pub clicks: Result<RemainingClicks, DatabaseFailure>,
     /// The difference between our clock and TrafficStars', by its last answer; `None` if no answer has shown it.

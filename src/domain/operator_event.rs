@@ -10,6 +10,7 @@ use super::another_guard::AnotherGuard;
 use super::event::{ActionUpdate, Note};
 use super::ids::CampaignId;
 use super::lease::Epoch;
+use super::money::Money;
 use super::phase::PhaseWord;
 use super::status::Role;
 
@@ -65,6 +66,13 @@ pub enum EventKind {
     Contested {
         /// `true` at the beginning, `false` at the end.
         began: bool,
+    },
+    /// The spend has reached the part of its limit from which on it is reported (`warn_at`). This comes once a day.
+    Warned {
+        /// Today's spend.
+        spend: Money,
+        /// The spend limit.
+        limit: Money,
     },
     /// The spend limit was reached; or it no longer is, such as on a new day.
     HighSpend {
@@ -287,6 +295,7 @@ impl EventKind {
             Self::Action { .. } => "action",
             Self::ForeignChange { .. } => "foreign-change",
             Self::Contested { .. } => "contested",
+            Self::Warned { .. } => "warned",
             Self::HighSpend { .. } => "high-spend",
             Self::Unguarded => "unguarded",
             Self::Blocked { .. } => "blocked",
@@ -314,6 +323,7 @@ impl From<&Note> for EventKind {
             }
             Note::ForeignChange { running } => Self::ForeignChange { running: *running },
             Note::Contested { began } => Self::Contested { began: *began },
+            Note::Warned { spend, limit } => Self::Warned { spend: *spend, limit: *limit },
             Note::HighSpend { began } => Self::HighSpend { began: *began },
             Note::Unguarded(_) => Self::Unguarded,
             Note::Blocked(reason) => Self::Blocked { reason: reason.clone() },

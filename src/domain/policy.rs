@@ -12,7 +12,7 @@ use thiserror::Error;
 use utoipa::ToSchema;
 
 use super::calendar;
-use super::money::{Clicks, Money, RemainingClicks};
+use super::money::{Clicks, Money, Percent, RemainingClicks};
 use super::text::cut;
 
 /// Whether decisions are sent as requests.
@@ -160,6 +160,8 @@ pub struct PolicyNumbers {
     pub pause_clicks: Clicks,
     /// The end time of every activation. From then to midnight (UTC) no activation is sent.
     pub day_end: NaiveTime,
+    /// From this part of the spend limit on an event reports the spend, once a day; `None` for no event.
+    pub warn_at: Option<Percent>,
     /// The guard's conduct when the spend limit is reached.
     pub high_spend: HighSpend,
     /// `activate_clicks` from the spend limit on, for [`HighSpend::Guard`] and [`HighSpend::TopUp`]. `None` if it is the
@@ -360,6 +362,7 @@ impl Default for PolicyNumbers {
             activate_clicks: Clicks(15_000),
             pause_clicks: Clicks(5_000),
             day_end: NaiveTime::from_hms_opt(23, 59, 0).unwrap_or(NaiveTime::MIN),
+            warn_at: None,
             high_spend: HighSpend::Observe,
             high_activate_clicks: None,
             high_pause_clicks: None,

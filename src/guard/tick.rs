@@ -358,6 +358,9 @@ impl Tick {
     /// Returns what the tick has read.
     pub(super) fn reading(self, now: DateTime<Utc>, sightings: &Sightings, clock: Option<ClockDifference>) -> Reading {
         let spend = self.spend(now, sightings);
+        let stored = self.history.as_ref().ok().and_then(|history| history.today);
+        let stored = stored.filter(|stored| stored.at.date_naive() == now.date_naive());
+        let stored_spend = stored.map(|stored| stored.amount);
         let Self { remote, remote_at, clicks, .. } = self;
         Reading {
             question_id: self.question_id,
@@ -369,7 +372,7 @@ impl Tick {
             report: self.report,
             day: self.day,
             is_late: self.is_late,
-            observation: Observation { remote, remote_at, spend, clicks, clock },
+            observation: Observation { remote, remote_at, spend, stored_spend, clicks, clock },
         }
     }
 }

@@ -74,8 +74,10 @@ fn campaigns_are_added_listed_changed_and_removed_by_commands() {
          top_up_ceiling 60.00, daily_budget 25.50."
     );
     let table = done(&world, &["campaign", "list"]);
-    let row =
-        ["1", "red", "1001", "no", "observe", "25.00", "30,000", "7,000", "3m", "observe", "1.20", "900,000", "-", "-"];
+    let row = [
+        "1", "red", "1001", "no", "observe", "25.00", "30,000", "7,000", "3m", "observe", "1.20", "900,000", "-", "-",
+        "60.00", "25.50",
+    ];
     assert_eq!(words(&table)[1], row, "{table}");
     let cleared = ["campaign", "set", "1", "--spend-limit", "default", "--cooldown", "default"];
     let changed = world.json(&cleared);

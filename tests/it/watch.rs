@@ -1,9 +1,9 @@
 //! The command `watch`, and `GET /v1/events`.
 
-use sandbox::{CampaignSpec, Fault, Interference};
-use serde_json::Value;
+use sandbox::{Amount, CampaignSpec, Fault, Interference};
+use serde_json::{Value, json};
 
-use crate::helper::{Background, Guard, World};
+use crate::helper::{Background, Config, Guard, World};
 
 /// Returns an event in a few words: its kind and its main fields.
 fn brief(event: &Value) -> String {
@@ -139,4 +139,33 @@ fn readers_that_never_read_delay_no_tick_and_not_the_end_of_the_program() {
     world.wait_for_state(631, "active-guarded");
     world.let_ticks_pass(2);
     world.guard.stop();
+}
+
+#[test]
+fn most_of_a_limit_is_an_event_once_a_day_even_over_a_restart() {
+    let mut world = World::configured(Config::default().generator("warn_at", "80%"));
+    world.add(CampaignSpec::running(509).spent(Amount::cents(700)), 20_000);
+    world.wait_for_state(509, "active-guarded");
+    let watch = world.watch(&["--json"]);
+    world.sandbox.set_spend(509, Amount::cents(803)).unwrap();
+    wait_for_events(&mut world, &watch, &["warned"]);
+    let warned =
+        |watch: &Background| watch.json_lines().into_iter().filter(|event| event["kind"] == "warned").collect();
+    let events: Vec<Value> = warned(&watch);
+    assert_eq!((&events[0]["spend"], &events[0]["limit"]), (&json!("8.03"), &json!("10.00")), "{events:?}");
+    world.let_ticks_pass(2);
+    assert_eq!(warned(&watch).len(), 1);
+    world.wait_for("the spend to be stored", |world| {
+        match world.database.number("SELECT COUNT(*) AS number FROM spends WHERE amount_micros = 8030000") {
+            0 => Err("it is not".to_owned()),
+            _ => Ok(()),
+        }
+    });
+    world.guard.kill();
+    world.start();
+    let again = world.watch(&["--json"]);
+    world.sandbox.set_spend(509, Amount::cents(900)).unwrap();
+    world.wait_until(509, "the new spend", |campaign| campaign.text("/observed/spend") == "9.00");
+    world.let_ticks_pass(1);
+    assert_eq!(warned(&again), Vec::<Value>::new());
 }

@@ -106,7 +106,7 @@ fn stored(stored: &StoredPromise) -> StoredStatus {
 }
 
 fn observed(Assessment { observation, judged, .. }: &Assessment) -> Observed {
-    let Observation { remote, remote_at, spend, clicks, clock: _ } = observation;
+    let Observation { remote, remote_at, spend, stored_spend: _, clicks, clock: _ } = observation;
     let campaign = remote.as_ref().ok();
     let spend = spend.as_ref().ok();
     Observed {

@@ -86,7 +86,8 @@ impl Machine {
             if is_forced { now + step.policy.tick.max(LEAVES_WITHIN) } else { step.policy.next_grid_point(now) };
         let valid_until = match kind {
             ActionKind::Activate => Some(latest.min(step.policy.day_end_on(now))),
-            ActionKind::SetEndTime | ActionKind::TopUp | ActionKind::DailyBudget => Some(latest),
+            ActionKind::SetEndTime => Some(latest),
+            ActionKind::TopUp | ActionKind::DailyBudget => Some(latest.min(step.policy.day_end_on(now))),
             ActionKind::Pause => None,
         };
         let (remaining_clicks, due_since) = (action.remaining_clicks, action.requested_at);

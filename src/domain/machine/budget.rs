@@ -16,7 +16,7 @@ use crate::domain::budget::{
 use crate::domain::budget_status::BudgetStatus;
 use crate::domain::clock_difference::ClockDifference;
 use crate::domain::confirmation::RunBackoff;
-use crate::domain::decision::{Decision, Judgement, Row, SpendLevel};
+use crate::domain::decision::{ClickLevel, Decision, Judgement, Row, SpendLevel};
 use crate::domain::decision_log::Conclusion;
 use crate::domain::event::Note;
 use crate::domain::observation::Observation;
@@ -144,14 +144,16 @@ impl Machine {
             return;
         }
         let (today, observes) = (now.date_naive(), policy.mode == Mode::Observe);
-        let is_present = |day: &DayBudget| day.day == today && (!day.is_observed || observes);
+        // What was only observed was not sent, so that each mode has a day of its own.
+        let is_present = |day: &DayBudget| day.day == today && day.is_observed == observes;
         if !self.budget.day.as_ref().is_some_and(is_present) {
             self.budget = Budget { day: Some(DayBudget::new(today, observes)), ..Budget::default() };
         }
         let standing = facts.remote.as_ref().ok().and_then(|campaign| campaign.max_daily);
         let sent = self.budget.day.as_ref().and_then(|day| day.sent.as_ref());
         // A person who has raised it further has paid for these clicks, too.
-        let has_landed = sent.is_some_and(|sent| standing.is_some_and(|standing| standing >= sent.amount));
+        let has_landed =
+            sent.is_some_and(|sent| standing.is_some_and(|standing| budget::is_enough(standing, sent.amount)));
         if has_landed && !self.last.is_changing_budget() {
             self.top_up_confirmed(step);
         }
@@ -279,6 +281,13 @@ impl Machine {
         if matches!(judged.status, RemoteStatus::Blocked { may_run: false, .. }) {
             return None;
         }
+        // The first budget of this day is used up. What stands there now may be a person's.
+        if judged.spend_level == SpendLevel::Reached || self.budget.wait().is_some() {
+            self.budget.change(|day| day.is_set_back = true);
+            return None;
+        }
+        // Without them no top-up could follow, and the campaign would keep its first budget all day.
+        TopUpTerms::of(step.policy, campaign).ok()?;
         if let Some(why) = self.budget_waits(step.now, step.policy) {
             // From the day end on only the next day needs a first budget.
             return (!step.policy.past_day_end(step.now)).then_some(DueChange::Wait(why));
@@ -299,7 +308,9 @@ impl Machine {
     ) -> Option<DueChange> {
         let day = self.budget.day.as_ref()?;
         let is_gathered = day.gathering.as_ref().is_some_and(|gathering| gathering.until <= step.now);
-        if row != Row::TopUp && !is_gathered {
+        let is_doubtful = judged.click_level == ClickLevel::Unknown
+            || matches!(judged.status, RemoteStatus::Blocked { .. } | RemoteStatus::Unknown { .. });
+        if row != Row::TopUp && (!is_gathered || is_doubtful) {
             return None;
         }
         if let Some(why) = self.budget_waits(step.now, step.policy) {
@@ -367,7 +378,14 @@ impl Machine {
     pub(super) fn budget_confirmed(&mut self, step: &mut StepContext<'_>, kind: ActionKind) {
         match kind {
             ActionKind::TopUp => self.top_up_confirmed(step),
-            ActionKind::DailyBudget => self.budget.change(|day| day.is_set_back = true),
+            ActionKind::DailyBudget => {
+                // One that was requested yesterday does not count today.
+                let action = self.last.action().filter(|action| action.kind == kind);
+                let requested_at = action.map_or(step.now, |action| action.requested_at);
+                if requested_at.date_naive() == step.now.date_naive() {
+                    self.budget.change(|day| day.is_set_back = true);
+                }
+            }
             ActionKind::Activate | ActionKind::Pause | ActionKind::SetEndTime => return,
         }
         self.budget.backoff.reset();

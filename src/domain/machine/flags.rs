@@ -6,6 +6,7 @@ use super::context::StepContext;
 use super::invariants::{Broken, must};
 use crate::domain::decision::{Judgement, SpendLevel};
 use crate::domain::event::Note;
+use crate::domain::money::Money;
 use crate::domain::remote::RemoteStatus;
 use crate::domain::status::Hold;
 use crate::domain::unguarded::Unguarded;
@@ -15,6 +16,8 @@ use crate::domain::unguarded::Unguarded;
 pub(super) struct Flags {
     /// The day on which the spend limit was seen reached; `None` if it is not reached.
     pub(super) high_spend_on: Option<NaiveDate>,
+    /// The day on which the spend was reported to be near its limit, and the spend from which on it was.
+    warned: Option<(NaiveDate, Money)>,
     /// Set if the campaign runs past a threshold while no promise is in force.
     pub(super) unguarded: Option<Unguarded>,
     /// The reason why TrafficStars will not run the campaign.
@@ -46,6 +49,21 @@ impl Flags {
         if self.blocked != blocked {
             self.blocked.clone_from(&blocked);
             step.report(Note::Blocked(blocked));
+        }
+    }
+
+    /// Reports that the spend is near its limit, once for each day and limit. `stored` is the spend that an earlier
+    /// process may have reported.
+    pub(super) fn warn(&mut self, step: &mut StepContext<'_>, judged: &Judgement, stored: Option<Money>) {
+        let (Some(part), Some(spend)) = (step.policy.warn_at, judged.spend) else { return };
+        let limit = step.policy.spend_limit;
+        let (today, from) = (step.now.date_naive(), limit.part(part));
+        if spend < from || self.warned == Some((today, from)) {
+            return;
+        }
+        self.warned = Some((today, from));
+        if stored.is_none_or(|stored| stored < from) {
+            step.report(Note::Warned { spend, limit });
         }
     }
 

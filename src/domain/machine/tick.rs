@@ -73,6 +73,7 @@ impl Machine {
         if let Some(still) = self.unchanged_spend.saw(step.now, &facts.observation, judged) {
             step.report(Note::SpendStandsStill(still));
         }
+        self.flags.warn(step, judged, facts.observation.stored_spend);
         self.flags.raise(step, judged);
         self.end_hold_in_time(step);
         if may_decide && self.disabling.is_none() && self.is_forced_at(question) {

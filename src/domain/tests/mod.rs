@@ -96,6 +96,7 @@ struct Facts {
     remote: Result<RemoteCampaign, RemoteFault>,
     spend: Result<Money, SpendUnknown>,
     spend_day: Option<NaiveDate>,
+    stored_spend: Option<Money>,
     clicks: Result<u64, DatabaseFailure>,
     defect: Option<String>,
     active_urls: u64,
@@ -108,7 +109,8 @@ impl Facts {
     fn of(remote: Result<RemoteCampaign, RemoteFault>) -> Self {
         let (clicks, active_urls) = (Ok(10_000), 1);
         let (spend, urls) = (Ok(money("3.21")), None);
-        Self { remote, spend, spend_day: None, clicks, defect: None, active_urls, urls, clock: None }
+        let stored_spend = None;
+        Self { remote, spend, spend_day: None, stored_spend, clicks, defect: None, active_urls, urls, clock: None }
     }
 
     fn with(mut self, change: impl FnOnce(&mut RemoteCampaign)) -> Self {
@@ -122,6 +124,11 @@ impl Facts {
 
     fn spend(self, text: &str) -> Self {
         Self { spend: Ok(money(text)), ..self }
+    }
+
+    /// Sets the spend that was stored before the tick.
+    fn stored(self, text: &str) -> Self {
+        Self { stored_spend: Some(money(text)), ..self }
     }
 
     fn spend_of_day(self, day: NaiveDate) -> Self {
@@ -181,6 +188,7 @@ impl Facts {
                 day: self.spend_day.unwrap_or(now.date_naive()),
                 at: now,
             }),
+            stored_spend: self.stored_spend,
             clicks: self.clicks.clone().map(|count| RemainingClicks {
                 count: Clicks(count),
                 active_urls: self.active_urls,

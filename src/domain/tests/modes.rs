@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::action::Step;
+use crate::domain::money::Percent;
 use crate::domain::policy::Mode;
 use ActionKind::{Activate, Pause, SetEndTime};
 use PhaseWord::{ActiveGuarded, Idle};
@@ -188,4 +189,30 @@ fn an_adopted_campaign_whose_end_time_failed_gets_it_at_the_next_tick_but_not_af
     let effects = rig.tick("2026-11-23 00:00:00", &facts);
     assert_step("the next day", &rig, &effects, Some(SetEndTime), ActiveGuarded);
     assert_eq!(sends(&effects).next().unwrap().end_time, at("2026-11-23 23:59:00"));
+}
+
+#[test]
+fn most_of_the_limit_is_reported_once_for_each_day_and_limit() {
+    let mut rig = Rig::with(Phase::ActiveGuarded, |numbers| numbers.warn_at = Some(Percent(80)));
+    let warned = |rig: &mut Rig, facts: Facts| {
+        let effects = rig.next_tick(&facts.clicks(20_000).ends(at("2026-11-24 23:59:00")));
+        notes(&effects, |note| matches!(note, Note::Warned { .. }))
+    };
+    let steps = [("7.99", 0), ("8.00", 1), ("9.00", 0), ("7.00", 0), ("10.50", 0)];
+    for (spend, times) in steps {
+        assert_eq!(warned(&mut rig, running().spend(spend)), times, "{spend}");
+    }
+    rig.now = at("2026-11-23 00:00:00");
+    assert_eq!(warned(&mut rig, running().spend("0.10")), 0);
+    assert_eq!(warned(&mut rig, running().spend("8.10").stored("7.50")), 1, "another day");
+    let mut again = Rig::with(Phase::ActiveGuarded, |numbers| numbers.warn_at = Some(Percent(80)));
+    assert_eq!(warned(&mut again, running().spend("8.10").stored("8.00")), 0, "an earlier process has reported it");
+    assert_eq!(warned(&mut again, running().spend("8.20").stored("8.10")), 0);
+    let raised = Rig::with(Phase::Idle, |numbers| {
+        numbers.warn_at = Some(Percent(80));
+        numbers.spend_limit = money("20.00");
+    });
+    again.policy = raised.policy;
+    assert_eq!(warned(&mut again, running().spend("16.00").stored("8.20")), 1, "another limit");
+    assert_eq!(warned(&mut Rig::new(Phase::ActiveGuarded), running().spend("9.99")), 0, "it is not set");
 }
