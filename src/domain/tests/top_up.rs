@@ -408,3 +408,59 @@ fn a_first_budget_that_is_set_after_the_first_top_up_waits_for_the_next_day() {
     let effects = rig.next_tick(&day(stopped()).spend("10.02").budget("17.02"));
     assert_step("on the same day", &rig, &effects, Some(ActionKind::Activate), ActiveGuarded);
 }
+
+#[test]
+fn a_day_that_was_observed_in_between_is_topped_up_when_the_mode_is_act_again() {
+    let mut rig = rig();
+    rig.next_tick(&day(running()).spend("9.00"));
+    let (act, observe) = (rig.policy.clone(), rig.policy.in_mode(Mode::Observe));
+    rig.policy = observe;
+    for _ in 0..15 {
+        assert_eq!(sends(&rig.next_tick(&day(running()).spend("10.00"))).count(), 0);
+    }
+    rig.policy = act;
+    let effects = rig.next_tick(&day(running()).spend("10.10"));
+    assert_step("nothing was sent while it was observed", &rig, &effects, Some(ActionKind::Pause), CoolingDown);
+}
+
+#[test]
+fn decimals_that_trafficstars_drops_are_not_paid_for_again() {
+    let mut rig = topped_up();
+    rig.next_tick(&day(stopped()).spend("10.02").budget("17.02"));
+    rig.confirm();
+    let seen = |budget: &str| running().spend("12.00").urls(&[URL, (2, 10_005, 0, true)]).budget(budget);
+    while sends(&rig.next_tick(&seen("17.02"))).next().is_none() {}
+    assert_eq!(rig.machine.action().unwrap().budget.as_ref().unwrap().after, money("18.0205"));
+    rig.applied(Outcome::Accepted);
+    rig.read_back(&seen("18.02"));
+    assert_eq!(rig.machine.action().unwrap().step, Step::Confirmed, "less than a cent is no difference");
+    for _ in 0..20 {
+        assert_eq!(sends(&rig.next_tick(&seen("18.02"))).count(), 0);
+    }
+}
+
+#[test]
+fn doubtful_clicks_pay_for_nothing_and_a_person_keeps_the_budget_of_the_middle_of_a_day() {
+    let mut rig = topped_up();
+    rig.next_tick(&day(stopped()).spend("10.02").budget("17.02"));
+    rig.confirm();
+    let doubtful = || running().spend("12.00").urls(&[URL, (2, 10_000, 0, true)]).budget("17.02").with_invalid_row();
+    for _ in 0..20 {
+        assert_eq!(sends(&rig.next_tick(&doubtful())).count(), 0);
+    }
+    let mut rig = Rig::with(Phase::ActiveGuarded, |numbers| {
+        top_up(numbers);
+        numbers.daily_budget = Some(money("10.15"));
+    });
+    let facts = |facts: Facts| facts.spend("22.00").urls(&[URL]).budget("42.00");
+    rig.next_tick(&facts(running()));
+    rig.confirm();
+    for _ in 0..15 {
+        let effects = rig.next_tick(&facts(stopped()));
+        assert!(budgets(&effects).is_empty() || rig.phase() == ActiveGuarded, "{effects:#?}");
+        if rig.phase() == ActiveGuarded {
+            break;
+        }
+    }
+    assert_eq!(rig.phase(), ActiveGuarded, "42.00 is enough and is left");
+}
