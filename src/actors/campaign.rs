@@ -197,7 +197,9 @@ impl CampaignActor {
             stored.unwrap_or_default();
         let entry = unfinished.as_ref().map(|(id, action)| (action.id, *id));
         let promise = stored.as_ref().map(|stored| stored.promise);
-        let last_change = recent.iter().find_map(|(action, _)| action.budget.clone());
+        let today = surroundings.clock.now().date_naive();
+        let mut of_today = recent.iter().filter(|(action, _)| action.requested_at.date_naive() == today);
+        let last_change = of_today.find_map(|(action, _)| action.budget.clone());
         let machine = Machine::new(surroundings.clock.now(), &policy, promise, unfinished.map(|(_, action)| action))
             .having_set(own_end_time)
             .having_budget(budget, last_change)

@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::budget::{DayBudget, TopUpStage, TopUpTerms};
+use super::budget::{DayBudget, TopUpTerms};
 use super::confirmation;
 use super::decision::Judgement;
 use super::failure::RemoteFault;
@@ -67,6 +67,5 @@ fn judge(observation: &Observation, day_budget: Option<&DayBudget>, policy: &Pol
     let terms = TopUpTerms::of(policy, campaign);
     let new_day = DayBudget::new(now.date_naive(), false);
     let day = day_budget.filter(|day| day.day == now.date_naive()).unwrap_or(&new_day);
-    let stage: TopUpStage = day.stage(now, terms);
-    judged.at_stage(stage)
+    judged.at_stage(day.stage(now, terms))
 }

@@ -80,7 +80,7 @@ pub struct BudgetChange {
 /// The parts from which a budget was computed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BudgetParts {
-    /// Today's spend; `None` if it does not count.
+    /// Today's spend; `None` for the first budget of a day.
     pub spend: Option<Money>,
     /// The clicks that are paid for by this change; `None` if it pays for none.
     pub clicks: Option<Clicks>,
@@ -149,11 +149,11 @@ pub enum TopUpRefusal {
 pub enum BudgetPlan {
     /// It is changed.
     Set(BudgetChange),
-    /// It is left as it is: this much stands there, which is enough. A person may have raised it.
+    /// It is left as it is: it is enough, or as much as the ceiling allows. A person may have raised it.
     Leave {
         /// The `max_daily` that stands there.
         standing: Money,
-        /// The sum that would have been set.
+        /// The sum that is needed.
         wanted: Money,
     },
 }
@@ -226,7 +226,7 @@ impl TopUpTerms {
             return Err(TopUpRefusal::CeilingReached { spend, ceiling });
         }
         if before >= after {
-            return Ok(BudgetPlan::Leave { standing: before, wanted: after });
+            return Ok(BudgetPlan::Leave { standing: before, wanted: full });
         }
         let (spend, clicks, cost) = (Some(spend), Some(clicks), Some(cost));
         let (price_per_thousand, ceiling, is_cut) = (Some(price), Some(ceiling), full > ceiling);
@@ -235,21 +235,18 @@ impl TopUpTerms {
     }
 }
 
-/// Whether a budget that TrafficStars shows is the wanted one or more. TrafficStars may keep fewer decimals than were sent:
-/// less than a cent is no difference, or the same clicks would be paid for again.
+/// Whether a budget that TrafficStars shows is the wanted one or more. TrafficStars may keep fewer decimals than were
+/// sent: less than a cent is no difference, or the same clicks would be paid for again.
 #[must_use]
 pub const fn is_enough(shown: Money, wanted: Money) -> bool {
     shown.micros().saturating_add(9_999) >= wanted.micros()
 }
 
-/// Returns the change that sets `max_daily` back to the day's first budget, which is never below today's spend. `None`
-/// if it stands there already.
+/// Returns the change that sets `max_daily` back to the day's first budget. `None` if it stands there already.
 #[must_use]
-pub fn set_back(daily_budget: Money, spend: Option<Money>, standing: Option<Money>) -> Option<BudgetChange> {
-    let spend = spend.filter(|spend| *spend > daily_budget);
-    let after = spend.map_or(daily_budget, |spend| spend.rounded_up_to_cents().unwrap_or(spend));
-    let parts = BudgetParts { spend, ..BudgetParts::default() };
-    (standing != Some(after)).then_some(BudgetChange { before: standing, after, parts })
+pub fn set_back(daily_budget: Money, standing: Option<Money>) -> Option<BudgetChange> {
+    let change = BudgetChange { before: standing, after: daily_budget, parts: BudgetParts::default() };
+    (standing != Some(daily_budget)).then_some(change)
 }
 
 impl BudgetChange {
@@ -259,9 +256,8 @@ impl BudgetChange {
         let Self { before, after, parts } = self;
         let before = before.map_or_else(|| "an unknown amount".to_owned(), |before| before.to_string());
         let BudgetParts { spend, clicks, price_per_thousand, cost, ceiling, is_cut, urls } = parts;
-        let spend = spend.map_or_else(|| "unknown".to_owned(), |spend| spend.to_string());
-        let (Some(clicks), Some(price), Some(cost)) = (clicks, price_per_thousand, cost) else {
-            return format!("max_daily from {before} to {after}: the first budget of the day (spend {spend})");
+        let (Some(spend), Some(clicks), Some(price), Some(cost)) = (spend, clicks, price_per_thousand, cost) else {
+            return format!("max_daily from {before} to {after}: the first budget of the day");
         };
         let of = if urls.len() == 1 { "1 URL".to_owned() } else { format!("{} URLs", urls.len()) };
         let cut = match ceiling {
@@ -331,9 +327,9 @@ impl DayBudget {
         limits.filter_map(unpaid).collect()
     }
 
-    /// Gathers the URLs whose limit is above what is paid for. A URL begins to count when it is active, or when it has
-    /// had clicks that are not paid for. Then it counts even if it is used up, paused or deleted meanwhile. Returns
-    /// whether something has changed.
+    /// Gathers the URLs whose limit is above what is paid for. A URL begins to count when it is active; a new one also
+    /// when it has had clicks. Then it counts even if it is used up, paused or deleted meanwhile. Returns whether
+    /// something has changed.
     pub fn gather(&mut self, now: DateTime<Utc>, urls: &[UrlCount], interval: Duration) -> bool {
         if self.counted.is_none() {
             return false;
@@ -487,17 +483,15 @@ mod tests {
     }
 
     #[test]
-    fn the_day_begins_with_its_first_budget_and_never_below_the_spend() {
+    fn the_day_begins_with_its_first_budget() {
         let cases = [
-            ("yesterday's budget", None, Some("42.30"), Some("10.15")),
-            ("it stands there already", None, Some("10.15"), None),
-            ("it cannot be read", None, None, Some("10.15")),
-            ("the day has spent less", Some("3.21"), Some("42.30"), Some("10.15")),
-            ("the day has spent more", Some("12.345"), Some("42.30"), Some("12.35")),
+            ("yesterday's budget", Some("42.30"), Some("max_daily from 42.30 to 10.15: the first budget of the day")),
+            ("it stands there already", Some("10.15"), None),
+            ("unread", None, Some("max_daily from an unknown amount to 10.15: the first budget of the day")),
         ];
-        for (case, spend, standing, expected) in cases {
-            let change = set_back(money("10.15"), spend.map(money), standing.map(money));
-            assert_eq!(change.map(|change| change.after), expected.map(money), "{case}");
+        for (case, standing, expected) in cases {
+            let change = set_back(money("10.15"), standing.map(money));
+            assert_eq!(change.map(|change| change.in_words()).as_deref(), expected, "{case}");
         }
     }
 }

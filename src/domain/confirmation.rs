@@ -104,7 +104,7 @@ pub(super) fn verdict(
     })
 }
 
-/// Whether a read shows the budget that the action sets. More than a top-up is enough: a person may have raised it further.
+/// Whether a read shows the budget that the action sets. More than a top-up is enough: a person may have raised it.
 fn shows_budget(action: &Action, remote: &Result<RemoteCampaign, RemoteFault>) -> bool {
     let wanted = action.budget.as_ref().map(|change| change.after);
     let shown = remote.as_ref().ok().and_then(|campaign| campaign.max_daily);

@@ -237,7 +237,7 @@ fn first_row(judged: &Judgement, phase: PhaseWord) -> Row {
     }
 }
 
-/// Returns the row of the first top-up of the day, which the clicks that are left pay for. `None` if another row decides.
+/// Returns the row of the first top-up of the day. `None` if another row decides.
 fn top_up_row(judged: &Judgement, phase: PhaseWord) -> Option<Row> {
     let has_clicks = matches!(judged.click_level, ClickLevel::Between | ClickLevel::Enough);
     if judged.at_limit() != Some(HighSpend::TopUp) || !has_clicks {

@@ -66,16 +66,16 @@ impl Money {
         self.rounded_up(10_000)
     }
 
-    /// Returns the price of clicks at this price per thousand, rounded up to a hundredth of a cent: TrafficStars was
-    /// seen to keep four decimals. `None` if it is too large.
+    /// Returns the price of clicks at this price per thousand, rounded up to a hundredth of a cent. `None` if it is too
+    /// large.
     #[must_use]
     pub fn per_thousand(self, clicks: Clicks) -> Option<Self> {
         let micros = (i128::from(self.micros) * i128::from(clicks.0)).checked_add(999)? / 1_000;
         Self::from_micros(i64::try_from(micros).ok()?)?.rounded_up_as_kept()
     }
 
-    /// Returns the amount rounded up to a hundredth of a cent, the four decimals that TrafficStars was seen to keep; `None`
-    /// if it is too large for that.
+    /// Returns the amount rounded up to a hundredth of a cent: TrafficStars was seen to keep four decimals. `None` if it
+    /// is too large for that.
     #[must_use]
     pub fn rounded_up_as_kept(self) -> Option<Self> {
         self.rounded_up(100)

@@ -67,7 +67,8 @@ pub enum EventKind {
         /// `true` at the beginning, `false` at the end.
         began: bool,
     },
-    /// The spend has reached the part of its limit from which on it is reported (`warn_at`). This comes once a day.
+    /// The spend has reached the part of its limit from which on it is reported (`warn_at`). It comes once for each day and
+    /// limit.
     Warned {
         /// Today's spend.
         spend: Money,
@@ -103,7 +104,7 @@ pub enum EventKind {
     },
     /// The day's budget should be raised and is not.
     TopUp {
-        /// The reason why no top-up is sent; `None` if what stands at TrafficStars is enough.
+        /// The reason why no top-up is sent; `None` if the standing budget is enough.
         refused: Option<String>,
     },
     /// Another program like this one works on the account.

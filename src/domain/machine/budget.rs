@@ -19,6 +19,7 @@ use crate::domain::confirmation::RunBackoff;
 use crate::domain::decision::{ClickLevel, Decision, Judgement, Row, SpendLevel};
 use crate::domain::decision_log::Conclusion;
 use crate::domain::event::Note;
+use crate::domain::money::Money;
 use crate::domain::observation::Observation;
 use crate::domain::phase::Phase;
 use crate::domain::policy::{HighSpend, Mode, Policy};
@@ -45,8 +46,8 @@ pub(super) struct Budget {
 enum DueChange {
     /// It is sent now.
     Send(ActionKind, BudgetChange),
-    /// Nothing has to be sent: what stands there is enough.
-    Leave(String),
+    /// Nothing has to be sent: this much stands there, and this much is needed.
+    Leave { standing: Money, wanted: Money },
     /// It is due, and waits.
     Wait(String),
     /// It cannot be sent.
@@ -210,6 +211,13 @@ impl Machine {
             // The limit was raised. When it is reached again, the wait begins again.
             self.budget.change(|day| day.wait = None);
         }
+        if row == Row::TopUp && judged.status.may_run() && step.policy.mode == Mode::Act {
+            // It was started after the wait, such as while its generator was disabled. Its spend has not caught up.
+            self.budget.change(|day| day.wait = None);
+            let reason = "it runs before its budget is set: the next tick pauses it, and the wait begins again";
+            self.decisions.note(step.now, Conclusion::Nothing, Some(row), reason.to_owned());
+            return true;
+        }
         let due = self.due_set_back(step, judged, &campaign).or_else(|| self.due_top_up(step, judged, row, &campaign));
         if !matches!(due, Some(DueChange::Refuse(_))) && row != Row::TopUpImpossible {
             self.budget.refused = None;
@@ -222,8 +230,13 @@ impl Machine {
                 self.begin_budget_change(step, judged, row, kind, change);
                 true
             }
-            Some(DueChange::Leave(reason)) => {
-                step.report(Note::BudgetLeft(reason.clone()));
+            Some(DueChange::Leave { standing, wanted }) => {
+                let reason = format!("its budget of {standing} is left: {wanted} is needed");
+                step.report(if standing >= wanted {
+                    Note::BudgetLeft(reason.clone())
+                } else {
+                    Note::TopUpRefused(format!("{reason}, and top_up_ceiling allows no more"))
+                });
                 self.decisions.note(step.now, Conclusion::Nothing, Some(row), reason);
                 self.top_up_confirmed(step);
                 self.hasten_tick(step.now);
@@ -292,7 +305,7 @@ impl Machine {
             // From the day end on only the next day needs a first budget.
             return (!step.policy.past_day_end(step.now)).then_some(DueChange::Wait(why));
         }
-        let Some(change) = budget::set_back(daily_budget, judged.spend, campaign.max_daily) else {
+        let Some(change) = budget::set_back(daily_budget, campaign.max_daily) else {
             self.budget.change(|day| day.is_set_back = true);
             return None;
         };
@@ -344,9 +357,7 @@ impl Machine {
         self.budget.change(|day| day.sent = Some(SentTopUp { amount, counted }));
         Some(match plan {
             BudgetPlan::Set(change) => DueChange::Send(ActionKind::TopUp, change),
-            BudgetPlan::Leave { standing, wanted } => {
-                DueChange::Leave(format!("its budget of {standing} is left: {wanted} is needed"))
-            }
+            BudgetPlan::Leave { standing, wanted } => DueChange::Leave { standing, wanted },
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::action::Step;
-use crate::domain::budget::DayBudget;
+use crate::domain::budget::{DayBudget, TopUpWait};
 use crate::domain::phase::PhaseWord::{ActiveGuarded, CoolingDown, Idle, PausedGuarded};
 use crate::domain::policy::{HighSpend, Mode};
 
@@ -463,4 +463,31 @@ fn doubtful_clicks_pay_for_nothing_and_a_person_keeps_the_budget_of_the_middle_o
         }
     }
     assert_eq!(rig.phase(), ActiveGuarded, "42.00 is enough and is left");
+}
+
+#[test]
+fn a_campaign_that_was_started_after_the_wait_is_paused_and_waits_again() {
+    let mut rig = Rig::with(Phase::Idle, top_up);
+    let waited = TopUpWait { until: at("11:30:00"), is_paused: true };
+    let stored = DayBudget { wait: Some(waited), ..DayBudget::new(rig.now.date_naive(), false) };
+    rig.machine = rig.machine.having_budget(Some(stored), None);
+    assert_eq!(sends(&rig.next_tick(&day(running()).spend("10.02"))).count(), 0, "no budget is set while it runs");
+    let effects = rig.next_tick(&day(running()).spend("10.02"));
+    assert_step("then", &rig, &effects, Some(ActionKind::Pause), CoolingDown);
+    assert_eq!(rig.machine.phase().cooling_down_until(), Some(rig.now + Duration::minutes(10)));
+}
+
+#[test]
+fn a_budget_that_the_ceiling_keeps_too_small_is_said() {
+    let mut rig = topped_up();
+    rig.next_tick(&day(stopped()).spend("10.02").budget("17.02"));
+    rig.confirm();
+    let seen = running().spend("50.00").urls(&[URL, (2, 10_000, 0, true)]).budget("60.00");
+    let mut said = 0;
+    for _ in 0..15 {
+        let effects = rig.next_tick(&seen);
+        assert_eq!(sends(&effects).count(), 0);
+        said += notes(&effects, |note| matches!(note, Note::TopUpRefused(why) if why.contains("allows no more")));
+    }
+    assert_eq!(said, 1);
 }
