@@ -5,7 +5,7 @@
 //! that is too slow loses the oldest events and learns how many; actors never wait for a reader. Deliberately absent:
 //! any way back; actors never read the board.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -16,7 +16,9 @@ use crate::domain::clock_difference::ClockDifference;
 use crate::domain::explain::{ActorBackoff, Explanation, Snapshot, explain, explain_from_standby};
 use crate::domain::health::{Failing, GuardedCampaign, Health, ReadFailure, Vitals, health};
 use crate::domain::ids::CampaignId;
+use crate::domain::money::Money;
 use crate::domain::operator_event::OperatorEvent;
+use crate::domain::shared_limit::SharedLimitReport;
 use crate::domain::status::{
     ActorStatus, CampaignStatus, DUMP_VERSION, DatabaseStatus, Dump, LeadershipStatus, Observed, RemoteClientStatus,
     Role, SupervisorStatus,
@@ -36,6 +38,8 @@ struct Published {
     trafficstar: RemoteClientStatus,
     database: DatabaseStatus,
     failing: Failing,
+    /// The reports of today about limits that campaigns share.
+    shared_limits: BTreeSet<SharedLimitReport>,
     campaigns: BTreeMap<CampaignId, Arc<CampaignStatus>>,
     snapshots: BTreeMap<CampaignId, Arc<Snapshot>>,
     backoffs: BTreeMap<CampaignId, ActorBackoff>,
@@ -197,6 +201,21 @@ impl Board {
         if let Some(another) = first_sign {
             tracing::warn!("{another}");
             self.publish_event(OperatorEvent::another_guard(now, &another));
+        }
+    }
+
+    /// Logs and publishes that a limit which campaigns share is reached or near, with the sum of their spends. Each of them
+    /// reports it; the first report of a day counts.
+    pub fn publish_shared_limit(&self, now: DateTime<Utc>, report: SharedLimitReport, spend: Money) {
+        let mut is_first = false;
+        self.publish(|published| {
+            published.shared_limits.retain(|earlier| earlier.day == report.day);
+            is_first = published.shared_limits.insert(report.clone());
+        });
+        if is_first {
+            let event = OperatorEvent::group_limit(now, &report, spend);
+            tracing::warn!("{}", event.text);
+            self.publish_event(event);
         }
     }
 

@@ -299,6 +299,9 @@ impl CampaignActor {
                 let sign = Sign::EndTime(self.row.id, sign);
                 self.surroundings.board.publish_sign(self.surroundings.clock.now(), sign);
             }
+            Output::SharedLimit(report, spend) => {
+                self.surroundings.board.publish_shared_limit(self.surroundings.clock.now(), report, spend);
+            }
             Output::Processed(order) => self.answer_processed(order),
             Output::ForceEnded(order, result) => self.answer_forced(order, &result),
             Output::Held { order, is_stored } => self.answer_held(order, is_stored),

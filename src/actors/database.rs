@@ -32,7 +32,8 @@ use crate::domain::operator_event::{OperatorEvent, Part};
 use crate::domain::status::DatabaseStatus;
 use crate::error_chain::in_full;
 use crate::store::{
-    BadValue, CampaignRow, Record, SpendRow, Store, StoreError, StoredCampaign, StoredHolds, StoredPromise, TickReading,
+    BadValue, CampaignRow, Record, SpendRow, SpendSums, Store, StoreError, StoredCampaign, StoredHolds, StoredPromise,
+    TickReading,
 };
 
 /// The reads for ticks that arrive within this time are one query.
@@ -48,6 +49,9 @@ pub struct ReadTick {
     pub campaign: CampaignId,
     /// Whether to read each of its URLs.
     pub counts_urls: bool,
+    /// Whether to sum up the spends of the campaigns that share limits with it. A spend that was read before this time
+    /// (UTC) counts as unknown.
+    pub sums_since: Option<DateTime<Utc>>,
 }
 
 /// Stores a promise and a journal entry in one transaction. The answer means that they are durable.
@@ -113,6 +117,7 @@ pub struct DatabaseActor {
     spends: Vec<SpendRow>,
     failures: Arc<Mutex<Failures>>,
     log_size: Arc<Mutex<LogSize>>,
+    sums: Arc<Mutex<Option<ReadSums>>>,
     /// Limits the queries of operators to one at a time.
     operator_reads: Arc<Semaphore>,
     /// Limits the reads for new actors to two at a time.
@@ -132,6 +137,7 @@ impl DatabaseActor {
             spends: Vec::new(),
             failures: Arc::default(),
             log_size: Arc::default(),
+            sums: Arc::default(),
             operator_reads,
             build_reads,
         }
@@ -144,6 +150,7 @@ impl DatabaseActor {
             clock: self.clock.clone(),
             failures: Arc::clone(&self.failures),
             log_size: Arc::clone(&self.log_size),
+            sums: Arc::clone(&self.sums),
         }
     }
 
@@ -155,11 +162,19 @@ impl DatabaseActor {
             let counted = reads.iter().filter(|(read, _)| read.counts_urls).map(|(read, _)| read.campaign).collect();
             let now = database.now();
             let readings = database.read(database.store.tick_readings(ids, counted, now.date_naive(), now).await);
+            let sums = match reads.iter().find_map(|(read, _)| read.sums_since) {
+                Some(since) => database.spend_sums(now, since).await,
+                None => None,
+            };
             for (ReadTick { campaign: id, .. }, reply) in reads {
                 // The answer is cloned, since two actors of one campaign may ask in the same moment: an old and a new
                 // one.
-                let answer = readings.as_ref().map(|readings| readings.get(&id).cloned()).map_err(Clone::clone);
-                send_reply(reply, answer);
+                let reading = readings.as_ref().map(|readings| readings.get(&id).cloned()).map_err(Clone::clone);
+                let with_sums = |reading: TickReading| {
+                    let shared = sums.as_ref().map(|sums| sums.of_others(id, reading.row.group_name.as_deref()));
+                    TickReading { shared, ..reading }
+                };
+                send_reply(reply, reading.map(|reading| reading.map(with_sums)));
             }
         }
     }
@@ -186,7 +201,15 @@ struct DatabaseHandle {
     clock: Clock,
     failures: Arc<Mutex<Failures>>,
     log_size: Arc<Mutex<LogSize>>,
+    sums: Arc<Mutex<Option<ReadSums>>>,
 }
+
+/// The sums of all spends, with the time (UTC) when they were read.
+type ReadSums = (DateTime<Utc>, Arc<SpendSums>);
+
+/// Sums that are at most this old serve other ticks, too. The ticks of one sweep end at different moments, and each would
+/// otherwise read the spends of all campaigns.
+const SUMS_SERVE_FOR: chrono::Duration = chrono::Duration::seconds(1);
 
 /// The failures of the last read and of the last write; `None` if it succeeded. They are kept apart, because a database
 /// that is locked or read-only still answers every read.
@@ -233,6 +256,20 @@ enum Access {
 impl DatabaseHandle {
     fn now(&self) -> DateTime<Utc> {
         self.clock.now()
+    }
+
+    /// Returns the sums of today's spends; `None` if the database does not answer.
+    async fn spend_sums(&self, now: DateTime<Utc>, current_since: DateTime<Utc>) -> Option<Arc<SpendSums>> {
+        let known = self.sums.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let serves = |at: DateTime<Utc>| {
+            at.date_naive() == now.date_naive() && now.signed_duration_since(at).abs() <= SUMS_SERVE_FOR
+        };
+        if let Some((_, sums)) = known.filter(|(at, _)| serves(*at)) {
+            return Some(sums);
+        }
+        let sums = self.read(self.store.spend_sums(now.date_naive(), current_since).await).ok().map(Arc::new)?;
+        *self.sums.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Arc::clone(&sums)));
+        Some(sums)
     }
 
     /// Publishes the outcome of a read, and returns its answer.

@@ -81,7 +81,9 @@ pub(in crate::cli) fn unguarded(campaign: &CampaignStatus) -> String {
     let clicks = clicks.map(|(_, left)| format!("{left} clicks left"));
     let spend = campaign.limits.zip(observed.spend).filter(|(limits, spend)| limits.must_stop_at(*spend));
     let spend = spend.map(|(limits, _)| format!("its limit of {} is reached", limits.spend));
-    let passed: Vec<String> = clicks.into_iter().chain(spend).collect();
+    let shared = campaign.shared_limits.iter().filter(|sum| sum.is_reached() && !sum.high_spend.guards_by_clicks());
+    let shared = shared.map(|sum| format!("the limit of {} is reached", sum.sharers()));
+    let passed: Vec<String> = clicks.into_iter().chain(spend).chain(shared).collect();
     if passed.is_empty() { "unguarded".to_owned() } else { format!("unguarded: {}", passed.join(", ")) }
 }
 

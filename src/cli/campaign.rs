@@ -19,7 +19,7 @@ use crate::domain::money::Money;
 use crate::domain::policy::{HighSpend, Mode};
 
 /// The options of `set` that change something; at least one must be given.
-const CHANGES: [&str; 14] = [
+const CHANGES: [&str; 15] = [
     "name",
     "trafficstar_id",
     "mode",
@@ -34,6 +34,7 @@ const CHANGES: [&str; 14] = [
     "daily_budget",
     "price_per_thousand",
     "implausible_clicks",
+    "group",
 ];
 
 #[derive(Debug, Subcommand)]
@@ -176,6 +177,9 @@ pub(super) struct Overrides {
     /// config's
     #[arg(long, value_name = "MONEY", value_parser = or_default(values::money), allow_hyphen_values = true)]
     daily_budget: Option<OrDefault<Money>>,
+    /// The campaign's group, one of the config's [[groups]]; `default`: no group
+    #[arg(long, value_name = "NAME", value_parser = or_default(String::from_str))]
+    group: Option<OrDefault<String>>,
 }
 
 impl Overrides {
@@ -193,6 +197,7 @@ impl Overrides {
             high_pause_clicks: self.high_pause_clicks.map(|clicks| clicks.0),
             top_up_ceiling: self.top_up_ceiling.map(|ceiling| ceiling.0),
             daily_budget: self.daily_budget.map(|budget| budget.0),
+            group_name: self.group.clone().map(|group| group.0),
             ..CampaignPatch::default()
         }
     }
@@ -315,13 +320,14 @@ fn changed(campaign: &Campaign, patch: &CampaignPatch) -> String {
         as_set("high_pause_clicks", patch.high_pause_clicks.as_ref()),
         as_set("top_up_ceiling", patch.top_up_ceiling.as_ref()),
         as_set("daily_budget", patch.daily_budget.as_ref()),
+        as_set("group_name", patch.group_name.as_ref()),
     ];
     let settings: Vec<String> = settings.into_iter().flatten().collect();
     format!("Campaign {} ({}) was changed: {}.", campaign.id, campaign.name, settings.join(", "))
 }
 
 /// If room is short, the settings that are used least are left out first.
-const COLUMNS: [Column; 16] = [
+const COLUMNS: [Column; 17] = [
     Column::new("ID").right(),
     Column::new("NAME").cut_to(10),
     Column::new("TS ID"),
@@ -338,6 +344,7 @@ const COLUMNS: [Column; 16] = [
     Column::new("HIGH PAUSE").right().leaves(10),
     Column::new("CEILING").right().leaves(11),
     Column::new("DAILY BUDGET").right().leaves(12),
+    Column::new("GROUP").leaves(13),
 ];
 
 /// Returns the settings as a table; a dash means the config's default.
@@ -364,6 +371,7 @@ fn table(campaigns: &[Campaign], paper: Paper) -> Vec<Line<'static>> {
             campaign.high_pause_clicks.map_or_else(|| "-".to_owned(), render::count),
             own(campaign.top_up_ceiling.as_deref()),
             own(campaign.daily_budget.as_deref()),
+            own(campaign.group_name.as_deref()),
         ];
         cells.map(Line::from)
     });

@@ -164,7 +164,7 @@ enum Command {
     Account,
     /// Show, add, change and remove campaigns
     #[command(subcommand, after_help = "Example: traffic-generator campaign list")]
-    Campaign(campaign::Verb),
+    Campaign(Box<campaign::Verb>),
     /// Show, add, change and remove the URLs of campaigns
     #[command(subcommand, after_help = "Example: traffic-generator url list 1")]
     Url(url::Verb),

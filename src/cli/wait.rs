@@ -84,6 +84,7 @@ async fn follow(client: &Client, id: CampaignId, until: PhaseWord, last: &mut La
                 | EventKind::Contested { .. }
                 | EventKind::Warned { .. }
                 | EventKind::HighSpend { .. }
+                | EventKind::GroupLimit { .. }
                 | EventKind::Unguarded
                 | EventKind::Blocked { .. }
                 | EventKind::Waiting { .. }

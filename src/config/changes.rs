@@ -69,14 +69,19 @@ impl Config {
 }
 
 fn changed_numbers(present: &PolicyNumbers, fresh: &PolicyNumbers) -> Vec<&'static str> {
-    changed!("generator", present, fresh, PolicyNumbers {
+    let shared =
+        [("groups", present.groups != fresh.groups), ("account", present.account_limit != fresh.account_limit)];
+    let shared = shared.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section);
+    let mut changed = changed!("generator", present, fresh, PolicyNumbers {
         tick, cooldown, spend_limit, warn_at, activate_clicks, pause_clicks, day_end, high_spend,
         high_activate_clicks, high_pause_clicks, price_per_thousand, top_up_ceiling, top_up_wait, top_up_interval,
         daily_budget, contested_after,
         contested_backoff, stored_spend_max_age, midnight_doubt, implausible_clicks, adopt_sets_end_time, mode;
-        // These two are configured in [trafficstar], where they are compared.
-        confirm_within, answer_within
-    })
+        // These are configured in other sections: the first two are compared above.
+        groups, account_limit, confirm_within, answer_within
+    });
+    changed.extend(shared);
+    changed
 }
 
 #[cfg(test)]
@@ -131,13 +136,18 @@ mod tests {
             implausible_clicks = 1000000
             adopt_sets_end_time = true
             mode = "observe"
+            [[groups]]
+            name = "shoes"
+            [account]
+            spend_limit = "500.00"
+            high_spend = "pause"
             [log]
             filter = "warn"
             format = "json"
             "#,
         );
         let changes = present.changes_to(&fresh);
-        assert_eq!(changes.at_run_time.len(), 24, "{changes:#?}");
+        assert_eq!(changes.at_run_time.len(), 26, "{changes:#?}");
         assert_eq!(changes.needs_restart.len(), 10, "{changes:#?}");
         present.take_over(fresh.clone());
         let left = present.changes_to(&fresh);

@@ -44,7 +44,7 @@ pub use error::{ConfigError, ConfigErrors, Place};
 pub use secret::{API_KEY_FILE, ApiKeyError, ExposedSecret};
 pub use value::{LogFilter, LogFilterError, LogFormat};
 
-use crate::domain::policy::{HighSpend, Policy, PolicyError, PolicyNumbers};
+use crate::domain::policy::{Group, HighSpend, Policy, PolicyError, PolicyNumbers, SharedLimit};
 use crate::store::DatabaseUrl;
 use settings::Settings;
 pub(crate) use settings::suggestion;
@@ -273,6 +273,60 @@ fn read_generator(settings: &mut Settings<'_>, trafficstar: &TrafficStarConfig) 
             .get(section, "implausible_clicks", default.implausible_clicks, |raw| value::clicks(raw).map(Some)),
         adopt_sets_end_time: settings.get(section, "adopt_sets_end_time", default.adopt_sets_end_time, value::boolean),
         mode: settings.get(section, "mode", default.mode, value::word),
+        groups: read_groups(settings).into(),
+        account_limit: read_account(settings),
+    }
+}
+
+fn read_groups(settings: &mut Settings<'_>) -> Vec<Group> {
+    let section = "groups";
+    let mut groups: Vec<Group> = Vec::new();
+    for number in 1..=settings.count(section) {
+        let one = (section, number);
+        let name = settings.get_of(one, "name", value::group_name);
+        let spend_limit = settings.get_of(one, "spend_limit", value::spend_limit);
+        let high_spend = settings.get_of(one, "high_spend", value::word);
+        let refused = match &name {
+            None => Some(("name", "is missing: `campaigns.group_name` refers to the group by it".to_owned())),
+            Some(name) if groups.iter().any(|group| group.name == *name) => {
+                Some(("name", format!("another group is named {name} already")))
+            }
+            Some(_) => spend_limit.and_then(|_| refusal_at_limit(high_spend)).map(|why| ("high_spend", why)),
+        };
+        if let Some((key, why)) = refused {
+            settings.refuse_in(section, Some(number), key, &why);
+        }
+        let limit =
+            spend_limit.zip(high_spend).map(|(spend_limit, high_spend)| SharedLimit { spend_limit, high_spend });
+        let high_spend = high_spend.filter(|_| spend_limit.is_none());
+        groups.extend(name.map(|name| Group { name, limit, high_spend }));
+    }
+    groups
+}
+
+fn read_account(settings: &mut Settings<'_>) -> Option<SharedLimit> {
+    let section = "account";
+    let spend_limit = settings.get(section, "spend_limit", None, |raw| value::spend_limit(raw).map(Some));
+    let high_spend = settings.get(section, "high_spend", None, |raw| value::word(raw).map(Some));
+    let refused = match (spend_limit, high_spend) {
+        (Some(_), policy) => refusal_at_limit(policy).map(|why| ("high_spend", why)),
+        (None, Some(_)) => Some(("spend_limit", "is missing: high_spend is for this limit".to_owned())),
+        (None, None) => None,
+    };
+    if let Some((key, why)) = refused {
+        settings.refuse_in(section, None, key, &why);
+    }
+    spend_limit.zip(high_spend).map(|(spend_limit, high_spend)| SharedLimit { spend_limit, high_spend })
+}
+
+/// Returns why a policy does not fit a limit that several campaigns share. `None` if it fits.
+fn refusal_at_limit(policy: Option<HighSpend>) -> Option<String> {
+    match policy {
+        None => Some("is missing: write what happens at the limit: observe, guard or pause".to_owned()),
+        Some(HighSpend::TopUp) => {
+            Some("top-up raises one campaign's budget at its own limit: write observe, guard or pause".to_owned())
+        }
+        Some(HighSpend::Observe | HighSpend::Guard | HighSpend::Pause) => None,
     }
 }
 

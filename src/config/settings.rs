@@ -29,29 +29,52 @@ struct Setting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Key {
     section: &'static str,
+    /// The number of the section among those of this name, from 1, if it is written `[[section]]`. No variable overrides
+    /// such a key.
+    number: Option<usize>,
     name: &'static str,
 }
 
 impl Key {
+    /// Returns a key of a section that exists once.
+    const fn of(section: &'static str, name: &'static str) -> Self {
+        Self { section, number: None, name }
+    }
+
+    /// Returns the key's name, which no other key has.
     fn dotted(self) -> String {
+        let number = self.number.map(|number| format!(" {number}")).unwrap_or_default();
+        format!("{}{number}.{}", self.section, self.name)
+    }
+
+    /// Returns the key's name for messages, which name its line, too.
+    fn shown(self) -> String {
         format!("{}.{}", self.section, self.name)
     }
 
     /// Returns the name of the variable that overrides the key.
-    fn variable(self) -> String {
-        format!("{VARIABLE_PREFIX}{}__{}", self.section, self.name).to_uppercase()
+    fn variable(self) -> Option<String> {
+        let Self { section, number, name } = self;
+        number.is_none().then(|| format!("{VARIABLE_PREFIX}{section}__{name}").to_uppercase())
     }
 }
+
+/// A section: its place and its keys.
+type Section = (Place, BTreeMap<String, Setting>);
 
 /// All settings that were written, and the errors found so far.
 #[derive(Debug)]
 pub(super) struct Settings<'a> {
     file: &'a Path,
     environment: &'a Environment,
-    sections: BTreeMap<String, (Place, BTreeMap<String, Setting>)>,
+    sections: BTreeMap<String, Section>,
+    /// The sections that are written `[[section]]`.
+    lists: BTreeMap<String, Vec<Section>>,
     outside_sections: Vec<(String, Place)>,
     /// The keys that were read so far.
     known: Vec<Key>,
+    /// The names of the sections that may be written several times.
+    known_lists: Vec<&'static str>,
     /// The keys whose value was refused. Rules that compare them with other keys are not checked.
     refused: Vec<Key>,
     errors: Vec<ConfigError>,
@@ -69,8 +92,10 @@ impl<'a> Settings<'a> {
             file,
             environment,
             sections: BTreeMap::new(),
+            lists: BTreeMap::new(),
             outside_sections: Vec::new(),
             known: Vec::new(),
+            known_lists: Vec::new(),
             refused: Vec::new(),
             errors: Vec::new(),
             warnings: Vec::new(),
@@ -82,12 +107,20 @@ impl<'a> Settings<'a> {
         for (name, value) in root.get_ref() {
             let section_place = place(name.span());
             let name = name.get_ref().to_string();
-            if let DeValue::Table(table) = value.get_ref() {
+            let keys = |table: &DeTable<'_>| {
                 let setting = |(key, value): (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| {
                     let setting = Setting { place: place(key.span()), raw: Raw::from_toml(value.get_ref()) };
                     (key.get_ref().to_string(), setting)
                 };
-                settings.sections.insert(name, (section_place, table.iter().map(setting).collect()));
+                table.iter().map(setting).collect()
+            };
+            let section = |value: &Spanned<DeValue<'_>>| Some((place(value.span()), keys(value.get_ref().as_table()?)));
+            let list =
+                value.get_ref().as_array().and_then(|items| items.iter().map(section).collect::<Option<Vec<_>>>());
+            if let Some(table) = value.get_ref().as_table() {
+                settings.sections.insert(name, (section_place, keys(table)));
+            } else if let Some(sections) = list.filter(|sections| !sections.is_empty()) {
+                settings.lists.insert(name, sections);
             } else {
                 settings.outside_sections.push((name, section_place));
             }
@@ -104,7 +137,41 @@ impl<'a> Settings<'a> {
         default: T,
         parse: impl FnOnce(&Raw) -> Result<T, String>,
     ) -> T {
-        let key = Key { section, name };
+        self.read_key(Key::of(section, name), default, parse)
+    }
+
+    /// Like [`Settings::get`], for a key without a default in one of several sections of a name. `number` counts from 1.
+    pub(super) fn get_of<T>(
+        &mut self,
+        (section, number): (&'static str, usize),
+        name: &'static str,
+        parse: impl FnOnce(&Raw) -> Result<T, String>,
+    ) -> Option<T> {
+        self.read_key(Key { section, number: Some(number), name }, None, |raw| parse(raw).map(Some))
+    }
+
+    /// Returns how many sections of this name are written, each as `[[section]]`.
+    pub(super) fn count(&mut self, section: &'static str) -> usize {
+        self.known_lists.push(section);
+        self.lists.get(section).map_or(0, Vec::len)
+    }
+
+    /// Records that a section lacks a key, or that its keys contradict each other. A key whose value was refused already
+    /// is not reported again.
+    pub(super) fn refuse_in(
+        &mut self,
+        section: &'static str,
+        number: Option<usize>,
+        name: &'static str,
+        message: &str,
+    ) {
+        let key = Key { section, number, name };
+        if !self.refused.contains(&key) {
+            self.refuse(key, message.to_owned());
+        }
+    }
+
+    fn read_key<T>(&mut self, key: Key, default: T, parse: impl FnOnce(&Raw) -> Result<T, String>) -> T {
         self.known.push(key);
         let Some(setting) = self.written(key) else { return default };
         parse(&setting.raw).unwrap_or_else(|message| {
@@ -120,7 +187,7 @@ impl<'a> Settings<'a> {
 
     /// Adds a warning about an allowed value.
     pub(super) fn warn(&mut self, section: &'static str, name: &'static str, message: &str) {
-        let key = Key { section, name };
+        let key = Key::of(section, name);
         let place = self.place(key);
         self.warnings.push(format!("{place}: {}: {message}", key.dotted()));
     }
@@ -144,19 +211,29 @@ impl<'a> Settings<'a> {
 
     fn written(&self, key: Key) -> Option<Setting> {
         let variable = key.variable();
-        if let Some(text) = self.environment.get(&variable) {
+        if let Some((variable, text)) = variable.and_then(|name| self.environment.get(&name).map(|text| (name, text))) {
             return Some(Setting { place: Place::Variable(variable), raw: Raw::Variable(text.clone()) });
         }
-        self.sections.get(key.section).and_then(|(_, keys)| keys.get(key.name)).cloned()
+        self.section(key).and_then(|(_, keys)| keys.get(key.name)).cloned()
     }
 
+    fn section(&self, key: Key) -> Option<&Section> {
+        match key.number {
+            None => self.sections.get(key.section),
+            Some(number) => self.lists.get(key.section)?.get(number.checked_sub(1)?),
+        }
+    }
+
+    /// Returns the place of a key; that of its section if the key is not written.
     fn place(&self, key: Key) -> Place {
-        self.written(key).map_or_else(|| Place::Line(self.file.to_path_buf(), 1), |setting| setting.place)
+        let of_section = || self.section(key).map(|(place, _)| place.clone());
+        let place = self.written(key).map(|setting| setting.place).or_else(of_section);
+        place.unwrap_or_else(|| Place::Line(self.file.to_path_buf(), 1))
     }
 
     fn refuse(&mut self, key: Key, message: String) {
         self.refused.push(key);
-        self.errors.push(ConfigError::BadValue { place: self.place(key), key: key.dotted(), message });
+        self.errors.push(ConfigError::BadValue { place: self.place(key), key: key.shown(), message });
     }
 
     /// Adds an error about numbers that are valid by themselves but contradict each other.
@@ -175,7 +252,7 @@ impl<'a> Settings<'a> {
             PolicyError::TickTooShort => vec!["tick"],
             PolicyError::Negative { key } | PolicyError::TooLong { key } => vec![*key],
         };
-        let keys: Vec<Key> = names.into_iter().map(|name| Key { section: "generator", name }).collect();
+        let keys: Vec<Key> = names.into_iter().map(|name| Key::of("generator", name)).collect();
         if keys.iter().any(|key| self.refused.contains(key)) {
             return;
         }
@@ -185,17 +262,24 @@ impl<'a> Settings<'a> {
     }
 
     fn refuse_unknown_sections(&mut self) {
-        let known: BTreeSet<&str> = self.known.iter().map(|key| key.section).collect();
+        let known: BTreeSet<&str> = self.known_sections().collect();
         let mut unknown = Vec::new();
         for (name, (place, _)) in &self.sections {
-            if !known.contains(name.as_str()) {
+            if self.known_lists.contains(&name.as_str()) {
+                let hint = format!("; write [[{name}]], once for each of them");
+                unknown.push(ConfigError::Unknown { place: place.clone(), what: "section", name: name.clone(), hint });
+            } else if !known.contains(name.as_str()) {
                 let hint = suggestion(name, known.iter().copied())
                     .map_or_else(|| format!("; the sections are {}", enumerate(&known)), did_you_mean);
                 unknown.push(ConfigError::Unknown { place: place.clone(), what: "section", name: name.clone(), hint });
             }
         }
-        for (name, place) in &self.outside_sections {
-            let hint = if known.contains(name.as_str()) {
+        let lists = self.lists.iter().filter(|(name, _)| !self.known_lists.contains(&name.as_str()));
+        let lists = lists.filter_map(|(name, sections)| Some((name, &sections.first()?.0)));
+        for (name, place) in self.outside_sections.iter().map(|(name, place)| (name, place)).chain(lists) {
+            let hint = if self.known_lists.contains(&name.as_str()) {
+                format!("; write a line [[{name}]] and its keys below it")
+            } else if known.contains(name.as_str()) {
                 format!("; write a line [{name}] and its keys below it")
             } else {
                 self.where_it_belongs(name).unwrap_or_else(|| format!("; the sections are {}", enumerate(&known)))
@@ -208,16 +292,21 @@ impl<'a> Settings<'a> {
 
     fn refuse_unknown_keys(&mut self) {
         let mut unknown = Vec::new();
-        for (section, (_, keys)) in &self.sections {
-            let known: BTreeSet<&str> =
-                self.known.iter().filter(|key| key.section == section).map(|key| key.name).collect();
+        let lists = self.lists.iter().flat_map(|(name, sections)| {
+            sections.iter().zip(1..).map(move |((_, keys), number)| (name, Some(number), keys))
+        });
+        let sections = self.sections.iter().map(|(name, (_, keys))| (name, None, keys)).chain(lists);
+        for (section, number, keys) in sections {
+            let is_here = |key: &&Key| key.section == section && key.number == number;
+            let known: BTreeSet<&str> = self.known.iter().filter(is_here).map(|key| key.name).collect();
+            let written = if number.is_some() { format!("[[{section}]]") } else { format!("[{section}]") };
             // An unknown section is one mistake: its keys are not reported one by one.
             for (name, setting) in keys.iter().filter(|_| !known.is_empty()) {
                 if !known.contains(name.as_str()) {
                     let hint = self
                         .where_it_belongs(name)
                         .or_else(|| suggestion(name, known.iter().copied()).map(did_you_mean))
-                        .unwrap_or_else(|| format!("; the keys of [{section}] are {}", enumerate(&known)));
+                        .unwrap_or_else(|| format!("; the keys of {written} are {}", enumerate(&known)));
                     let name = format!("{section}.{name}");
                     unknown.push(ConfigError::Unknown { place: setting.place.clone(), what: "key", name, hint });
                 }
@@ -226,9 +315,14 @@ impl<'a> Settings<'a> {
         self.errors.extend(unknown);
     }
 
+    fn known_sections(&self) -> impl Iterator<Item = &'static str> {
+        let once = self.known.iter().filter(|key| key.number.is_none()).map(|key| key.section);
+        once.chain(self.known_lists.iter().copied())
+    }
+
     /// Refuses misspelt variables: otherwise they would be ignored silently, and the operator would rely on them.
     fn refuse_unknown_variables(&mut self) {
-        let known: BTreeSet<String> = self.known.iter().map(|key| key.variable()).collect();
+        let known: BTreeSet<String> = self.known.iter().filter_map(|key| key.variable()).collect();
         for name in self.environment.keys().filter(|name| !known.contains(*name)) {
             let meant = nearest(&name.to_uppercase(), known.iter().map(String::as_str), 2);
             if meant.is_some() || name.starts_with(VARIABLE_PREFIX) {
@@ -244,8 +338,8 @@ impl<'a> Settings<'a> {
 
     /// Returns a hint that names the sections which have a key of this name. `None` if no section has it.
     fn where_it_belongs(&self, name: &str) -> Option<String> {
-        let sections: Vec<String> =
-            self.known.iter().filter(|key| key.name == name).map(|key| format!("[{}]", key.section)).collect();
+        let of_once = self.known.iter().filter(|key| key.name == name && key.number.is_none());
+        let sections: Vec<String> = of_once.map(|key| format!("[{}]", key.section)).collect();
         (!sections.is_empty()).then(|| format!("; it belongs below {}", sections.join(" or ")))
     }
 }

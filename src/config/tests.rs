@@ -1,5 +1,7 @@
 //! Tests of the shipped file, of every key, and of the messages about mistakes.
 
+mod groups;
+
 use super::*;
 
 use chrono::NaiveTime;
@@ -7,7 +9,7 @@ use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
 use crate::domain::money::{Clicks, Money, Percent};
-use crate::domain::policy::{HighSpend, Mode, PolicyNumbers};
+use crate::domain::policy::{Group, HighSpend, Mode, PolicyNumbers, SharedLimit};
 use crate::store::Password;
 
 const SHIPPED: &str = include_str!("../../config.toml");
@@ -68,8 +70,9 @@ fn the_shipped_file_holds_the_defaults_and_gives_no_warning() {
 
 /// Returns the keys of a section, as the message about an unknown key lists them.
 fn keys_of(section: &str) -> Vec<String> {
-    let found = messages(&format!("[{section}]\nzzz = 1"), []).join("\n");
-    let (_, keys) = found.split_once(" are ").unwrap_or_else(|| panic!("{found}"));
+    let section = if section == "groups" { "[[groups]]".to_owned() } else { format!("[{section}]") };
+    let found = messages(&format!("{section}\nzzz = 1"), []);
+    let keys = found.iter().find_map(|line| Some(line.split_once(" are ")?.1)).unwrap_or_else(|| panic!("{found:?}"));
     keys.split(", ").map(str::to_owned).collect()
 }
 
@@ -77,22 +80,31 @@ fn keys_of(section: &str) -> Vec<String> {
 fn the_shipped_file_shows_every_key_and_no_other() {
     // The file shows the keys without a default as comments.
     let without_default = [
+        "[[groups]]",
         "contested_backoff",
         "daily_budget",
         "high_activate_clicks",
         "high_pause_clicks",
+        "high_spend",
         "implausible_clicks",
+        "name",
         "password_file",
         "price_per_thousand",
+        "spend_limit",
         "top_up_ceiling",
         "warn_at",
     ];
-    let shipped = without_default
-        .iter()
-        .fold(SHIPPED.to_owned(), |text, key| text.replace(&format!("# {key} ="), &format!("{key} =")));
+    let shown = |line: &str| {
+        let key = line.strip_prefix("# ").filter(|key| {
+            without_default.contains(key) || key.split_once(" =").is_some_and(|(key, _)| without_default.contains(&key))
+        });
+        key.unwrap_or(line).to_owned() + "\n"
+    };
+    let shipped: String = SHIPPED.lines().map(shown).collect();
     let shipped: toml::Table = toml::from_str(&shipped).unwrap();
     for (section, shown) in &shipped {
-        let shown: Vec<&String> = shown.as_table().unwrap().keys().collect();
+        let one = shown.as_array().and_then(|sections| sections.first()).unwrap_or(shown);
+        let shown: Vec<&String> = one.as_table().unwrap().keys().collect();
         assert_eq!(shown, keys_of(section).iter().collect::<Vec<_>>(), "[{section}]");
     }
     let found = messages("[zzz]", []).join("\n");
@@ -114,6 +126,10 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(config.trafficstar.confirm_within, Duration::from_secs(30));
     assert_eq!(config.log.filter.as_str(), "info");
     assert_eq!(config.log.format, LogFormat::Text);
+}
+
+fn limit(spend_limit: &str, high_spend: HighSpend) -> Option<SharedLimit> {
+    Some(SharedLimit { spend_limit: spend_limit.parse().unwrap(), high_spend })
 }
 
 #[test]
@@ -156,6 +172,16 @@ fn every_key_sets_its_field() {
         implausible_clicks = 10_000_000
         adopt_sets_end_time = true
         mode = "observe"
+        [[groups]]
+        name = "shoes"
+        spend_limit = "200"
+        high_spend = "pause"
+        [[groups]]
+        name = "boots"
+        high_spend = "top-up"
+        [account]
+        spend_limit = "500.00"
+        high_spend = "guard"
         [log]
         filter = "warn,traffic_generator=debug"
         format = "json"
@@ -202,6 +228,12 @@ fn every_key_sets_its_field() {
             implausible_clicks: Some(Clicks(10_000_000)),
             adopt_sets_end_time: true,
             mode: Mode::Observe,
+            groups: [
+                Group { name: "shoes".to_owned(), limit: limit("200", HighSpend::Pause), high_spend: None },
+                Group { name: "boots".to_owned(), limit: None, high_spend: Some(HighSpend::TopUp) },
+            ]
+            .into(),
+            account_limit: limit("500", HighSpend::Guard),
         }
     );
     assert_eq!((config.log.filter.as_str(), config.log.format), ("warn,traffic_generator=debug", LogFormat::Json));

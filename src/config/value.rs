@@ -240,6 +240,25 @@ pub(super) fn socket_path(raw: &Raw) -> Result<PathBuf, String> {
     }
 }
 
+/// The longest name of a group.
+const LONGEST_GROUP_NAME: usize = 100;
+
+/// Parses a group's name. `default` is the word with which an operator takes a campaign out of its group.
+pub(super) fn group_name(raw: &Raw) -> Result<String, String> {
+    let is_name = |name: &&str| {
+        !name.is_empty()
+            && name.trim() == *name
+            && *name != "default"
+            && name.chars().count() <= LONGEST_GROUP_NAME
+            && !name.contains(char::is_control)
+    };
+    raw.text().filter(is_name).map(str::to_owned).ok_or_else(|| {
+        format!(
+            "{raw} is not a group's name: write up to {LONGEST_GROUP_NAME} characters in quotes, other than \"default\""
+        )
+    })
+}
+
 /// Parses the database's URL. Messages contain at most its scheme: the rest may hold a password.
 pub(super) fn database_url(raw: &Raw) -> Result<DatabaseUrl, String> {
     let text = raw.text().ok_or("this is not text in quotes: write sqlite://FILE or postgres://USER@HOST/NAME")?;

@@ -52,6 +52,9 @@ pub struct Campaign {
     /// The daily budget (`max_daily`) is set back to it each day, as decimal text, with the policy `top-up`.
     #[serde(default)]
     pub daily_budget: Option<String>,
+    /// The name of its group, one of the config's `[[groups]]`.
+    #[serde(default)]
+    pub group_name: Option<String>,
 }
 
 /// The body of `PATCH /v1/campaigns/{id}`, and of `POST /v1/campaigns`, which needs `name` and `trafficstar_id`. A
@@ -114,6 +117,9 @@ pub struct CampaignPatch {
     /// spend limit and not above `top_up_ceiling`.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub daily_budget: Option<Option<Money>>,
+    /// The name of its group, one of the config's `[[groups]]`; null for no group.
+    #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
+    pub group_name: Option<Option<String>>,
     /// With `generator_enabled: false` or another `trafficstar_id`: pause the campaign first. If the pause fails, the
     /// campaign stays guarded.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -229,7 +235,7 @@ mod tests {
         let json = r#"{"id": 1, "name": "n", "trafficstar_id": 7, "generator_enabled": true, "mode": "act",
             "spend_limit": "2.50", "activate_clicks": 3, "pause_clicks": 2, "cooldown": "1m 30s", "high_spend": "observe",
             "price_per_thousand": null, "implausible_clicks": 9, "high_activate_clicks": 5,
-            "high_pause_clicks": null, "top_up_ceiling": "60.00", "daily_budget": null}"#;
+            "high_pause_clicks": null, "top_up_ceiling": "60.00", "daily_budget": null, "group_name": "autumn"}"#;
         let campaign: Campaign = serde_json::from_str(json).unwrap();
         assert!(patch(json).is_met_by(&campaign));
         assert!(
@@ -240,7 +246,7 @@ mod tests {
             "name": "m", "trafficstar_id": 8, "generator_enabled": false, "mode": null, "spend_limit": "2.51",
             "activate_clicks": null, "pause_clicks": 1, "cooldown": "91s", "high_spend": null, "price_per_thousand": "0",
             "implausible_clicks": 8, "high_activate_clicks": 6, "high_pause_clicks": 0,
-            "top_up_ceiling": null, "daily_budget": "10.15",
+            "top_up_ceiling": null, "daily_budget": "10.15", "group_name": null,
         });
         for (field, value) in others.as_object().unwrap() {
             let other = serde_json::json!({ field: value }).to_string();

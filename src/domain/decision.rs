@@ -10,8 +10,9 @@ use super::budget::TopUpStage;
 use super::money::{Clicks, Money, RemainingClicks};
 use super::observation::Observation;
 use super::phase::PhaseWord;
-use super::policy::{ClickThresholds, HighSpend, Policy};
+use super::policy::{ClickThresholds, HighSpend, Policy, PolicyNumbers};
 use super::remote::{RemoteStatus, StatusDoubt};
+use super::shared_limit::{SharedSpend, shared_spends};
 
 /// The rows of the decision table, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,6 +95,25 @@ pub enum SpendLevel {
     Reached,
 }
 
+/// A spend limit that is reached, and that decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReachedLimit {
+    /// The campaign's own, with its policy.
+    Own(HighSpend),
+    /// One that it shares with other campaigns.
+    Shared(SharedSpend),
+}
+
+impl ReachedLimit {
+    /// What the guard does at this limit.
+    const fn high_spend(&self) -> HighSpend {
+        match self {
+            Self::Own(high_spend) => *high_spend,
+            Self::Shared(sum) => sum.high_spend,
+        }
+    }
+}
+
 /// One observation, reduced to what the decision table reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
@@ -111,8 +131,11 @@ pub struct Judgement {
     pub has_no_urls: bool,
     /// The click thresholds in force at this spend.
     pub thresholds: ClickThresholds,
-    /// What the policy does from the spend limit on.
-    pub high_spend: HighSpend,
+    /// The spend limit that is reached and decides; `None` below every limit, and while the spend must be known and is
+    /// not.
+    pub reached: Option<ReachedLimit>,
+    /// The sums under the limits that the campaign shares with others.
+    pub shared: Vec<SharedSpend>,
     /// How far the day's first top-up has come.
     pub top_up: TopUpStage,
 }
@@ -124,12 +147,14 @@ impl Judgement {
         let spend = observation.spend.as_ref().ok().filter(|spend| spend.day == now.date_naive());
         let spend = spend.map(|spend| spend.amount);
         let remaining = observation.clicks.as_ref().ok();
+        let shared = shared_spends(observation, policy, now);
+        let reached = reached_limit(policy, spend, &shared);
         let spend_level = match spend {
+            _ if reached.is_some() => SpendLevel::Reached,
             None => SpendLevel::Unknown,
-            Some(spend) if spend >= policy.spend_limit => SpendLevel::Reached,
             Some(_) => SpendLevel::Below,
         };
-        let thresholds = policy.thresholds(spend_level == SpendLevel::Reached);
+        let thresholds = policy.thresholds(reached.as_ref().map(ReachedLimit::high_spend));
         Self {
             status: super::remote::judge(&observation.remote, now),
             spend_level,
@@ -138,7 +163,8 @@ impl Judgement {
             remaining: remaining.map(|clicks| clicks.count),
             has_no_urls: remaining.is_some_and(|clicks| clicks.active_urls == 0),
             thresholds,
-            high_spend: policy.high_spend,
+            reached,
+            shared,
             top_up: TopUpStage::Unused,
         }
     }
@@ -152,8 +178,37 @@ impl Judgement {
     /// The policy in force at the spend limit; `None` below the limit, and while the spend is unknown.
     #[must_use]
     pub fn at_limit(&self) -> Option<HighSpend> {
-        (self.spend_level == SpendLevel::Reached).then_some(self.high_spend)
+        self.reached.as_ref().map(ReachedLimit::high_spend)
     }
+
+    /// Returns which limit is reached and by how much, in words.
+    #[must_use]
+    pub fn limit_in_words(&self, policy: &Policy) -> String {
+        match &self.reached {
+            Some(ReachedLimit::Shared(sum)) => {
+                format!("{} or more is spent today by {} ({sum})", sum.spend_limit, sum.sharers())
+            }
+            Some(ReachedLimit::Own(_)) | None => {
+                format!("{} or more is spent today ({})", policy.spend_limit, spend_in_words(self.spend))
+            }
+        }
+    }
+}
+
+fn spend_in_words(spend: Option<Money>) -> String {
+    spend.map_or_else(|| "unknown".to_owned(), |spend| spend.to_string())
+}
+
+/// Returns the limit that decides: of the limits that are reached, one whose policy is `pause`, else the
+/// narrowest. `None` if no limit is reached. While the campaign's own spend is unknown, a policy that may activate it
+/// does not count.
+fn reached_limit(policy: &PolicyNumbers, spend: Option<Money>, shared: &[SharedSpend]) -> Option<ReachedLimit> {
+    let own = spend.filter(|spend| *spend >= policy.spend_limit).map(|_| ReachedLimit::Own(policy.high_spend));
+    let shared = shared.iter().filter(|sum| sum.is_reached()).cloned().map(ReachedLimit::Shared);
+    let reached = own.into_iter().chain(shared);
+    let decides = reached.filter(|limit| spend.is_some() || !limit.high_spend().guards_by_clicks());
+    // Of several minima the first one is returned: the narrowest.
+    decides.min_by_key(|limit| limit.high_spend() != HighSpend::Pause)
 }
 
 /// Compares clicks with the thresholds. An invalid row counts as 0 in the sum: such a sum is enough to pause by, but
@@ -265,8 +320,8 @@ fn top_up_row(judged: &Judgement, phase: PhaseWord) -> Option<Row> {
 pub fn reason(decision: &Decision, judged: &Judgement, policy: &Policy) -> String {
     let clicks = || judged.remaining.map_or_else(|| "unknown".to_owned(), |clicks| clicks.to_string());
     let no_urls = if judged.has_no_urls { " (it has no active URLs)" } else { "" };
-    let spend = || judged.spend.map_or_else(|| "unknown".to_owned(), |spend| spend.to_string());
-    let limit = policy.spend_limit;
+    let spend = || spend_in_words(judged.spend);
+    let at_limit = || judged.limit_in_words(policy);
     match decision.row {
         Row::Doubt => match &judged.status {
             RemoteStatus::Blocked { reason, .. } => format!("TrafficStars will not run it: {reason}"),
@@ -286,26 +341,25 @@ pub fn reason(decision: &Decision, judged: &Judgement, policy: &Policy) -> Strin
                 spend()
             )
         }
-        Row::HighSpend => format!("{limit} or more is spent today ({}): it is left alone", spend()),
+        Row::HighSpend => format!("{}: it is left alone", at_limit()),
         Row::PauseAtLimit => {
             format!(
-                "it {} although {limit} or more is spent today ({}): the policy at the limit is pause",
+                "it {} although {}: the policy at the limit is pause",
                 if judged.status == RemoteStatus::Running { "runs" } else { "may run" },
-                spend()
+                at_limit()
             )
         }
         Row::PauseToTopUp | Row::WaitToTopUp => format!(
-            "{limit} or more is spent today ({}), and {} clicks are left: its spend is waited for, to compute the day's \
-             budget",
-            spend(),
+            "{}, and {} clicks are left: its spend is waited for, to compute the day's budget",
+            at_limit(),
             clicks()
         ),
-        Row::TopUp => format!("{limit} or more is spent today ({}): the day's budget is set", spend()),
+        Row::TopUp => format!("{}: the day's budget is set", at_limit()),
         Row::TopUpImpossible => {
             let why = if let TopUpStage::Refused(why) = &judged.top_up { why.to_string() } else { String::new() };
-            format!("{limit} or more is spent today ({}), and its budget is not raised: {why}", spend())
+            format!("{}, and its budget is not raised: {why}", at_limit())
         }
-        Row::StoppedAtLimit => format!("it is stopped as it should: {limit} or more is spent today ({})", spend()),
+        Row::StoppedAtLimit => format!("it is stopped as it should: {}", at_limit()),
         Row::GuardPauseWithoutSpend => "it runs although it should be stopped, and its spend is unknown".to_owned(),
         Row::SpendUnknown => "its spend is unknown".to_owned(),
         Row::GuardPauseWithoutClicks => {
@@ -314,10 +368,11 @@ pub fn reason(decision: &Decision, judged: &Judgement, policy: &Policy) -> Strin
         Row::ClicksUnknown => "its remaining clicks are unknown".to_owned(),
         Row::EnoughClicks => {
             format!(
-                "{} clicks left, {} or more run it (spend {} of {limit})",
+                "{} clicks left, {} or more run it (spend {} of {})",
                 clicks(),
                 judged.thresholds.activate,
-                spend()
+                spend(),
+                policy.spend_limit
             )
         }
         Row::AdoptRunning => format!("it runs, with {} clicks left as it should (spend {})", clicks(), spend()),

@@ -13,6 +13,7 @@ use super::observation::Observation;
 use super::order::{DisableRefusal, Force, ForceFailure, HoldChange, OrderId};
 use super::phase::{PhaseWord, Promise};
 use super::remote::RemoteCampaign;
+use super::shared_limit::SharedLimitReport;
 use super::status::Hold;
 use super::unchanged_spend::StandsStill;
 
@@ -118,6 +119,8 @@ pub enum Effect {
     Note(Note),
     /// Others changed the campaign's end time as a guard does. The supervisor reports that once for the account.
     Sign(EndTimeSign),
+    /// A limit that campaigns share is reached, or is near, with this sum. The supervisor reports that once for all.
+    SharedLimit(SharedLimitReport, Money),
     /// The promise has ended: this machine sends nothing from now on.
     Disabled {
         /// Whether the campaign was read stopped for the order, or was paused by it.

@@ -37,6 +37,7 @@ pub mod queue_place;
 pub mod read_priority;
 pub mod remote;
 pub mod repeats;
+pub mod shared_limit;
 pub mod spend;
 pub mod status;
 pub mod text;

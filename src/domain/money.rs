@@ -36,6 +36,8 @@ const CURRENCIES: [&str; 22] = [
 impl Money {
     /// No money.
     pub const ZERO: Self = Self { micros: 0 };
+    /// The largest amount.
+    pub const MAX: Self = Self { micros: i64::MAX };
     const MICROS_PER_UNIT: i64 = 1_000_000;
 
     /// Returns an amount of `micros` millionths; `None` if it is negative.
@@ -128,6 +130,12 @@ impl Money {
     #[must_use]
     pub fn checked_add(self, other: Self) -> Option<Self> {
         self.micros.checked_add(other.micros).map(|micros| Self { micros })
+    }
+
+    /// Returns the difference; `None` if the other amount is larger.
+    #[must_use]
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
+        self.micros.checked_sub(other.micros).and_then(Self::from_micros)
     }
 }
 

@@ -12,6 +12,7 @@ use super::ids::CampaignId;
 use super::lease::Epoch;
 use super::money::Money;
 use super::phase::PhaseWord;
+use super::shared_limit::{SharedLimitReport, sharers};
 use super::status::Role;
 
 /// One event.
@@ -74,6 +75,18 @@ pub enum EventKind {
         spend: Money,
         /// The spend limit.
         limit: Money,
+    },
+    /// The sum of today's spends of several campaigns has reached their limit, or the part of it from which on it is
+    /// reported. It comes once for each day and limit.
+    GroupLimit {
+        /// The group; `None` for all campaigns of the account.
+        group: Option<String>,
+        /// The sum of today's spends.
+        spend: Money,
+        /// The limit.
+        limit: Money,
+        /// Whether the limit is reached.
+        reached: bool,
     },
     /// The spend limit was reached; or it no longer is, such as on a new day.
     HighSpend {
@@ -265,6 +278,20 @@ impl OperatorEvent {
         Self { id: None, at, campaign_id: None, name: None, warning, text, kind }
     }
 
+    /// Builds the event for a limit that campaigns share and that is reached or near.
+    #[must_use]
+    pub fn group_limit(at: DateTime<Utc>, report: &SharedLimitReport, spend: Money) -> Self {
+        let SharedLimitReport { day: _, group, limit, is_reached } = report;
+        let sharers = sharers(group.as_deref());
+        let text = if *is_reached {
+            format!("the limit of {sharers} is reached: {spend} of {limit} is spent today")
+        } else {
+            format!("{spend} of the limit of {sharers}, {limit}, is spent today")
+        };
+        let kind = EventKind::GroupLimit { group: group.clone(), spend, limit: *limit, reached: *is_reached };
+        Self { id: None, at, campaign_id: None, name: None, warning: true, text, kind }
+    }
+
     /// Builds the event for another program like this one on the account.
     #[must_use]
     pub fn another_guard(at: DateTime<Utc>, another: &AnotherGuard) -> Self {
@@ -298,6 +325,7 @@ impl EventKind {
             Self::Contested { .. } => "contested",
             Self::Warned { .. } => "warned",
             Self::HighSpend { .. } => "high-spend",
+            Self::GroupLimit { .. } => "group-limit",
             Self::Unguarded => "unguarded",
             Self::Blocked { .. } => "blocked",
             Self::Waiting { .. } => "waiting",

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use chrono::{DateTime, Duration, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,26 @@ pub struct ClickThresholds {
     pub activate: Clicks,
     /// At or below this number of remaining clicks the campaign is paused.
     pub pause: Clicks,
+}
+
+/// A limit on the sum of today's spends of several campaigns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SharedLimit {
+    /// From this sum on each of the campaigns is at the limit.
+    pub spend_limit: Money,
+    /// What the guard does from then on. It is never [`HighSpend::TopUp`].
+    pub high_spend: HighSpend,
+}
+
+/// A group of campaigns, as the config describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// The name, which `campaigns.group_name` refers to.
+    pub name: String,
+    /// The limit on the sum of its campaigns' spends; `None` if there is none.
+    pub limit: Option<SharedLimit>,
+    /// The policy of its campaigns at their own spend limits; `None` for the config's.
+    pub high_spend: Option<HighSpend>,
 }
 
 /// The error for a word that is not allowed.
@@ -180,6 +201,10 @@ pub struct PolicyNumbers {
     pub top_up_interval: Duration,
     /// `max_daily` is set back to it each day. `None` leaves it as it is.
     pub daily_budget: Option<Money>,
+    /// The groups of the config; in a campaign's policy its own group, if it has one.
+    pub groups: Arc<[Group]>,
+    /// The limit on the sum of all campaigns' spends; `None` if there is none.
+    pub account_limit: Option<SharedLimit>,
     /// The time after an accepted action in which a read may still show the old state.
     pub confirm_within: Duration,
     /// The longest time in which TrafficStars may answer.
@@ -279,15 +304,21 @@ pub const LONGEST_OWN_COOLDOWN_SECONDS: i64 = 24 * 60 * 60;
 const LONGEST_SPAN: Duration = Duration::days(365);
 
 impl PolicyNumbers {
-    /// Returns the click thresholds that are in force below the spend limit, or from the limit on.
+    /// Returns the click thresholds in force. `at_limit` is the policy of the spend limit that is reached; `None` below
+    /// every limit.
     #[must_use]
-    pub fn thresholds(&self, is_limit_reached: bool) -> ClickThresholds {
+    pub fn thresholds(&self, at_limit: Option<HighSpend>) -> ClickThresholds {
         let low = ClickThresholds { activate: self.activate_clicks, pause: self.pause_clicks };
         let high = ClickThresholds {
             activate: self.high_activate_clicks.unwrap_or(low.activate),
             pause: self.high_pause_clicks.unwrap_or(low.pause),
         };
-        if is_limit_reached && self.high_spend.guards_by_clicks() { high } else { low }
+        if at_limit.is_some_and(HighSpend::guards_by_clicks) { high } else { low }
+    }
+
+    /// Returns the limits that the campaign shares with others.
+    pub fn shared_limits(&self) -> impl Iterator<Item = SharedLimit> {
+        self.groups.iter().filter_map(|group| group.limit).chain(self.account_limit)
     }
 
     /// Validates the numbers and builds the policy.
@@ -299,7 +330,9 @@ impl PolicyNumbers {
             return Err(PolicyError::ThresholdsMeet { activate: self.activate_clicks, pause: self.pause_clicks });
         }
         // Under another policy the thresholds from the limit on have no effect, and must not make a campaign's row invalid.
-        let high = self.thresholds(true);
+        let policies = [self.high_spend].into_iter().chain(self.shared_limits().map(|limit| limit.high_spend));
+        let by_clicks = policies.filter(|policy| policy.guards_by_clicks()).last();
+        let high = self.thresholds(by_clicks);
         if high.activate <= high.pause {
             return Err(PolicyError::HighThresholdsMeet { activate: high.activate, pause: high.pause });
         }
@@ -371,6 +404,8 @@ impl Default for PolicyNumbers {
             top_up_wait: Duration::minutes(10),
             top_up_interval: Duration::minutes(12),
             daily_budget: None,
+            groups: Arc::default(),
+            account_limit: None,
             confirm_within: Duration::seconds(30),
             answer_within: Duration::seconds(15),
             contested_after: 6,

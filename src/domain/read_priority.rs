@@ -68,7 +68,7 @@ impl ReadQuestion {
     ) -> Self {
         let known_stopped = trend.is_known_stopped(now) && !intent.promised_to_run;
         let would_pause = policy.mode == Mode::Act && !intent.on_hold;
-        let thresholds = policy.thresholds(trend.has_reached_limit(now, policy));
+        let thresholds = policy.thresholds(trend.at_limit(now, policy));
         let used_up = clicks.is_some_and(|clicks| clicks <= thresholds.pause);
         let is_past_threshold = trend.must_be_stopped(now, policy) || used_up && !trend.is_left_alone(now, policy);
         let needs_pause = is_past_threshold && would_pause && !known_stopped;

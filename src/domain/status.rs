@@ -20,6 +20,7 @@ use super::phase::PhaseWord;
 use super::policy::{ClickThresholds, HighSpend, Mode, Policy};
 use super::queue_place::QueuePlaces;
 use super::remote::StatusWord;
+use super::shared_limit::SharedSpend;
 use super::spend::SpendSource;
 use super::verdict::Verdict;
 
@@ -273,6 +274,9 @@ pub struct CampaignStatus {
     /// The limits that decisions are made by; `None` if the campaign's row is invalid.
     #[serde(default)]
     pub limits: Option<Limits>,
+    /// Today's sums under the limits that it shares with other campaigns.
+    #[serde(default)]
+    pub shared_limits: Vec<SharedSpend>,
     /// The day's budget; `None` unless the policy from the spend limit on is `top-up`.
     #[serde(default)]
     pub budget: Option<BudgetStatus>,
@@ -366,10 +370,10 @@ impl Limits {
         [self.activate_clicks, self.pause_clicks]
     }
 
-    /// Returns a policy's limits, by whether today's spend has reached the limit.
+    /// Returns a policy's limits. `at_limit` is the policy of the spend limit that is reached; `None` below every limit.
     #[must_use]
-    pub fn new(policy: &Policy, is_limit_reached: bool) -> Self {
-        let ClickThresholds { activate, pause } = policy.thresholds(is_limit_reached);
+    pub fn new(policy: &Policy, at_limit: Option<HighSpend>) -> Self {
+        let ClickThresholds { activate, pause } = policy.thresholds(at_limit);
         Self {
             spend: policy.spend_limit,
             high_spend: policy.high_spend,

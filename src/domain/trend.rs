@@ -6,6 +6,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::decision::{Judgement, ReachedLimit};
 use super::money::{Clicks, Money};
 use super::policy::{HighSpend, PolicyNumbers};
 use super::remote::{RemoteStatus, StatusWord};
@@ -29,6 +30,8 @@ pub struct Trend {
     spend: Option<Reading>,
     /// The last known status, and the time (UTC) when it was read.
     status: Option<(StatusWord, DateTime<Utc>)>,
+    /// The policy of a limit that it shares with other campaigns and that is reached, and the time (UTC) of the tick.
+    shared: Option<(HighSpend, DateTime<Utc>)>,
 }
 
 /// The machine's intent if the clicks are used up, as far as the urgency of its reads depends on that.
@@ -63,22 +66,31 @@ impl Trend {
         self.status_at(now).is_some_and(|status| matches!(status, StatusWord::Stopped | StatusWord::Blocked))
     }
 
-    /// Whether today's spend, as read last, has reached the limit and the policy there is to leave the campaign alone.
+    /// Records the limit that the last tick found to be reached.
+    pub fn saw_shared_limit(&mut self, now: DateTime<Utc>, judged: &Judgement) {
+        let is_shared = matches!(judged.reached, Some(ReachedLimit::Shared(_)));
+        self.shared = judged.at_limit().filter(|_| is_shared).map(|policy| (policy, now));
+    }
+
+    /// Whether a spend limit was reached, as read last, and the policy there is to leave the campaign alone.
     #[must_use]
     pub fn is_left_alone(&self, now: DateTime<Utc>, policy: &PolicyNumbers) -> bool {
-        policy.high_spend == HighSpend::Observe && self.has_reached_limit(now, policy)
+        self.at_limit(now, policy) == Some(HighSpend::Observe)
     }
 
-    /// Whether today's spend, as read last, has reached the limit and the policy there is to pause.
+    /// Whether a spend limit was reached, as read last, and the policy there is to pause.
     #[must_use]
     pub fn must_be_stopped(&self, now: DateTime<Utc>, policy: &PolicyNumbers) -> bool {
-        policy.high_spend == HighSpend::Pause && self.has_reached_limit(now, policy)
+        self.at_limit(now, policy) == Some(HighSpend::Pause)
     }
 
-    /// Whether today's spend, as read last, has reached the limit: spend does not fall within a day.
+    /// Returns the policy of the spend limit that was reached, as read last: spend does not fall within a day. `None`
+    /// below every limit.
     #[must_use]
-    pub fn has_reached_limit(&self, now: DateTime<Utc>, policy: &PolicyNumbers) -> bool {
-        self.spend_on(now) >= policy.spend_limit.micros()
+    pub fn at_limit(&self, now: DateTime<Utc>, policy: &PolicyNumbers) -> Option<HighSpend> {
+        let shared = self.shared.filter(|(_, at)| at.date_naive() == now.date_naive()).map(|(policy, _)| policy);
+        let is_reached = self.spend_on(now) >= policy.spend_limit.micros();
+        shared.or_else(|| is_reached.then_some(policy.high_spend))
     }
 
     fn status_at(&self, now: DateTime<Utc>) -> Option<StatusWord> {
@@ -101,8 +113,8 @@ impl Trend {
             return FAR;
         }
         let remaining = i64::try_from(clicks.0).unwrap_or(i64::MAX);
-        let is_limit_reached = self.has_reached_limit(now, policy);
-        let thresholds = policy.thresholds(is_limit_reached);
+        let at_limit = self.at_limit(now, policy);
+        let thresholds = policy.thresholds(at_limit);
         let [activate, pause] =
             [thresholds.activate, thresholds.pause].map(|clicks| i64::try_from(clicks.0).unwrap_or(i64::MAX));
         let limit = policy.spend_limit.micros();
@@ -115,7 +127,7 @@ impl Trend {
             StatusWord::Running | StatusWord::Unknown => {
                 let by_clicks = time_for(remaining.saturating_sub(pause), self.clicks, activate);
                 // Above the limit the policy `guard` decides by clicks alone.
-                let decides_by_spend = !is_limit_reached || policy.high_spend == HighSpend::Pause;
+                let decides_by_spend = !at_limit.is_some_and(HighSpend::guards_by_clicks);
                 let by_spend = time_for(limit.saturating_sub(spend), self.spend, limit);
                 if decides_by_spend { by_clicks.min(by_spend) } else { by_clicks }
             }

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::decision::{ClickLevel, Judgement};
-use super::policy::Policy;
+use super::decision::{ClickLevel, Judgement, ReachedLimit};
+use super::policy::{HighSpend, Policy};
 use super::remote::RemoteStatus;
 use super::status::Hold;
 
@@ -40,8 +40,15 @@ impl Unguarded {
             format!("{clicks} clicks are left{no_urls}, and {} or fewer pause it", judged.thresholds.pause)
         });
         // The policy `guard` goes on above the limit, so that the limit alone is no threshold.
-        let spend = judged.spend.filter(|_| judged.at_limit().is_some_and(|policy| !policy.guards_by_clicks()));
-        let spend = spend.map(|spend| format!("its limit of {} is reached ({spend})", policy.spend_limit));
+        let spend = judged.reached.as_ref().filter(|_| !judged.at_limit().is_some_and(HighSpend::guards_by_clicks));
+        let spend = spend.map(|reached| match reached {
+            ReachedLimit::Own(_) => format!(
+                "its limit of {} is reached ({})",
+                policy.spend_limit,
+                judged.spend.map_or_else(|| "unknown".to_owned(), |spend| spend.to_string())
+            ),
+            ReachedLimit::Shared(sum) => format!("the limit of {} is reached ({sum})", sum.sharers()),
+        });
         let clicks_used_up = clicks.is_some();
         let is_past = clicks_used_up || spend.is_some();
         let on_hold = hold.map(|_| "it is on hold".to_owned());

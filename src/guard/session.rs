@@ -19,11 +19,14 @@ use crate::domain::failure::{DatabaseFailure, RemoteFault};
 use crate::domain::ids::RemoteId;
 use crate::domain::journal::JournalId;
 use crate::domain::machine::Machine;
+use crate::domain::money::Money;
+use crate::domain::observation::SharedSpends;
 use crate::domain::order::{DisableRefusal, ForceFailure, OrderId};
 use crate::domain::phase::{Phase, Promise};
 use crate::domain::policy::Policy;
 use crate::domain::read_priority::ReadQuestion;
 use crate::domain::remote::RemoteCampaign;
+use crate::domain::shared_limit::SharedLimitReport;
 use crate::domain::spend::{Sightings, Spend, SpendReading, SpendSource, of_late_report};
 use crate::domain::trend::Trend;
 use crate::trafficstar::budget::Rank;
@@ -74,6 +77,8 @@ pub enum Output {
     Note(Note),
     /// Give the account a sign of another guard.
     Sign(EndTimeSign),
+    /// Report a limit that campaigns share, with the sum of their spends.
+    SharedLimit(SharedLimitReport, Money),
     /// Answer this order for a tick, and all earlier ones.
     Processed(OrderId),
     /// Answer the order for a forced action, which has ended.
@@ -234,6 +239,7 @@ impl Session {
                     self.outputs.push(Output::ReadBack(question_id, ReadQuestion::of_read_back(self.remote)));
                 }
                 Effect::Sign(sign) => self.outputs.push(Output::Sign(sign)),
+                Effect::SharedLimit(report, spend) => self.outputs.push(Output::SharedLimit(report, spend)),
                 Effect::Note(note) => self.outputs.push(Output::Note(note)),
                 Effect::Processed { order } => self.outputs.push(Output::Processed(order)),
                 Effect::ForceEnded { order, result } => self.outputs.push(Output::ForceEnded(order, result)),
@@ -321,7 +327,8 @@ impl Session {
     }
 
     fn begin_tick(&mut self, now: DateTime<Utc>, question_id: QuestionId, reads: (bool, bool), counts_urls: bool) {
-        let tick = Tick::new(now, question_id, self.remote, reads, self.policy.clone()).counting_urls(counts_urls);
+        let tick = Tick::new(now, question_id, self.remote, reads, self.policy.clone());
+        let tick = tick.counting_urls(counts_urls).knowing(self.last_shared());
         self.outputs.push(Output::EndTickAfter(tick.ends_after(), question_id, false));
         self.outputs.push(Output::ReadDatabase(question_id, counts_urls));
         self.tick = Some(tick);
@@ -432,6 +439,7 @@ impl Session {
         if let Some(Assessment { observation, judged, .. }) = self.machine.assessment() {
             let spend = observation.spend.as_ref().ok().map(|spend| spend.amount);
             self.trend.saw(now, judged.remaining, spend, &judged.status);
+            self.trend.saw_shared_limit(now, judged);
         }
     }
 
@@ -475,6 +483,12 @@ impl Session {
     #[must_use]
     pub const fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// Returns the spends of the campaigns that share limits with it, as read last.
+    #[must_use]
+    pub fn last_shared(&self) -> Option<SharedSpends> {
+        self.machine.assessment().and_then(|facts| facts.observation.shared)
     }
 
     /// Returns the newest valid policy.

@@ -31,7 +31,7 @@ fn an_action_whose_journal_entry_is_not_stored_waits_for_the_database() {
         .find_map(|output| if let Output::ReadDatabase(question_id, _) = output { Some(question_id) } else { None });
     let question_id = question_id.unwrap();
     let clicks = RemainingClicks { count: Clicks(20_000), active_urls: 1, defect: None, urls: None, at: noon() };
-    let facts = StoredFacts { is_guarded: true, policy, clicks, history: Ok(SpendHistory::default()) };
+    let facts = StoredFacts { is_guarded: true, policy, clicks, history: Ok(SpendHistory::default()), shared: None };
     session.database_said(noon(), question_id, Ok(facts));
     session.status_came(noon(), question_id, Ok(stopped()), None);
     let saves = |session: &mut Session| session.take_outputs().iter().any(|output| matches!(output, Output::Save(..)));

@@ -10,11 +10,12 @@
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 
 use crate::domain::clock_difference::ClockDifference;
+use crate::domain::decision::{ClickLevel, Judgement};
 use crate::domain::event::QuestionId;
 use crate::domain::failure::{DatabaseFailure, RemoteFault, SourceFailure};
 use crate::domain::ids::RemoteId;
 use crate::domain::money::{Clicks, RemainingClicks};
-use crate::domain::observation::Observation;
+use crate::domain::observation::{Observation, SharedSpends};
 use crate::domain::policy::Policy;
 use crate::domain::read_priority::ReadQuestion;
 use crate::domain::remote::{RemoteCampaign, counters_of};
@@ -38,6 +39,8 @@ pub struct StoredFacts {
     pub clicks: RemainingClicks,
     /// The stored spend of the last days, or why it could not be read.
     pub history: Result<SpendHistory, DatabaseFailure>,
+    /// Today's spends of the campaigns that share limits with it; `None` if it shares none.
+    pub shared: Option<SharedSpends>,
 }
 
 /// The next read of a tick.
@@ -82,6 +85,7 @@ pub(super) struct Tick {
     first_clicks: Option<Clicks>,
     clicks: Result<RemainingClicks, DatabaseFailure>,
     history: Result<SpendHistory, DatabaseFailure>,
+    shared: Option<SharedSpends>,
     remote: Result<RemoteCampaign, RemoteFault>,
     remote_at: DateTime<Utc>,
     report: Option<SpendReading>,
@@ -176,6 +180,7 @@ impl Tick {
             first_clicks: None,
             clicks: Err(DatabaseFailure::Late),
             history: Err(DatabaseFailure::Late),
+            shared: None,
             remote: Err(if reads_remote { RemoteFault::Late } else { RemoteFault::Gone }),
             remote_at: now,
             report: None,
@@ -187,6 +192,11 @@ impl Tick {
     /// Returns the tick, which asks the database for each URL if the flag is set.
     pub(super) fn counting_urls(self, counts_urls: bool) -> Self {
         Self { counts_urls, ..self }
+    }
+
+    /// Returns the tick with the spends under shared limits that were read last. They count until the database answers.
+    pub(super) fn knowing(self, shared: Option<SharedSpends>) -> Self {
+        Self { shared, ..self }
     }
 
     /// Returns how long after its beginning the tick ends at the latest.
@@ -209,8 +219,9 @@ impl Tick {
             Stage::AwaitingStatus | Stage::AwaitingSpend => return Next::Wait,
         };
         match answer {
-            Ok(StoredFacts { is_guarded, policy, clicks, history }) => {
+            Ok(StoredFacts { is_guarded, policy, clicks, history, shared }) => {
                 (self.is_guarded, self.policy, self.clicks) = (is_guarded, policy, Ok(clicks));
+                self.shared = shared;
                 // The first history has decided whether a report is read. So a later history must not replace it.
                 if is_first {
                     self.history = history;
@@ -236,10 +247,8 @@ impl Tick {
     /// Notes that the clicks could not be read again. If they were used up at first, by the threshold at today's spend, they
     /// still count: that is enough for a pause.
     fn could_not_read_again(&mut self, now: DateTime<Utc>, failure: DatabaseFailure, sightings: &Sightings) {
-        let spend = self.spend(now, sightings);
-        let is_limit_reached = spend.is_ok_and(|spend| spend.amount >= self.policy.spend_limit);
-        let threshold = self.policy.thresholds(is_limit_reached).pause;
-        if !self.clicks.as_ref().is_ok_and(|first| first.count <= threshold) {
+        let judged = Judgement::new(&self.observation(now, sightings, None), &self.policy, now);
+        if judged.click_level != ClickLevel::UsedUp {
             self.clicks = Err(failure);
         }
     }
@@ -355,14 +364,24 @@ impl Tick {
         self.spend_question(now, &self.counters(day), sightings).resolve(report)
     }
 
-    /// Returns what the tick has read.
-    pub(super) fn reading(self, now: DateTime<Utc>, sightings: &Sightings, clock: Option<ClockDifference>) -> Reading {
-        let spend = self.spend(now, sightings);
+    fn observation(&self, now: DateTime<Utc>, sightings: &Sightings, clock: Option<ClockDifference>) -> Observation {
         let stored = self.history.as_ref().ok().and_then(|history| history.today);
         let stored = stored.filter(|stored| stored.at.date_naive() == now.date_naive());
-        let stored_spend = stored.map(|stored| stored.amount);
-        let Self { remote, remote_at, clicks, .. } = self;
+        Observation {
+            remote: self.remote.clone(),
+            remote_at: self.remote_at,
+            spend: self.spend(now, sightings),
+            stored_spend: stored.map(|stored| stored.amount),
+            shared: self.shared,
+            clicks: self.clicks.clone(),
+            clock,
+        }
+    }
+
+    /// Returns what the tick has read.
+    pub(super) fn reading(self, now: DateTime<Utc>, sightings: &Sightings, clock: Option<ClockDifference>) -> Reading {
         Reading {
+            observation: self.observation(now, sightings, clock),
             question_id: self.question_id,
             began_at: self.began_at,
             is_guarded: self.is_guarded,
@@ -372,7 +391,6 @@ impl Tick {
             report: self.report,
             day: self.day,
             is_late: self.is_late,
-            observation: Observation { remote, remote_at, spend, stored_spend, clicks, clock },
         }
     }
 }

@@ -11,7 +11,10 @@ use super::schema::campaigns;
 use super::values::{Id, OptionalTrackerText, Stamp, TrackerName};
 use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::money::{Clicks, Money};
-use crate::domain::policy::{LONGEST_OWN_COOLDOWN_SECONDS, Mode, Policy, PolicyError, PolicyNumbers, UnknownWord};
+use crate::domain::policy::{
+    Group, LONGEST_OWN_COOLDOWN_SECONDS, Mode, Policy, PolicyError, PolicyNumbers, UnknownWord,
+};
+use crate::domain::text::cut;
 
 /// A row of `campaigns`, as stored. [`CampaignRow::policy`] validates the overrides.
 ///
@@ -56,6 +59,9 @@ pub struct CampaignRow {
     pub top_up_ceiling_micros: Option<i64>,
     /// `max_daily` is set back to it each day, in millionths of the currency unit, for `top-up`.
     pub daily_budget_micros: Option<i64>,
+    /// The name of the campaign's group, which the config describes.
+    #[diesel(deserialize_as = OptionalTrackerText)]
+    pub group_name: Option<String>,
 }
 
 /// The reason why a campaign's own settings and the defaults give no valid policy.
@@ -89,6 +95,17 @@ pub enum OverrideError {
         /// The largest number that is allowed.
         maximum: i64,
     },
+    /// The column `group_name` names a group that the config does not have.
+    #[error(
+        "campaign {campaign}: the column `group_name` holds {group:?}, and the config has no [[groups]] of this name; \
+         correct it, add the group, or set the column to NULL for no group"
+    )]
+    NoGroup {
+        /// The campaign's database id.
+        campaign: CampaignId,
+        /// The name in the column.
+        group: String,
+    },
     /// The numbers contradict each other.
     #[error("campaign {0}: its columns and the config's defaults contradict each other")]
     Numbers(CampaignId, #[source] PolicyError),
@@ -104,7 +121,11 @@ impl CampaignRow {
         let mut numbers = defaults.clone();
         self.word::<Mode>("mode", self.mode.as_deref())?;
         numbers.mode = self.mode(defaults.mode);
-        numbers.high_spend = self.word("high_spend", self.high_spend.as_deref())?.unwrap_or(numbers.high_spend);
+        let group = self.group(defaults)?;
+        let high_spend = self.word("high_spend", self.high_spend.as_deref())?;
+        let of_group = group.and_then(|group| group.high_spend);
+        numbers.high_spend = high_spend.or(of_group).unwrap_or(numbers.high_spend);
+        numbers.groups = group.cloned().into_iter().collect();
         let spend_limit = self.money("spend_limit_micros", self.spend_limit_micros)?;
         numbers.spend_limit = spend_limit.unwrap_or(numbers.spend_limit);
         let price = self.money("price_per_thousand_micros", self.price_per_thousand_micros)?;
@@ -160,6 +181,13 @@ impl CampaignRow {
         word: Option<&str>,
     ) -> Result<Option<T>, OverrideError> {
         word.map(str::parse).transpose().map_err(|source| OverrideError::Word { campaign: self.id, column, source })
+    }
+
+    /// Returns the campaign's group, by the config's groups.
+    fn group<'a>(&self, defaults: &'a PolicyNumbers) -> Result<Option<&'a Group>, OverrideError> {
+        let Some(name) = &self.group_name else { return Ok(None) };
+        let found = defaults.groups.iter().find(|group| group.name == *name);
+        found.map(Some).ok_or_else(|| OverrideError::NoGroup { campaign: self.id, group: cut(name) })
     }
 
     fn number(&self, column: &'static str, value: Option<i64>, maximum: i64) -> Result<Option<i64>, OverrideError> {

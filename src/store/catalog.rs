@@ -51,6 +51,8 @@ pub struct CampaignColumns {
     pub top_up_ceiling_micros: Option<Option<i64>>,
     /// `max_daily` is set back to it each day, in millionths of the currency unit.
     pub daily_budget_micros: Option<Option<i64>>,
+    /// The name of the campaign's group.
+    pub group_name: Option<Option<String>>,
 }
 
 /// A row of `urls`, as stored.

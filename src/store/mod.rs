@@ -39,6 +39,7 @@ mod requests;
 mod retention;
 mod rows;
 mod schema;
+mod spend_sums;
 mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -58,6 +59,7 @@ pub use password::Password;
 pub use readings::TickReading;
 pub use records::{Entry, Record, StoredCampaign, StoredPromise};
 pub use rows::{LeaseTerm, SpendRow};
+pub use spend_sums::SpendSums;
 pub use url::DatabaseUrl;
 pub use values::BadValue;
 

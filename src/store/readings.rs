@@ -17,6 +17,7 @@ use super::schema::{campaigns, spends, urls};
 use super::values::{BadValue, Place, Stamp, TrackerText};
 use crate::domain::ids::{CampaignId, RemoteId, UrlId};
 use crate::domain::money::{Clicks, RemainingClicks, UrlCount};
+use crate::domain::observation::SharedSpends;
 use crate::domain::spend::{SpendHistory, StoredSpend};
 
 /// One campaign's settings, clicks and spend, read from the database for one tick.
@@ -28,6 +29,8 @@ pub struct TickReading {
     pub clicks: RemainingClicks,
     /// The stored spends of today and yesterday; or the error, if a row of them is invalid.
     pub spends: Result<SpendHistory, BadValue>,
+    /// Today's spends of the campaigns that share limits with it; `None` if they were not asked for.
+    pub shared: Option<SharedSpends>,
 }
 
 /// Ids per query. This is far below the number of values that either database can bind in one query, and large enough
@@ -157,7 +160,8 @@ impl Readings {
         for row in rows {
             // A campaign without an active URL has no row in the sums: 0 clicks remain.
             let clicks = RemainingClicks { count: Clicks(0), active_urls: 0, defect: None, urls: None, at: self.now };
-            self.by_campaign.insert(row.id, TickReading { row, clicks, spends: Ok(SpendHistory::default()) });
+            self.by_campaign
+                .insert(row.id, TickReading { row, clicks, spends: Ok(SpendHistory::default()), shared: None });
         }
     }
 

@@ -18,6 +18,7 @@ diesel::table! {
         high_pause_clicks -> Nullable<BigInt>,
         top_up_ceiling_micros -> Nullable<BigInt>,
         daily_budget_micros -> Nullable<BigInt>,
+        group_name -> Nullable<Text>,
         created_at -> Timestamp,
         updated_at -> Timestamp,
     }
@@ -151,4 +152,5 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(campaigns, promises);
+diesel::allow_tables_to_appear_in_same_query!(campaigns, spends);
 diesel::allow_tables_to_appear_in_same_query!(journal, journal_steps);

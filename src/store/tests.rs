@@ -10,6 +10,7 @@ mod retention;
 #[path = "../../tests/postgres/mod.rs"]
 #[allow(dead_code, reason = "only the tests of the built program use the proxy in front of the server's socket")]
 mod server;
+mod spend_sums;
 mod troubles;
 mod upgrades;
 

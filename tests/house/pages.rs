@@ -30,11 +30,13 @@ fn text_of_pages() -> String {
 /// config.toml with the code.
 fn keys() -> BTreeSet<String> {
     let text = read("config.toml");
-    let is_key = |line: &str| line.split_once(" = ").is_some_and(|(name, _)| !name.contains(' '));
+    let is_key =
+        |line: &str| line.starts_with("[[") || line.split_once(" = ").is_some_and(|(name, _)| !name.contains(' '));
     let lines = text.lines().map(|line| line.strip_prefix("# ").filter(|line| is_key(line)).unwrap_or(line));
     let parsed: toml::Table = lines.collect::<Vec<_>>().join("\n").parse().unwrap();
     let keys = |(section, keys): (&String, &toml::Value)| {
-        keys.as_table().unwrap().keys().map(|key| format!("{section}.{key}")).collect::<Vec<_>>()
+        let one = keys.as_array().and_then(|sections| sections.first()).unwrap_or(keys);
+        one.as_table().unwrap().keys().map(|key| format!("{section}.{key}")).collect::<Vec<_>>()
     };
     parsed.iter().flat_map(keys).collect()
 }

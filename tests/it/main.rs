@@ -97,6 +97,7 @@ mod faults;
 mod foreign_pages;
 mod foreign_text;
 mod funds;
+mod groups;
 mod guards;
 mod helper;
 mod history;

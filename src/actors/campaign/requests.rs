@@ -23,7 +23,12 @@ use crate::trafficstar::client::Change;
 
 impl CampaignActor {
     pub(super) fn read_database(&self, ctx: &mut Context<Self>, question_id: QuestionId, counts_urls: bool) {
-        let read = self.surroundings.database.read_tick.send(ReadTick { campaign: self.row.id, counts_urls });
+        let defaults = &self.surroundings.defaults;
+        let has_shared_limits = defaults.shared_limits().next().is_some();
+        let sums_since = self.surroundings.clock.now() - defaults.stored_spend_max_age;
+        let sums_since = has_shared_limits.then_some(sums_since);
+        let read = ReadTick { campaign: self.row.id, counts_urls, sums_since };
+        let read = self.surroundings.database.read_tick.send(read);
         ctx.spawn(read.into_actor(self).map(move |answer, actor, ctx| {
             let answer = of_database(answer);
             let facts = match answer {
@@ -38,7 +43,7 @@ impl CampaignActor {
 
     /// Replaces the row, if its generator is enabled and its `trafficstar_id` has not changed; returns the facts.
     fn take_row(&mut self, reading: TickReading) -> StoredFacts {
-        let TickReading { row, mut clicks, spends } = reading;
+        let TickReading { row, mut clicks, spends, shared } = reading;
         let (policy, error) = row.policy_or(&self.surroundings.defaults, self.session.last_good_policy());
         if let Some(error) = error {
             clicks.defect = Some(in_full(&error));
@@ -52,6 +57,8 @@ impl CampaignActor {
             policy,
             clicks,
             history: spends.map_err(|bad| DatabaseFailure::BadValue(in_full(&bad))),
+            // Sums that could not be read leave the last ones in force.
+            shared: shared.or_else(|| self.session.last_shared()),
         }
     }
 

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::CampaignActor;
 use crate::domain::action::Action;
 use crate::domain::assessment::Assessment;
+use crate::domain::decision::Judgement;
 use crate::domain::money::Clicks;
 use crate::domain::observation::Observation;
 use crate::domain::phase::Phase;
@@ -21,7 +22,8 @@ impl CampaignActor {
         let (machine, policy) = (self.session.machine(), self.session.policy());
         let counters = machine.counters();
         // On an unknown spend the thresholds below the limit decide, although `high_spend` stays marked.
-        let is_limit_reached = machine.assessment().is_some_and(|facts| facts.judged.at_limit().is_some());
+        let judged = machine.assessment().map(|facts| &facts.judged);
+        let at_limit = judged.and_then(Judgement::at_limit);
         let observed = machine.assessment().map(observed).unwrap_or_default();
         let observed = Observed { spend_unchanged_since: machine.spend_unchanged_since(), ..observed };
         let ordered = Ordered {
@@ -35,7 +37,8 @@ impl CampaignActor {
             contested: machine.contested(),
             unguarded: machine.unguarded(),
             blocked: machine.blocked().map(str::to_owned),
-            limits: Some(Limits::new(policy, is_limit_reached)),
+            limits: Some(Limits::new(policy, at_limit)),
+            shared_limits: judged.map(|judged| judged.shared.clone()).unwrap_or_default(),
             budget: machine.budget_status(self.surroundings.clock.now(), policy),
             observed,
             action: machine.action().or(self.earlier.action()).map(action),
@@ -68,7 +71,7 @@ pub(crate) fn without_actor(
     let (phase, since) = promise.map_or((Phase::Idle, now), |stored| (stored.promise.phase, stored.promise.since));
     let ordered = Ordered { generator_enabled: row.generator_enabled, mode: row.mode(defaults.mode), hold };
     let status = CampaignStatus {
-        limits: row.policy(defaults).ok().map(|policy| Limits::new(&policy, false)),
+        limits: row.policy(defaults).ok().map(|policy| Limits::new(&policy, None)),
         stored: promise.map(stored),
         ..unobserved(row, phase, since, ordered)
     };
@@ -91,6 +94,7 @@ fn unobserved(row: &CampaignRow, phase: Phase, since: DateTime<Utc>, ordered: Or
         unguarded: false,
         blocked: None,
         limits: None,
+        shared_limits: Vec::new(),
         budget: None,
         ordered,
         observed: Observed::default(),
@@ -106,7 +110,7 @@ fn stored(stored: &StoredPromise) -> StoredStatus {
 }
 
 fn observed(Assessment { observation, judged, .. }: &Assessment) -> Observed {
-    let Observation { remote, remote_at, spend, stored_spend: _, clicks, clock: _ } = observation;
+    let Observation { remote, remote_at, spend, stored_spend: _, shared: _, clicks, clock: _ } = observation;
     let campaign = remote.as_ref().ok();
     let spend = spend.as_ref().ok();
     Observed {

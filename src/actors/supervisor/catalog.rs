@@ -19,6 +19,7 @@ use crate::control::{
 use crate::domain::ids::CampaignId;
 use crate::domain::money::{Clicks, Money};
 use crate::domain::policy::{HighSpend, Policy, PolicyError, PolicyNumbers};
+use crate::domain::text::cut;
 use crate::store::{CampaignChange, CampaignColumns, CampaignRow};
 
 /// The treatment of a campaign that may run when its generator is disabled.
@@ -113,6 +114,7 @@ impl Catalog {
     }
 
     async fn add(&self, patch: &CampaignPatch) -> Result<Campaign, Refusal> {
+        check_group(patch, &self.defaults)?;
         check_thresholds(patch, None, &self.defaults)?;
         let has_url = patch.url.as_ref().is_some_and(|url| url.status.is_none_or(|status| status == UrlStatus::Active));
         if patch.generator_enabled == Some(true) && !has_url && !patch.anyway {
@@ -128,6 +130,7 @@ impl Catalog {
     async fn change(&self, ChangeCampaign { campaign: id, patch }: ChangeCampaign) -> Result<Campaign, Refusal> {
         let rows = self.read().await?;
         let row = rows.iter().find(|row| row.id == id).ok_or(Refusal::UnknownCampaign(id))?;
+        check_group(&patch, &self.defaults)?;
         check_thresholds(&patch, Some(row), &self.defaults)?;
         if let Some(refusal) = taken_by(&rows, &patch, Some(id)) {
             return Err(refusal);
@@ -257,6 +260,19 @@ fn taken_by(rows: &[CampaignRow], patch: &CampaignPatch, id: Option<CampaignId>)
 /// The change of a number in a patch: `None` leaves it, `Some(None)` returns to the default.
 type Given = Option<Option<Count>>;
 
+/// Checks that the config has the group.
+fn check_group(patch: &CampaignPatch, defaults: &Policy) -> Result<(), Refusal> {
+    let Some(Some(name)) = &patch.group_name else { return Ok(()) };
+    if defaults.groups.iter().any(|group| group.name == *name) {
+        return Ok(());
+    }
+    let names: Vec<&str> = defaults.groups.iter().map(|group| group.name.as_str()).collect();
+    let known =
+        if names.is_empty() { "it has none".to_owned() } else { format!("its groups are {}", names.join(", ")) };
+    let problem = format!("{:?} is no group of the config: {known}; add it there as [[groups]]", cut(name));
+    Err(Refusal::BadField { field: "group_name", problem })
+}
+
 /// Checks that `activate_clicks` stays above `pause_clicks`. Each may come from the patch, the row or the config.
 fn check_thresholds(patch: &CampaignPatch, row: Option<&CampaignRow>, defaults: &Policy) -> Result<(), Refusal> {
     let result = |given: Given, stored: Option<i64>, default: Clicks| match given
@@ -289,6 +305,7 @@ fn check_other_thresholds(patch: &CampaignPatch, row: Option<&CampaignRow>, defa
         ("top_up_ceiling", patch.top_up_ceiling.is_some()),
         ("daily_budget", patch.daily_budget.is_some()),
         ("high_spend", patch.high_spend.is_some()),
+        ("group_name", patch.group_name.is_some()),
         ("implausible_clicks", patch.implausible_clicks.is_some()),
         ("activate_clicks", patch.activate_clicks.is_some()),
         ("pause_clicks", patch.pause_clicks.is_some()),
@@ -304,7 +321,10 @@ fn check_other_thresholds(patch: &CampaignPatch, row: Option<&CampaignRow>, defa
     };
     let spend_limit = patch.spend_limit.map(|limit| limit.map(SpendLimit::get));
     let stored = row.and_then(|row| row.high_spend.as_deref()?.parse().ok());
-    let high_spend = patch.high_spend.unwrap_or(stored).unwrap_or(defaults.high_spend);
+    let name = patch.group_name.clone().unwrap_or_else(|| row.and_then(|row| row.group_name.clone()));
+    let group = defaults.groups.iter().find(|group| name.as_ref() == Some(&group.name));
+    let of_group = group.and_then(|group| group.high_spend);
+    let high_spend = patch.high_spend.unwrap_or(stored).or(of_group).unwrap_or(defaults.high_spend);
     // Numbers that are only for the policies `guard` and `top-up` are checked as soon as they are given.
     let is_high_given = patch.high_activate_clicks.is_some() || patch.high_pause_clicks.is_some();
     let is_amount_given = patch.top_up_ceiling.is_some() || patch.daily_budget.is_some();
@@ -324,6 +344,7 @@ fn check_other_thresholds(patch: &CampaignPatch, row: Option<&CampaignRow>, defa
         top_up_ceiling: amount(patch.top_up_ceiling, |row| row.top_up_ceiling_micros).or(defaults.top_up_ceiling),
         daily_budget: amount(patch.daily_budget, |row| row.daily_budget_micros).or(defaults.daily_budget),
         high_spend,
+        groups: group.cloned().into_iter().collect(),
         ..(**defaults).clone()
     };
     match numbers.validate() {
@@ -362,6 +383,7 @@ fn columns(patch: &CampaignPatch) -> CampaignColumns {
         high_pause_clicks: patch.high_pause_clicks.map(|clicks| clicks.map(Count::get)),
         top_up_ceiling_micros: patch.top_up_ceiling.map(|ceiling| ceiling.map(Money::micros)),
         daily_budget_micros: patch.daily_budget.map(|budget| budget.map(Money::micros)),
+        group_name: patch.group_name.clone(),
     }
 }
 
@@ -392,6 +414,7 @@ pub(in crate::actors) fn shown(row: &CampaignRow) -> Campaign {
         high_pause_clicks: row.high_pause_clicks,
         top_up_ceiling: row.top_up_ceiling_micros.map(money),
         daily_budget: row.daily_budget_micros.map(money),
+        group_name: row.group_name.clone(),
     }
 }
 
@@ -418,6 +441,7 @@ mod tests {
             high_pause_clicks: None,
             top_up_ceiling_micros: None,
             daily_budget_micros: None,
+            group_name: None,
         }
     }
 

@@ -217,6 +217,9 @@ impl Part {
         let limit = thresholds.map(|thresholds| thresholds.spend_limit);
         let bar = facts.spend.amount.zip(limit).map(|(amount, limit)| spend_bar(amount, limit, theme, BAR));
         self.add_with_bar("Spend", &facts::spend(&facts.spend, thresholds, now).unwrap_or_default(), bar);
+        for sum in &explanation.shared_limits {
+            self.add("Shared", &sum.in_words(), Style::new());
+        }
         let budget = explanation.budget.iter().flat_map(|budget| facts::budget(budget, facts.max_daily, now));
         for (label, line) in ["Budget"].into_iter().chain(std::iter::repeat("")).zip(budget) {
             self.add(label, &line, Style::new());

@@ -126,7 +126,7 @@ pub(super) fn thresholds(case: &Case<'_>) -> Thresholds {
     let remaining = case.judged.as_ref().and_then(|judged| judged.remaining);
     let spend = case.judged.as_ref().and_then(|judged| judged.spend);
     let ClickThresholds { activate, pause } =
-        case.judged.as_ref().map_or_else(|| policy.thresholds(false), |judged| judged.thresholds);
+        case.judged.as_ref().map_or_else(|| policy.thresholds(None), |judged| judged.thresholds);
     let difference = |from: Clicks, to: Clicks| Clicks(from.0.saturating_sub(to.0));
     Thresholds {
         pause_clicks: pause,

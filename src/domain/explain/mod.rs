@@ -30,6 +30,7 @@ use super::phase::{Phase, PhaseWord};
 use super::policy::{HighSpend, Mode, Policy};
 use super::queue_place::QueuePlace;
 use super::remote::StatusWord;
+use super::shared_limit::SharedSpend;
 use super::spend::SpendSource;
 use super::status::{CampaignStatus, Liveness, RemoteClientStatus};
 use super::timer::{Timer, TimerKind};
@@ -126,6 +127,9 @@ pub struct Explanation {
     pub facts: Facts,
     /// The distance to each threshold; `None` if the campaign is not guarded.
     pub thresholds: Option<Thresholds>,
+    /// Today's sums under the limits that it shares with other campaigns.
+    #[serde(default)]
+    pub shared_limits: Vec<SharedSpend>,
     /// The day's budget; `None` unless the policy from the spend limit on is `top-up`.
     #[serde(default)]
     pub budget: Option<BudgetStatus>,
@@ -399,6 +403,7 @@ fn unguarded(now: DateTime<Utc>, status: &CampaignStatus) -> Explanation {
         attention: status.ordered.hold.as_ref().map(|hold| summary::on_hold(hold, is_enabled)).into_iter().collect(),
         facts: facts::last_seen(now, &status.observed),
         thresholds: None,
+        shared_limits: status.shared_limits.clone(),
         budget: status.budget.clone(),
         timers: cool_down_end.map(|at| Timer { kind: TimerKind::CoolDownEnd, at }).into_iter().collect(),
         decisions: Vec::new(),

@@ -6,7 +6,7 @@ use super::words::verb;
 use super::{ActionProgress, ActorBackoff, Case, NextStep};
 use crate::domain::action::ActionKind;
 use crate::domain::calendar::midnight_after;
-use crate::domain::decision::{Decision, Judgement, Row, SpendLevel, decide};
+use crate::domain::decision::{Decision, Judgement, ReachedLimit, Row, SpendLevel, decide};
 use crate::domain::money::Money;
 use crate::domain::observation::Observation;
 use crate::domain::phase::{Phase, PhaseWord};
@@ -222,7 +222,7 @@ fn as_it_should(row: Row, judged: &Judgement) -> String {
 /// Returns the conditions under which another row of the table would fit.
 fn unless(case: &Case<'_>, judged: &Judgement, decision: &Decision) -> Vec<String> {
     let (policy, phase) = (&case.snapshot.policy, case.snapshot.phase.word());
-    let (ClickThresholds { activate, pause }, limit) = (judged.thresholds, policy.spend_limit);
+    let ClickThresholds { activate, pause } = judged.thresholds;
     let running = judged.status == RemoteStatus::Running;
     if matches!(judged.status, RemoteStatus::Blocked { .. } | RemoteStatus::Unknown { .. }) {
         let plainly = "as soon as TrafficStars shows that it runs or is stopped, spend and clicks decide".to_owned();
@@ -234,7 +234,13 @@ fn unless(case: &Case<'_>, judged: &Judgement, decision: &Decision) -> Vec<Strin
     }
     match judged.at_limit() {
         Some(HighSpend::Observe | HighSpend::Pause) => {
-            return vec![format!("spend and clicks decide again below {limit}, at midnight UTC at the latest")];
+            let below = match &judged.reached {
+                Some(ReachedLimit::Shared(sum)) => {
+                    format!("once the spend of {} is below {}", sum.sharers(), sum.spend_limit)
+                }
+                Some(ReachedLimit::Own(_)) | None => format!("below {}", policy.spend_limit),
+            };
+            return vec![format!("spend and clicks decide again {below}, at midnight UTC at the latest")];
         }
         Some(HighSpend::Guard | HighSpend::TopUp) | None => {}
     }
@@ -255,32 +261,30 @@ fn unless(case: &Case<'_>, judged: &Judgement, decision: &Decision) -> Vec<Strin
         }
         PhaseWord::Idle | PhaseWord::ActiveGuarded | PhaseWord::PausedGuarded | PhaseWord::CoolingDown => {}
     }
-    unless.extend(at_limit(judged, policy));
+    if judged.spend.is_none_or(|spend| spend < policy.spend_limit) {
+        unless.push(at_limit(&format!("{} is spent today", policy.spend_limit), policy.high_spend, policy));
+    }
+    for sum in judged.shared.iter().filter(|sum| !sum.is_reached()) {
+        let reached = format!("{} is spent today by {}", sum.spend_limit, sum.sharers());
+        unless.push(at_limit(&reached, sum.high_spend, policy));
+    }
     if case.observes() {
         unless.push("observe mode sends nothing".to_owned());
     }
     unless
 }
 
-/// Returns what changes once the spend limit is reached; `None` if it is reached already.
-fn at_limit(judged: &Judgement, policy: &Policy) -> Option<String> {
-    let limit = policy.spend_limit;
-    if judged.at_limit().is_some() {
-        return None;
-    }
-    Some(match policy.high_spend {
-        HighSpend::Observe => {
-            format!("once {limit} is spent today, the guard stops acting altogether, including pausing")
-        }
+/// Returns what changes once a spend limit is reached, which `reached` says in words.
+fn at_limit(reached: &str, high_spend: HighSpend, policy: &Policy) -> String {
+    match high_spend {
+        HighSpend::Observe => format!("once {reached}, the guard stops acting altogether, including pausing"),
         HighSpend::Guard => {
-            let ClickThresholds { activate, pause } = policy.thresholds(true);
-            format!("once {limit} is spent today, {activate} clicks left or more run it, and {pause} or fewer pause it")
+            let ClickThresholds { activate, pause } = policy.thresholds(Some(high_spend));
+            format!("once {reached}, {activate} clicks left or more run it, and {pause} or fewer pause it")
         }
-        HighSpend::Pause => format!("once {limit} is spent today, it is paused until midnight UTC"),
+        HighSpend::Pause => format!("once {reached}, it is paused until midnight UTC"),
         HighSpend::TopUp => {
-            format!(
-                "once {limit} is spent today, it is paused, its budget is raised for the clicks left, and it goes on"
-            )
+            format!("once {reached}, it is paused, its budget is raised for the clicks left, and it goes on")
         }
-    })
+    }
 }

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use super::words::verb;
 use super::{ActionProgress, ActorBackoff, Case};
 use crate::domain::action::{Action, ActionKind, Step, Trigger};
+use crate::domain::decision::ReachedLimit;
 use crate::domain::decision_log::{Conclusion, PastDecision};
 use crate::domain::lease::Leader;
 use crate::domain::money::Clicks;
@@ -169,34 +170,7 @@ fn waits(case: &Case<'_>) -> Option<String> {
 /// Returns the lines that operators should read first.
 pub(super) fn attention(case: &Case<'_>) -> Vec<String> {
     let (status, policy) = (case.status, &case.snapshot.policy);
-    let high_spend = status.high_spend.then(|| {
-        let limit = policy.spend_limit;
-        match policy.high_spend {
-            HighSpend::Observe => format!(
-                "{limit} or more is spent today: the guard leaves it alone, and does not pause it. If it runs, it \
-                 keeps running, regardless of its clicks. That ends when its spend is below {limit} again: at midnight \
-                 UTC at the latest."
-            ),
-            HighSpend::Guard => {
-                let ClickThresholds { activate, pause } = policy.thresholds(true);
-                format!(
-                    "{limit} or more is spent today: the guard goes on by the remaining clicks. {activate} or more run \
-                     it, and {pause} or fewer pause it."
-                )
-            }
-            HighSpend::TopUp => {
-                let ClickThresholds { activate, pause } = policy.thresholds(true);
-                format!(
-                    "{limit} or more is spent today: its daily budget is set by the clicks left, and the guard goes on by \
-                     them. {activate} or more run it, and {pause} or fewer pause it."
-                )
-            }
-            HighSpend::Pause => format!(
-                "{limit} or more is spent today: it is kept paused until its spend is below {limit} again, at midnight \
-                 UTC at the latest."
-            ),
-        }
-    });
+    let high_spend = status.high_spend.then(|| at_limit(case));
     let unguarded = case.snapshot.unguarded.as_ref().map(|unguarded| {
         let why = &unguarded.why;
         format!("Unguarded: it runs, and the guard does not pause it: {why}. It goes on spending money.")
@@ -237,6 +211,40 @@ pub(super) fn attention(case: &Case<'_>) -> Vec<String> {
         .then(|| "Its generator is being disabled: no new action begins, and its promise ends.".to_owned());
     let all = [disabling, high_spend, unguarded, observe, contested, hold, blocked, failed, stands_still, owed];
     all.into_iter().flatten().collect()
+}
+
+/// Returns what the guard does at the spend limit that is reached. While no limit is known to be reached, it was the
+/// campaign's own.
+fn at_limit(case: &Case<'_>) -> String {
+    let policy = &case.snapshot.policy;
+    let (spent, limit, its_spend, high_spend) = match case.judged.as_ref().and_then(|judged| judged.reached.as_ref()) {
+        Some(ReachedLimit::Shared(sum)) => {
+            let (limit, sharers) = (sum.spend_limit, sum.sharers());
+            let spent = format!("{limit} or more is spent today by {sharers} ({sum})");
+            (spent, limit, format!("the spend of {sharers}"), sum.high_spend)
+        }
+        Some(ReachedLimit::Own(_)) | None => {
+            let limit = policy.spend_limit;
+            (format!("{limit} or more is spent today"), limit, "its spend".to_owned(), policy.high_spend)
+        }
+    };
+    let ClickThresholds { activate, pause } = policy.thresholds(Some(high_spend));
+    match high_spend {
+        HighSpend::Observe => format!(
+            "{spent}: the guard leaves it alone, and does not pause it. If it runs, it keeps running, regardless of its \
+             clicks. That ends when {its_spend} is below {limit} again: at midnight UTC at the latest."
+        ),
+        HighSpend::Guard => format!(
+            "{spent}: the guard goes on by the remaining clicks. {activate} or more run it, and {pause} or fewer pause it."
+        ),
+        HighSpend::TopUp => format!(
+            "{spent}: its daily budget is set by the clicks left, and the guard goes on by them. {activate} or more run \
+             it, and {pause} or fewer pause it."
+        ),
+        HighSpend::Pause => format!(
+            "{spent}: it is kept paused until {its_spend} is below {limit} again, at midnight UTC at the latest."
+        ),
+    }
 }
 
 /// Returns a line about a hold and its effect. On a campaign that is not guarded a hold has no effect.

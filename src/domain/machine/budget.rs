@@ -206,6 +206,10 @@ impl Machine {
             self.decisions.note(step.now, Conclusion::Nothing, None, reason);
             return true;
         }
+        // A limit that it shares with other campaigns decides, and no budget is raised past it.
+        if judged.at_limit().is_some_and(|at_limit| at_limit != HighSpend::TopUp) {
+            return false;
+        }
         let Some(campaign) = self.readings.campaign().cloned() else { return false };
         if judged.spend_level == SpendLevel::Below && self.budget.wait().is_some() {
             // The limit was raised. When it is reached again, the wait begins again.

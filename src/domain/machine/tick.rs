@@ -74,6 +74,7 @@ impl Machine {
             step.report(Note::SpendStandsStill(still));
         }
         self.flags.warn(step, judged, facts.observation.stored_spend);
+        self.flags.warn_of_shared(step, judged);
         self.flags.raise(step, judged);
         self.end_hold_in_time(step);
         if may_decide && self.disabling.is_none() && self.is_forced_at(question) {

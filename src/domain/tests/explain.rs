@@ -19,6 +19,7 @@ impl Rig {
         let machine = &self.machine;
         CampaignStatus {
             budget: None,
+            shared_limits: Vec::new(),
             id: CampaignId(1),
             name: "Autumn".to_owned(),
             trafficstar_id: RemoteId(995_224),

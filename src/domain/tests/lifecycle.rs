@@ -140,8 +140,8 @@ fn every_state_event_and_effect_is_on_the_page() {
         Hold, HoldAll
     );
     let of_effects = variants!(
-        Effect: Observe, ReadBack, Store, Send, SetEndTime, Note, Sign, Disabled, DisableRefused, Processed, ForceEnded,
-        Held
+        Effect: Observe, ReadBack, Store, Send, SetEndTime, Note, Sign, SharedLimit, Disabled, DisableRefused, Processed,
+        ForceEnded, Held
     );
     let has_row = |rows: &[Vec<&str>], word: &str| rows.iter().any(|row| row[0].contains(&format!("`{word}`")));
     for word in of_events {

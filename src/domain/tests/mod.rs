@@ -13,6 +13,7 @@ mod disable;
 mod explain;
 mod facts;
 mod format;
+mod groups;
 mod lifecycle;
 mod modes;
 mod orders;
@@ -34,7 +35,7 @@ use super::failure::{DatabaseFailure, RemoteFault, SourceFailure};
 use super::ids::{RemoteId, UrlId};
 use super::machine::Machine;
 use super::money::{Clicks, Money, RemainingClicks, UrlCount};
-use super::observation::Observation;
+use super::observation::{Observation, SharedSpends, SpendSum};
 use super::phase::{Phase, PhaseWord, Promise};
 use super::policy::{Policy, PolicyNumbers};
 use super::remote::{EndTime, RemoteCampaign};
@@ -101,6 +102,7 @@ struct Facts {
     defect: Option<String>,
     active_urls: u64,
     urls: Option<Vec<UrlCount>>,
+    shared: Option<SharedSpends>,
     /// The time by which the guard's clock is ahead of TrafficStars'.
     clock: Option<Duration>,
 }
@@ -109,8 +111,19 @@ impl Facts {
     fn of(remote: Result<RemoteCampaign, RemoteFault>) -> Self {
         let (clicks, active_urls) = (Ok(10_000), 1);
         let (spend, urls) = (Ok(money("3.21")), None);
-        let stored_spend = None;
-        Self { remote, spend, spend_day: None, stored_spend, clicks, defect: None, active_urls, urls, clock: None }
+        let (stored_spend, shared) = (None, None);
+        Self {
+            remote,
+            spend,
+            spend_day: None,
+            stored_spend,
+            clicks,
+            defect: None,
+            active_urls,
+            urls,
+            shared,
+            clock: None,
+        }
     }
 
     fn with(mut self, change: impl FnOnce(&mut RemoteCampaign)) -> Self {
@@ -129,6 +142,13 @@ impl Facts {
     /// Sets the spend that was stored before the tick.
     fn stored(self, text: &str) -> Self {
         Self { stored_spend: Some(money(text)), ..self }
+    }
+
+    /// Sets what the two other campaigns of its group have spent today, and the five other ones of the account.
+    fn others(self, group: &str, account: &str) -> Self {
+        let sum = |amount: &str, campaigns| SpendSum { amount: money(amount), campaigns, unknown: 0 };
+        let (group, account) = (sum(group, 2), sum(account, 5));
+        Self { shared: Some(SharedSpends { day: at("12:00:00").date_naive(), group, account }), ..self }
     }
 
     fn spend_of_day(self, day: NaiveDate) -> Self {
@@ -189,6 +209,7 @@ impl Facts {
                 at: now,
             }),
             stored_spend: self.stored_spend,
+            shared: self.shared,
             clicks: self.clicks.clone().map(|count| RemainingClicks {
                 count: Clicks(count),
                 active_urls: self.active_urls,

@@ -449,7 +449,7 @@ impl World {
                     let kind = self.unanswered.remove(order);
                     assert!(matches!(kind, Some(Order::Force(..))), "{order:?} is answered, but was {kind:?}");
                 }
-                Effect::SetEndTime(_) | Effect::Note(_) | Effect::Sign(_) => {}
+                Effect::SetEndTime(_) | Effect::Note(_) | Effect::Sign(_) | Effect::SharedLimit(..) => {}
             }
         }
         let machine = &self.rig.machine;

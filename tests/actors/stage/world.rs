@@ -65,6 +65,7 @@ impl Campaign {
             high_pause_clicks: None,
             top_up_ceiling_micros: None,
             daily_budget_micros: None,
+            group_name: None,
         };
         Self {
             row,

@@ -238,7 +238,7 @@ fn check_policy(reading: &TickReading, mode: Option<Vec<u8>>) {
     match reading.row.policy(&defaults) {
         Ok(policy) => {
             assert!(policy.activate_clicks > policy.pause_clicks && policy.activate_clicks > Clicks(0));
-            let high = policy.thresholds(true);
+            let high = policy.thresholds(Some(policy.high_spend));
             assert!(high.activate > high.pause, "the thresholds in force from the limit on contradict each other");
             assert!((0..=24 * 3600).contains(&policy.cooldown.num_seconds()), "{}", policy.cooldown);
             assert!(mode.is_none_or(|mode| mode == b"act" || mode == b"observe"), "an unknown mode gives no policy");

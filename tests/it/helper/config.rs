@@ -43,6 +43,14 @@ impl Config {
         self.set("generator", key, value)
     }
 
+    /// Returns the same config with one group of campaigns.
+    pub(crate) fn group(mut self, name: &str, spend_limit: &str, high_spend: &str) -> Self {
+        let keys = [("name", name), ("spend_limit", spend_limit), ("high_spend", high_spend)];
+        let group = keys.map(|(key, value)| (key.to_owned(), Value::from(value)));
+        self.table.insert("groups".to_owned(), Value::Array(vec![Value::Table(group.into_iter().collect())]));
+        self
+    }
+
     /// Returns the same config with this database, unless it names one already.
     pub(super) fn on_database(self, url: &str) -> Self {
         if self.table.get("database").is_some_and(|section| section.get("url").is_some()) {

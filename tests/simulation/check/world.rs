@@ -46,6 +46,7 @@ impl<'a> Step<'a> {
             | Effect::Send(_)
             | Effect::Note(_)
             | Effect::Sign(_)
+            | Effect::SharedLimit(..)
             | Effect::Disabled { .. }
             | Effect::DisableRefused(_)
             | Effect::Processed { .. }
@@ -364,6 +365,7 @@ impl<'a> Place<'a> {
             Effect::SetEndTime(_)
             | Effect::Note(_)
             | Effect::Sign(_)
+            | Effect::SharedLimit(..)
             | Effect::Processed { .. }
             | Effect::Held { .. } => {}
         }

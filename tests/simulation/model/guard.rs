@@ -522,6 +522,7 @@ impl Guard {
             | Output::DisableRefused(_)
             | Output::Note(_)
             | Output::Sign(_)
+            | Output::SharedLimit(..)
             | Output::Processed(_)
             | Output::ForceEnded(..)
             | Output::Held { .. } => {}

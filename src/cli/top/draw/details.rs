@@ -86,6 +86,9 @@ impl Details<'_> {
         let of = campaign.limits.map_or_else(String::new, |limits| format!(" of {}", limits.spend));
         let text = format!("{amount}{of} ({source}{day}, {})", ago(observed.spend_at, now));
         self.add("spend", &text, Style::new());
+        for sum in &campaign.shared_limits {
+            self.add("shared", &sum.in_words(), Style::new());
+        }
         if let (Some(budget), Some(max_daily)) = (&campaign.budget, campaign.observed.max_daily) {
             let refused = budget.refused.as_ref().map(|why| format!("; not raised: {why}")).unwrap_or_default();
             self.add("budget", &format!("{max_daily} a day{refused}"), Style::new());

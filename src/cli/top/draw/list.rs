@@ -27,7 +27,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, now: DateTime
     let selected = app.selected_place();
     // The selected row stays in the middle, except near both ends.
     let first = selected.saturating_sub(visible / 2).min(app.listed_count().saturating_sub(visible));
-    let columns = Columns { width: area.width, app, theme, now };
+    let has_budgets = area.width >= WIDE && app.listed_from(0).any(|campaign| campaign.budget.is_some());
+    let columns = Columns { width: area.width, has_budgets, app, theme, now };
     let rows = app.listed_from(first).take(visible).enumerate().map(|(row, campaign)| {
         let style = if first + row == selected { theme.selected() } else { Style::new() };
         Row::new(columns.cells(campaign, first + row == selected)).style(style)
@@ -38,6 +39,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, now: DateTime
 
 struct Columns<'a> {
     width: u16,
+    /// Whether the daily budgets are shown: the list has room, and a campaign has the policy `top-up`.
+    has_budgets: bool,
     app: &'a App,
     theme: Theme,
     now: DateTime<Utc>,
@@ -55,6 +58,7 @@ impl Columns<'_> {
     fn widths(&self) -> Vec<Constraint> {
         let length = |width: usize| Constraint::Length(u16::try_from(width).unwrap_or(u16::MAX));
         let mut widths = vec![length(2), length(5), Constraint::Fill(2), Constraint::Fill(3), length(8), length(BAR)];
+        widths.extend(self.has_budgets.then(|| length(8)));
         widths.extend(self.is_wide().then(|| length(BAR)));
         widths.extend([length(9), length(BAR)]);
         if self.is_wide() {
@@ -70,6 +74,7 @@ impl Columns<'_> {
         let left = |text: &'static str| Line::from(text);
         let mut titles: Vec<Line<'static>> = ["", "ID", "NAME", "STATE"].map(left).into();
         titles.extend([Line::from("SPEND").right_aligned(), left("OF LIMIT")]);
+        titles.extend(self.has_budgets.then(|| Line::from("BUDGET").right_aligned()));
         titles.extend(self.is_wide().then(|| left("SEEN")));
         titles.extend([Line::from("CLICKS").right_aligned(), left("TO RUN")]);
         if self.is_wide() {
@@ -104,6 +109,10 @@ impl Columns<'_> {
                 .zip(limits)
                 .map_or_else(Line::default, |(spend, limits)| spend_bar(spend, limits.spend, theme, BAR).into()),
         ];
+        let budget = campaign.budget.as_ref().map(|_| campaign.observed.max_daily);
+        let budget =
+            budget.map_or_else(Span::default, |amount| amount.map_or_else(unknown, |amount| to_cents(amount).into()));
+        cells.extend(self.has_budgets.then(|| Line::from(budget).right_aligned()));
         let seen =
             |series: Option<&Series>| Line::from(series.map_or_else(String::new, |series| spark(series.last(BAR))));
         cells.extend(self.is_wide().then(|| seen(history.map(|history| &history.spend))));

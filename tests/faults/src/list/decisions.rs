@@ -44,8 +44,8 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a spend of exactly 10.00 counts as below the limit",
         breaks: "Decisions",
         file: DECISION,
-        original: "Some(spend) if «spend >= policy.spend_limit» =>",
-        faulty: "spend > policy.spend_limit",
+        original: "spend.filter(|spend| «*spend >= policy.spend_limit»)",
+        faulty: "*spend > policy.spend_limit",
     },
     Fault {
         name: "unknown-spend-is-nothing",
@@ -228,15 +228,15 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "the policy `guard` uses the thresholds below the limit above it, too",
         breaks: "High spend",
         file: DECISION,
-        original: "policy.thresholds(«spend_level == SpendLevel::Reached»)",
-        faulty: "false",
+        original: "policy.thresholds(«reached.as_ref().map(ReachedLimit::high_spend)»)",
+        faulty: "None",
     },
     Fault {
         name: "high-thresholds-below-the-limit",
         what: "the policy `guard` uses the high thresholds below the limit, too",
         breaks: "High spend",
         file: POLICY,
-        original: "if «is_limit_reached && self.high_spend.guards_by_clicks()» { high }",
+        original: "if «at_limit.is_some_and(HighSpend::guards_by_clicks)» { high }",
         faulty: "self.high_spend == HighSpend::Guard",
     },
     Fault {
@@ -252,7 +252,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a campaign above the limit counts as unguarded under the policy `guard`, too",
         breaks: "High spend",
         file: UNGUARDED,
-        original: "judged.at_limit().is_some_and(|policy| «!policy.guards_by_clicks()»)",
+        original: "|_| «!judged.at_limit().is_some_and(HighSpend::guards_by_clicks)»",
         faulty: "true",
     },
 ];

@@ -83,6 +83,6 @@ impl Guard {
         let defect = self.storm.as_ref().and_then(|storm| storm.defect(campaign));
         let clicks = RemainingClicks { count, active_urls: 1, defect, urls: None, at: now.wall };
         let history = Ok(self.database.spends(campaign, now.wall.date_naive()));
-        Ok(StoredFacts { is_guarded: row.enabled, policy: row.policy, clicks, history })
+        Ok(StoredFacts { is_guarded: row.enabled, policy: row.policy, clicks, history, shared: None })
     }
 }
