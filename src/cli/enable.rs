@@ -8,12 +8,18 @@ use crate::control::{Campaign, CampaignPatch, Url};
 use crate::domain::money::Clicks;
 use crate::domain::status::CampaignStatus;
 
-pub(super) async fn enable(arguments: &Arguments, target: &Target, anyway: bool) -> Result<(), CommandError> {
+pub(super) async fn enable(
+    arguments: &Arguments,
+    target: &Target,
+    anyway: bool,
+    pause_first: Option<String>,
+) -> Result<(), CommandError> {
     let client = arguments.client()?;
-    let patch = CampaignPatch::enable(anyway);
+    let first = pause_first.as_ref().map(|span| format!(" It is paused first, and decided about after {span}."));
+    let patch = CampaignPatch::enable(anyway, pause_first);
     let order = target.ask(&client, async |id| client.patch_campaign(id, &patch).await);
     let campaign = waited(order, "the order to take effect").await?;
-    let report = of_enabled(&client, &campaign).await;
+    let report = of_enabled(&client, &campaign).await + &first.unwrap_or_default();
     arguments.print(&campaign, || report)
 }
 

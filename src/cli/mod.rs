@@ -143,6 +143,9 @@ enum Command {
         /// Guard it even without an active URL: it then has no remaining clicks, and is paused at once if it runs
         #[arg(long)]
         anyway: bool,
+        /// Pause it first, and decide after this time, like 10m; until then it is on hold
+        #[arg(long, value_name = "DURATION", value_parser = values::hold_span, allow_hyphen_values = true)]
+        pause_first: Option<String>,
     },
     /// Stop guarding a campaign; returns when no more requests are sent for it
     #[command(after_help = "Example: traffic-generator disable 1 --pause")]
@@ -399,7 +402,9 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::Health => arguments.wait_for(health::health(arguments)),
         Command::Dump { id } => arguments.wait_for(dump::dump(arguments, id.as_ref())),
         Command::Explain { one: One { id }, verbose } => arguments.wait_for(explain::explain(arguments, id, *verbose)),
-        Command::Enable { one: One { id }, anyway } => arguments.wait_for(enable::enable(arguments, id, *anyway)),
+        Command::Enable { one: One { id }, anyway, pause_first } => {
+            arguments.wait_for(enable::enable(arguments, id, *anyway, pause_first.clone()))
+        }
         Command::Disable { one: One { id }, pause, leave_running } => {
             arguments.wait_for(disable::disable(arguments, id, *pause, *leave_running))
         }

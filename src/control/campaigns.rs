@@ -9,6 +9,7 @@ use super::{Ask, Generator, SetGenerator, UrlPatch};
 use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::money::Money;
 use crate::domain::policy::{HighSpend, Mode};
+use crate::domain::status::Hold;
 
 /// A campaign's row. An override that is null leaves the config's default in force.
 ///
@@ -132,6 +133,10 @@ pub struct CampaignPatch {
     /// and is paused at once if it runs.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub anyway: bool,
+    /// With `generator_enabled: true` and no other change: pause the campaign first, and decide after this duration, a text
+    /// like `10m`. Until then it is on hold, and kept paused.
+    #[serde(deserialize_with = "values::given", skip_serializing_if = "Option::is_none")]
+    pub pause_first: Option<String>,
     /// A new campaign's first URL. It needs `target_url` and `click_limit`; without a `name` it gets the campaign's
     /// name.
     #[serde(deserialize_with = "values::given", skip_serializing_if = "Option::is_none")]
@@ -141,8 +146,8 @@ pub struct CampaignPatch {
 impl CampaignPatch {
     /// Returns the order to guard a campaign; a campaign without an active URL needs `anyway`.
     #[must_use]
-    pub fn enable(anyway: bool) -> Self {
-        Self { generator_enabled: Some(true), anyway, ..Self::default() }
+    pub fn enable(anyway: bool, pause_first: Option<String>) -> Self {
+        Self { generator_enabled: Some(true), anyway, pause_first, ..Self::default() }
     }
 
     /// Returns the order to stop guarding a campaign. With neither `pause` nor `leave_running`, a campaign that may run
@@ -153,19 +158,27 @@ impl CampaignPatch {
     }
 
     /// Returns this as an order about the generator, if it changes nothing else. That order needs no read of the row.
+    /// `hold` is the one of `pause_first`.
     #[must_use]
-    pub fn generator_alone(&self, campaign: CampaignId) -> Option<SetGenerator> {
+    pub fn generator_alone(&self, campaign: CampaignId, hold: Option<Hold>) -> Option<SetGenerator> {
         let enabled = self.generator_enabled?;
         let Self { id, generator_enabled, pause, leave_running, anyway, .. } = *self;
-        let alone = Self { id, generator_enabled, pause, leave_running, anyway, ..Self::default() };
-        let to = if enabled { Generator::Enabled { anyway } } else { Generator::Disabled { pause, leave_running } };
+        let pause_first = self.pause_first.clone();
+        let alone = Self { id, generator_enabled, pause, leave_running, anyway, pause_first, ..Self::default() };
+        let to = if enabled {
+            Generator::Enabled { anyway, pause_first: hold }
+        } else {
+            Generator::Disabled { pause, leave_running }
+        };
         (*self == alone).then_some(SetGenerator { campaign, to })
     }
 
     /// Whether the campaign already has each given value.
     #[must_use]
     pub fn is_met_by(&self, campaign: &Campaign) -> bool {
-        let wanted = Self { id: None, pause: false, leave_running: false, anyway: false, url: None, ..self.clone() };
+        let patch = self.clone();
+        let patch = Self { pause: false, leave_running: false, anyway: false, ..patch };
+        let wanted = Self { id: None, pause_first: None, url: None, ..patch };
         let Ok(Value::Object(wanted)) = serde_json::to_value(wanted) else { return false };
         let shown = serde_json::to_value(campaign).unwrap_or_default();
         wanted.iter().all(|(field, value)| shown.get(field) == Some(value))
@@ -218,15 +231,18 @@ mod tests {
         let set = |to| Some(SetGenerator { campaign: CampaignId(1), to });
         let disabled = |pause, leave_running| set(Generator::Disabled { pause, leave_running });
         let cases = [
-            (r#"{"generator_enabled": true}"#, set(Generator::Enabled { anyway: false })),
-            (r#"{"generator_enabled": true, "anyway": true}"#, set(Generator::Enabled { anyway: true })),
+            (r#"{"generator_enabled": true}"#, set(Generator::Enabled { anyway: false, pause_first: None })),
+            (
+                r#"{"generator_enabled": true, "anyway": true}"#,
+                set(Generator::Enabled { anyway: true, pause_first: None }),
+            ),
             (r#"{"generator_enabled": false, "pause": true, "id": 1}"#, disabled(true, false)),
             (r#"{"generator_enabled": false, "leave_running": true}"#, disabled(false, true)),
             (r#"{"generator_enabled": true, "mode": null}"#, None),
             (r#"{"name": "n"}"#, None),
         ];
         for (json, order) in cases {
-            assert_eq!(patch(json).generator_alone(CampaignId(1)), order, "{json}");
+            assert_eq!(patch(json).generator_alone(CampaignId(1), None), order, "{json}");
         }
     }
 

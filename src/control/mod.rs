@@ -45,7 +45,7 @@ use crate::domain::text::date;
 pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// Guard a campaign, or stop guarding it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetGenerator {
     /// The campaign's database id.
     pub campaign: CampaignId,
@@ -54,12 +54,14 @@ pub struct SetGenerator {
 }
 
 /// The wanted state of a campaign's generator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Generator {
     /// The campaign is guarded.
     Enabled {
         /// Whether to guard it even without an active URL. It is then paused if it runs.
         anyway: bool,
+        /// The hold with which it is paused first; `None` to decide at once.
+        pause_first: Option<Hold>,
     },
     /// The campaign is no longer guarded.
     Disabled {

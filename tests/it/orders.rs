@@ -3,8 +3,9 @@
 use std::io::Read;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sandbox::{CampaignSpec, Fault, FaultKind, Interference, Operation};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::helper::{Config, Outcome, PAUSE, Terminal, World, Write, assert_says, say};
 
@@ -227,6 +228,37 @@ fn a_hold_with_a_pause_pauses_the_campaign_and_keeps_it_paused() {
     assert_says(&refused.stderr, &["it is on hold until released"]);
     world.json(&["release", &id]);
     world.wait_for_state(FIRST, "active-guarded");
+}
+
+#[test]
+fn enable_with_a_pause_first_pauses_waits_over_a_restart_and_then_decides() {
+    let mut world = World::new();
+    world.add_disabled(CampaignSpec::running(FIRST), 20_000);
+    let refused = ["enable", "1", "--pause-first", "never"];
+    world.refused(&refused, 2, &["invalid value 'never' for '--pause-first <DURATION>'"]);
+    let said = world.done(&["enable", "1", "--pause-first", "8s"]);
+    assert_says(&said, &["is guarded. It is paused first, and decided about after 8s."]);
+    world.wait_for(
+        "the pause",
+        |world| if world.sandbox.is_running(FIRST) { Err("it runs".to_owned()) } else { Ok(()) },
+    );
+    let hold = world.campaign(FIRST).0["ordered"]["hold"].clone();
+    assert_eq!((&hold["pause"], &hold["reason"]), (&json!(true), &json!("it is paused before its guard decides")));
+    world.refused(&["enable", "1", "--pause-first", "8s"], 1, &["it is guarded already", "hold 1 --pause --for"]);
+    world.guard.kill();
+    world.start();
+    world.wait_for("the guard to know the hold", |world| match &world.campaign(FIRST).0["ordered"]["hold"]["until"] {
+        until if *until == hold["until"] => Ok(()),
+        other => Err(other.to_string()),
+    });
+    assert!(!world.sandbox.is_running(FIRST));
+    world.wait_for_state(FIRST, "active-guarded");
+    world.wait_for_step(FIRST, "confirmed");
+    assert!(world.sandbox.is_running(FIRST));
+    let until: DateTime<Utc> = hold["until"].as_str().unwrap().parse().unwrap();
+    let activations = world.database.journal(FIRST).into_iter().filter(|entry| entry.kind == "activate").count();
+    assert_eq!(activations, 1);
+    assert!(Utc::now() >= until, "nothing is decided before the end of the wait");
 }
 
 #[test]

@@ -9,9 +9,11 @@ use super::super::answers::{send_reply, stored};
 use super::catalog::{DisableMode, refusal_without_urls, shown};
 use super::{CampaignActor, Disable, DisableOrder, SetGeneratorEnabled, Stage, Supervisor};
 use crate::actors::campaign::{DisableEnded, DisableIfStopped, Ended};
+use crate::actors::database::StoreHold;
 use crate::control::{Campaign, Refusal, Reply};
 use crate::domain::failure::SyncFailure;
 use crate::domain::ids::CampaignId;
+use crate::domain::status::Hold;
 
 impl Handler<DisableEnded> for Supervisor {
     type Result = ();
@@ -67,21 +69,49 @@ impl Handler<DisableEnded> for Supervisor {
 }
 
 impl Supervisor {
-    pub(super) fn enable(&mut self, ctx: &mut Context<Self>, id: CampaignId, anyway: bool, reply: Reply<Campaign>) {
+    /// Enables a campaign's generator. With `pause_first` its hold is stored before, so that the campaign's actor begins
+    /// with it.
+    pub(super) fn enable(
+        &mut self,
+        ctx: &mut Context<Self>,
+        id: CampaignId,
+        anyway: bool,
+        pause_first: Option<Hold>,
+        reply: Reply<Campaign>,
+    ) {
         let is_being_disabled =
             self.slots.get(&id).is_some_and(|slot| matches!(slot.stage, Stage::Disabling(_) | Stage::DisablingRow));
         if is_being_disabled {
             let refusal = Refusal::NotNow("its generator is being disabled: try again when that is done".to_owned());
             return answer_all(vec![reply], &Err(refusal));
         }
+        if let Some(refusal) = pause_first.as_ref().and_then(|_| self.refusal_to_pause_first(id)) {
+            return answer_all(vec![reply], &Err(refusal));
+        }
         if anyway || self.last_rows.get(&id).is_some_and(|row| row.generator_enabled) {
-            return self.set_enabled(ctx, id, true, vec![reply]);
+            let Some(hold) = pause_first else { return self.set_enabled(ctx, id, true, vec![reply]) };
+            let store = self.rows.store_hold.send(StoreHold { campaign: id, hold: Some(hold) });
+            ctx.spawn(store.into_actor(self).map(move |answer, actor, ctx| match stored(id, answer) {
+                Err(refusal) => answer_all(vec![reply], &Err(refusal)),
+                Ok(()) => actor.set_enabled(ctx, id, true, vec![reply]),
+            }));
+            return;
         }
         let refusal = refusal_without_urls(self.rows.carry_out_urls.clone(), id);
         ctx.spawn(refusal.into_actor(self).map(move |refusal, actor, ctx| match refusal {
             Some(refusal) => answer_all(vec![reply], &Err(refusal)),
-            None => actor.enable(ctx, id, true, reply),
+            None => actor.enable(ctx, id, true, pause_first, reply),
         }));
+    }
+
+    /// Returns why a campaign cannot be paused before its guard begins; `None` if it can.
+    fn refusal_to_pause_first(&self, id: CampaignId) -> Option<Refusal> {
+        if self.last_rows.get(&id).is_some_and(|row| row.generator_enabled) {
+            let remedy = format!("`traffic-generator hold {id} --pause --for …` pauses it");
+            return Some(Refusal::NotNow(format!("it is guarded already: {remedy}")));
+        }
+        let hold = self.last_holds.get(&id).filter(|hold| hold.lasts(self.clock.now()))?;
+        Some(Refusal::NotNow(format!("it is on hold {}: release it first", hold.in_words())))
     }
 
     /// Disables a campaign's generator. With [`DisableMode::LeaveAsItIs`] the row is disabled before the actor ends: if

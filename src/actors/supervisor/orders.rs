@@ -22,7 +22,7 @@ impl Handler<CarryOut> for Supervisor {
         }
         match order {
             Order::SetGenerator(Ask { question: SetGenerator { campaign, to }, reply }) => match to {
-                Generator::Enabled { anyway } => self.enable(ctx, campaign, anyway, reply),
+                Generator::Enabled { anyway, pause_first } => self.enable(ctx, campaign, anyway, pause_first, reply),
                 Generator::Disabled { pause, leave_running } => {
                     self.disable(ctx, campaign, DisableMode::ordered(pause, leave_running), reply);
                 }

@@ -133,7 +133,7 @@ async fn reported(client: &Client, order: &Order) -> Result<OrderReport, ClientE
             hold::of_held(*campaign, &client.hold(*campaign, &body).await?)
         }
         Order::Enable(campaign) => {
-            let campaign = client.patch_campaign(*campaign, &CampaignPatch::enable(false)).await?;
+            let campaign = client.patch_campaign(*campaign, &CampaignPatch::enable(false, None)).await?;
             OrderReport::new(enable::of_enabled(client, &campaign).await, Vec::new())
         }
         Order::Disable(campaign) => {

@@ -1,5 +1,6 @@
 //! Lists, adds, changes and removes rows of campaigns.
 
+use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -9,6 +10,8 @@ use utoipa::ToSchema;
 use super::super::{Campaign, CampaignOrder, CampaignPatch, ChangeCampaign, Order, RemoveCampaign, UrlPatch};
 use super::Shared;
 use super::answer::{self, Answer, Body, campaign_id, carry_out};
+use super::connections::Peer;
+use super::hold::pause_first;
 use super::route::{DELETE, GET, NOT_NOW, PATCH, POST, Route};
 use super::urls::lacks;
 use crate::domain::ids::CampaignId;
@@ -66,6 +69,10 @@ fn new_campaign(patch: CampaignPatch) -> Result<CampaignPatch, Answer> {
     if patch.pause {
         return Err(Answer::bad_field("pause", "a new campaign is not guarded yet: leave this field out".to_owned()));
     }
+    if patch.pause_first.is_some() {
+        let detail = "a new campaign is not guarded yet: add it, then enable it with this field".to_owned();
+        return Err(Answer::bad_field("pause_first", detail));
+    }
     check_companions(&patch)?;
     let url = patch.url.clone().map(|url| first_url(url, patch.name.as_deref())).transpose()?;
     Ok(CampaignPatch { url, ..patch })
@@ -88,16 +95,28 @@ fn check_companions(patch: &CampaignPatch) -> Result<(), Answer> {
         let detail = "only with \"generator_enabled\": false, and not together with pause".to_owned();
         return Err(Answer::bad_field("leave_running", detail));
     }
+    if patch.pause_first.is_some() && patch.generator_enabled != Some(true) {
+        return Err(Answer::bad_field("pause_first", "only with \"generator_enabled\": true".to_owned()));
+    }
     if patch.anyway && patch.generator_enabled != Some(true) {
         return Err(Answer::bad_field("anyway", "only with \"generator_enabled\": true".to_owned()));
     }
     Ok(())
 }
 
-async fn change(State(shared): State<Shared>, Path(id): Path<String>, body: Body) -> Result<Answer, Answer> {
+async fn change(
+    State(shared): State<Shared>,
+    Extension(peer): Extension<Peer>,
+    Path(id): Path<String>,
+    body: Body,
+) -> Result<Answer, Answer> {
     let change = changed_campaign(campaign_id(&id)?, answer::body(body)?)?;
     let campaign = change.campaign;
-    let answer = match change.patch.generator_alone(campaign) {
+    let hold = match &change.patch.pause_first {
+        Some(lasts) => Some(pause_first(lasts, peer, shared.clock.now()).await?),
+        None => None,
+    };
+    let answer = match change.patch.generator_alone(campaign, hold) {
         Some(set) => carry_out(&shared.orders, set, Order::SetGenerator).await,
         None => carry_out(&shared.orders, change, |ask| Order::Campaigns(CampaignOrder::Change(ask))).await,
     };
@@ -116,6 +135,10 @@ fn changed_campaign(campaign: CampaignId, patch: CampaignPatch) -> Result<Change
         return Err(Answer::bad_field("url", detail));
     }
     check_companions(&patch)?;
+    if patch.pause_first.is_some() && patch.generator_alone(campaign, None).is_none() {
+        let detail = "only with \"generator_enabled\": true, and with no other change".to_owned();
+        return Err(Answer::bad_field("pause_first", detail));
+    }
     let ends_guard = patch.generator_enabled == Some(false) || patch.trafficstar_id.is_some();
     if patch.pause && !ends_guard {
         let detail = "only with \"generator_enabled\": false or another trafficstar_id";

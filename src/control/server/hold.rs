@@ -75,13 +75,21 @@ async fn release_all(State(shared): State<Shared>, headers: HeaderMap) -> Answer
 async fn hold_of(body: Body, peer: Peer, now: DateTime<Utc>) -> Result<Hold, Answer> {
     let body: HoldBody = body_or_default(body)?;
     let since = now.trunc_subsecs(6);
-    let until = body.lasts.as_deref().map(|lasts| end_of(lasts, since)).transpose()?;
+    let until = body.lasts.as_deref().map(|lasts| end_of("for", lasts, since)).transpose()?;
     // The journal and messages quote the reason. A long one is cut and not refused: it must not prevent a pause.
     let reason = body.reason.filter(|reason| !reason.trim().is_empty()).map(|reason| printable(&cut(&reason)));
     Ok(Hold { reason, since, until, by: peer.operator().await, pause: body.pause })
 }
 
-fn end_of(lasts: &str, since: DateTime<Utc>) -> Result<DateTime<Utc>, Answer> {
-    let span = hold_span(lasts).map_err(|error| Answer::bad_field("for", error.to_string()))?;
+/// Returns the hold with which a campaign is paused before its guard decides.
+pub(super) async fn pause_first(lasts: &str, peer: Peer, now: DateTime<Utc>) -> Result<Hold, Answer> {
+    let since = now.trunc_subsecs(6);
+    let until = Some(end_of("pause_first", lasts, since)?);
+    let reason = Some("it is paused before its guard decides".to_owned());
+    Ok(Hold { reason, since, until, by: peer.operator().await, pause: true })
+}
+
+fn end_of(field: &'static str, lasts: &str, since: DateTime<Utc>) -> Result<DateTime<Utc>, Answer> {
+    let span = hold_span(lasts).map_err(|error| Answer::bad_field(field, error.to_string()))?;
     Ok((since + span).trunc_subsecs(6))
 }
