@@ -3,18 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
+use traffic_generator::domain::action::Step as ActionStep;
 use traffic_generator::domain::event::Effect;
 use traffic_generator::domain::policy::HighSpend;
 use traffic_generator::domain::spend::{SpendDoubt, SpendUnknown};
 
 use crate::check::{Violation, check};
 use crate::harness::{found_by, shorten};
+use crate::model::budgets::FIRST_SEED as FIRST_SEED_WITH_BUDGETS;
 use crate::model::doubts::FIRST_SEED as FIRST_SEED_WITH_DOUBTS;
 use crate::model::log::{How, Line, What};
 use crate::model::storm::{self, Storm};
 
 /// The seeds of every `cargo test`. Newer seeds have more kinds of troubles.
-const SEEDS: [RangeInclusive<u64>; 2] = [1..=150, FIRST_SEED_WITH_DOUBTS..=FIRST_SEED_WITH_DOUBTS + 199];
+const SEEDS: [RangeInclusive<u64>; 3] = [
+    1..=150,
+    FIRST_SEED_WITH_DOUBTS..=FIRST_SEED_WITH_DOUBTS + 199,
+    FIRST_SEED_WITH_BUDGETS..=FIRST_SEED_WITH_BUDGETS + 99,
+];
 
 /// Seeds that once broke a rule in longer runs; since then the guard or the checker has been repaired.
 const FOUND: &[u64] = &[
@@ -110,6 +116,12 @@ fn kinds(line: &Line) -> Vec<String> {
         What::Asked { effect: Effect::Store(record), .. } => {
             let error = record.entry.as_ref().and_then(|entry| entry.error.as_deref()).unwrap_or_default();
             kinds.extend(error.contains("out of funds").then(|| "Stored out of funds".to_owned()));
+            let changes = record.entry.as_ref().filter(|entry| entry.budget.is_some());
+            kinds.extend(changes.map(|entry| format!("Stored {}", entry.kind)));
+            let confirmed = changes.is_some_and(|entry| entry.step == ActionStep::Confirmed);
+            kinds.extend(confirmed.then(|| "Stored confirmed budget".to_owned()));
+            let gathers = record.budget.as_ref().is_some_and(|budget| budget.gathering.is_some());
+            kinds.extend(gathers.then(|| "Stored gathered URLs".to_owned()));
         }
         _ => {}
     }
@@ -118,7 +130,8 @@ fn kinds(line: &Line) -> Vec<String> {
 
 #[test]
 fn the_storms_have_everything_in_them() {
-    let seeds = FIRST_SEED_WITH_DOUBTS..FIRST_SEED_WITH_DOUBTS + 60;
+    let seeds = (FIRST_SEED_WITH_DOUBTS..FIRST_SEED_WITH_DOUBTS + 60)
+        .chain(FIRST_SEED_WITH_BUDGETS..FIRST_SEED_WITH_BUDGETS + 20);
     let seen: BTreeSet<String> =
         seeds.flat_map(|seed| storm::run(Storm::of(seed))).flat_map(|line| kinds(&line)).collect();
     let wanted = [
@@ -142,6 +155,12 @@ fn the_storms_have_everything_in_them() {
         "Seen limit reached, observe",
         "Seen limit reached, guard",
         "Seen limit reached, pause",
+        "Seen limit reached, top-up",
+        "Seen daily_budget_is_reached",
+        "Stored top-up",
+        "Stored daily-budget",
+        "Stored gathered URLs",
+        "Stored confirmed budget",
         "Seen high thresholds",
         "Seen no_funds_active",
         "Seen no_funds_paused",
@@ -194,6 +213,7 @@ fn the_storms_have_everything_in_them() {
         "Switched Others",
         "Switched EndTime",
         "Switched TrafficStars",
+        "Touched",
         "StateAfter Idle",
         "StateAfter ActiveGuarded",
         "StateAfter PausedGuarded",
@@ -203,6 +223,7 @@ fn the_storms_have_everything_in_them() {
         "Queued Campaign",
         "Queued Report",
         "Queued EndTime",
+        "Queued Budget",
         "Queued Run",
         "Queued Pause",
     ];

@@ -279,6 +279,9 @@ impl Machine {
         if self.readings.is_clock_far_apart() {
             return Some(ClockDifference::ACTIVATES_NOTHING.to_owned());
         }
+        if self.is_end_time_in_flight() {
+            return Some("for the answer to an end time in flight".to_owned());
+        }
         let until = self.budget.backoff.waits_until(now)?;
         Some(format!("the last change of its budget failed; the next attempt is at {}", until.format("%H:%M:%S")))
     }

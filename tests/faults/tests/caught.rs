@@ -21,6 +21,7 @@ use faulty::faults;
 use faulty::list::{self, Fault};
 use faulty::patch;
 
+use self::model::budgets::FIRST_SEED as FIRST_SEED_WITH_BUDGETS;
 use self::model::doubts::FIRST_SEED as FIRST_SEED_WITH_DOUBTS;
 use self::model::storm::{self, Storm};
 
@@ -32,7 +33,11 @@ include!(concat!(env!("OUT_DIR"), "/tests/simulation/world.rs"));
 
 /// The seeds of the storms. A fault is put through the storm that caught it last time, then through these, until a
 /// storm has a finding that it does not have without the fault.
-const SEEDS: [RangeInclusive<u64>; 2] = [1..=200, FIRST_SEED_WITH_DOUBTS..=FIRST_SEED_WITH_DOUBTS + 1_099];
+const SEEDS: [RangeInclusive<u64>; 3] = [
+    1..=200,
+    FIRST_SEED_WITH_BUDGETS..=FIRST_SEED_WITH_BUDGETS + 299,
+    FIRST_SEED_WITH_DOUBTS..=FIRST_SEED_WITH_DOUBTS + 1_099,
+];
 /// Storms with more campaigns take long and find nothing more.
 const MOST_CAMPAIGNS: usize = 8;
 const TABLE: &str = "CAUGHT.md";

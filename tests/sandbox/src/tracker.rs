@@ -61,6 +61,15 @@ impl Tracker {
             .map_err(statement("add a campaign"))
     }
 
+    /// Changes settings of a campaign. `settings` is the part of an `UPDATE` after `SET`.
+    pub fn set_campaign(&mut self, trafficstar_id: i64, settings: &'static str) -> Result<(), TrackerError> {
+        sql_query(format!("UPDATE campaigns SET {settings} WHERE trafficstar_id = ?"))
+            .bind::<BigInt, _>(trafficstar_id)
+            .execute(&mut self.connection)
+            .map(|_| ())
+            .map_err(statement("change a campaign"))
+    }
+
     /// Adds a URL with `click_limit` clicks to a campaign, and returns the URL's database id.
     pub fn add_url(&mut self, trafficstar_id: i64, name: &str, click_limit: i64) -> Result<i64, TrackerError> {
         let insert = "INSERT INTO urls (campaign_id, name, target_url, click_limit) \

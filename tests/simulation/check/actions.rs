@@ -4,9 +4,11 @@ use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::action::{ActionKind, Outcome, Step as ActionStep};
 use traffic_generator::domain::event::{Event, QuestionId};
 use traffic_generator::domain::failure::RemoteFault;
+use traffic_generator::domain::money::Money;
 use traffic_generator::domain::remote::{EndTime, RemoteCampaign};
 
 use super::judge::{self, Remote};
+use super::ledger::is_enough;
 use super::world::{Doing, Place, Question, Stage, Step, World, is_end};
 use super::{Checker, Findings};
 
@@ -72,9 +74,16 @@ impl<'a> Reading<'a> {
             ActionKind::SetEndTime => {
                 self.remote.is_ok_and(|campaign| campaign.end_time == EndTime::At(doing.end_time))
             }
-            // No storm has the policy `top-up`.
-            ActionKind::TopUp | ActionKind::DailyBudget => false,
+            // More than a top-up is enough: a person may have raised it.
+            ActionKind::TopUp => self.budget().is_some_and(|shown| is_enough(shown, doing.max_daily)),
+            ActionKind::DailyBudget => self
+                .budget()
+                .is_some_and(|shown| is_enough(shown, doing.max_daily) && is_enough(doing.max_daily, shown)),
         }
+    }
+
+    fn budget(&self) -> Option<Money> {
+        self.remote.ok()?.max_daily
     }
 
     fn is_blocked(&self, wall: DateTime<Utc>) -> bool {

@@ -68,6 +68,7 @@ impl Checker for Contested {
                     By::Guard => history.own_at = Some(line.at),
                 }
             }
+            What::Touched { campaign } => self.histories.entry(*campaign).or_default().others_at = Some(line.at),
             What::Started { .. } | What::Crashed => {
                 self.histories.values_mut().for_each(|history| history.begin(line.at));
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, NaiveTime, Utc};
 use traffic_generator::domain::money::{Clicks, Money};
 use traffic_generator::domain::phase::Phase;
-use traffic_generator::domain::policy::{Mode, Policy};
+use traffic_generator::domain::policy::{HighSpend, Mode, Policy};
 use traffic_generator::trafficstar::budget::RequestId;
 
 use super::judge::{self, ClickClass, SpendClass};
@@ -161,6 +161,10 @@ impl Liveness {
             if truth.runs && steady_for > STUCK * slower {
                 report("it runs during its cool-down".to_owned());
             }
+            return;
+        }
+        // Its budget may be used up, or wait: `budgets` checks that it comes.
+        if policy.high_spend == HighSpend::TopUp && steady.spend == SpendClass::Above || truth.is_used_up {
             return;
         }
         let may_be_activated = may_be_activated(policy, line.wall);

@@ -8,6 +8,7 @@
 //! | `shadow` | the decision table of the page, and the reasons that delay a decision |
 //! | `memory` | what the shadow remembers of earlier steps: backoffs, end times owed, changes of others |
 //! | `starts`, `sending`, `requests`, `actions`, `states`, `ticks`, `durable`, `contest`, `reading`, `midnight`, `doubts`, `refusals`, `session`, `waits` | the other rules, by theme |
+//! | `budgets`, `ledger` | the day's budget under the policy `top-up`, and what is known of it |
 //! | `liveness` | after the last fault, every campaign reaches the state that its facts demand |
 //!
 //! Deliberately absent: the domain's own logic. Its types are data; `decide`, `judge`, `resolve` and the like are not
@@ -15,10 +16,12 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "a checker picks the lines that it checks")]
 
 mod actions;
+mod budgets;
 mod contest;
 mod doubts;
 mod durable;
 mod judge;
+mod ledger;
 mod liveness;
 mod memory;
 mod midnight;
@@ -102,6 +105,7 @@ pub(crate) fn check(lines: &[Line]) -> Vec<Violation> {
         Box::new(doubts::MayRunIsPaused),
         Box::new(doubts::OutOfFunds::default()),
         Box::new(refusals::Refusals::default()),
+        Box::new(budgets::Budgets::default()),
         Box::new(liveness::Liveness::default()),
     ];
     let mut found = Findings::default();

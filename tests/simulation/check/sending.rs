@@ -101,8 +101,10 @@ impl Context<'_, '_> {
         let needed = match self.sent.request.kind {
             ActionKind::Activate => remote.is_stopped(),
             ActionKind::Pause => remote.may_run() || self.forced,
-            // No storm has the policy `top-up`.
-            ActionKind::TopUp | ActionKind::DailyBudget => false,
+            // A budget that stands there already needs no request.
+            ActionKind::TopUp | ActionKind::DailyBudget => {
+                seen.remote.as_ref().is_ok_and(|campaign| campaign.max_daily != Some(self.sent.request.max_daily))
+            }
             ActionKind::SetEndTime => matches!(remote, Remote::Running | Remote::Stopped { by_end_time: false }),
         };
         if !needed {

@@ -9,7 +9,7 @@ use traffic_generator::domain::event::{Effect, Event};
 use traffic_generator::domain::failure::RemoteFault;
 use traffic_generator::domain::order::ForceKind;
 use traffic_generator::domain::phase::Phase;
-use traffic_generator::domain::policy::{Mode, Policy};
+use traffic_generator::domain::policy::{HighSpend, Mode, Policy};
 
 use super::judge::{self, ClickClass, Remote, SpendClass};
 use super::memory::{Memory, Owed, Wait};
@@ -229,7 +229,13 @@ impl Tick<'_, '_> {
             return Expected { allowed: vec![(None, None)], ..unchanged("its generator is being disabled") };
         }
         if self.still_open() {
-            return unchanged("an action is under way: sent is not done");
+            let why = "an action is under way: sent is not done";
+            // A pause does not wait for a change of the budget.
+            let changes_budget = |doing: &&Doing| matches!(doing.kind, ActionKind::TopUp | ActionKind::DailyBudget);
+            if self.place.open().filter(changes_budget).is_some() {
+                return Expected { allowed: vec![(None, None), (PAUSE, None)], ..unchanged(why) };
+            }
+            return unchanged(why);
         }
         if question.line < place.changed_line {
             return unchanged("an action was answered while this was read: the read says nothing about its effect");
@@ -298,6 +304,11 @@ impl Tick<'_, '_> {
         let Some((number, row)) = first_row(facts, phase) else {
             return Expected::one(None, phase, format!("no row fits {facts:?} in {phase:?}"));
         };
+        // Rows 1 and 2 pause under every policy. The other rows may wait for a change of the budget.
+        let pauses = row.does == PAUSE && (number <= 2 || facts.spend != SpendClass::Above);
+        if policy.high_spend == HighSpend::TopUp && !pauses {
+            return self.with_budgets(phase, facts, number);
+        }
         let why = format!("row {number} of the table, by {facts:?} in {phase:?}");
         match row.does {
             Some(ActionKind::Pause) => self.pause(phase, number, &why),
@@ -308,13 +319,34 @@ impl Tick<'_, '_> {
         }
     }
 
+    /// Under the policy `top-up` a budget may be due first, which `budgets` checks. From the limit on the campaign may be
+    /// paused, and wait, for the first top-up.
+    fn with_budgets(&self, phase: Phase, facts: Facts, number: usize) -> Expected {
+        let why = format!("row {number} of the table, or a budget, by {facts:?} in {phase:?}");
+        let mut expected = Expected { allowed: vec![(None, None)], ..Expected::one(None, phase, why).undecided() };
+        if self.seen.policy.mode == Mode::Act {
+            let kinds = [ActionKind::TopUp, ActionKind::DailyBudget, ActionKind::Activate, ActionKind::SetEndTime];
+            let pauses = facts.spend == SpendClass::Above && facts.remote.may_run();
+            let kinds = kinds.into_iter().chain(pauses.then_some(ActionKind::Pause));
+            expected.allowed.extend(kinds.map(|kind| (Some(kind), None)));
+        }
+        expected
+    }
+
     fn pause(&self, phase: Phase, number: usize, why: &str) -> Expected {
         let policy = &self.seen.policy;
         if policy.mode == Mode::Observe {
             let why = format!("{why}, and observed only");
-            return Expected { would: Would::Do(ActionKind::Pause, number), ..Expected::one(None, phase, why) };
+            // The rows of the first top-up may have journalled the same pause before.
+            let has_budgets = policy.high_spend == HighSpend::TopUp;
+            let would = if has_budgets { Would::Perhaps } else { Would::Do };
+            return Expected { would: would(ActionKind::Pause, number), ..Expected::one(None, phase, why) };
         }
-        Expected::one(PAUSE, Phase::CoolingDown { until: self.step.wall + policy.cooldown }, why)
+        let until = self.step.wall + policy.cooldown;
+        let expected = Expected::one(PAUSE, Phase::CoolingDown { until }, why);
+        // While a top-up waits, the cool-down lasts at least as long, which `cool-down-is-kept` checks.
+        let allowed = vec![(PAUSE, None)];
+        if policy.high_spend == HighSpend::TopUp { Expected { allowed, ..expected } } else { expected }
     }
 
     fn activate(&self, phase: Phase, facts: Facts, number: usize, why: &str) -> Expected {
@@ -407,8 +439,7 @@ impl Tick<'_, '_> {
                 if observes || is_gone || judge::shows_stopped(&seen.remote, step.wall) {
                     return nothing("a forced pause of a stopped campaign");
                 }
-                let until = step.wall + seen.policy.cooldown;
-                Expected::one(PAUSE, Phase::CoolingDown { until }, "a forced pause")
+                self.pause(place.phase, GUARD_PAUSE, "a forced pause")
             }
             // Refused on hold, during a cool-down, if blocked, on an unknown status, and after the day end.
             ForceKind::Activate => {
@@ -468,7 +499,7 @@ pub(super) fn past_day_end(policy: &Policy, wall: DateTime<Utc>) -> bool {
 }
 
 /// Whether the clocks are five minutes apart, so that nothing is activated.
-fn is_clock_far_off(seen: &Seen) -> bool {
+pub(super) fn is_clock_far_off(seen: &Seen) -> bool {
     seen.clock_ahead_by.is_some_and(|ahead_by| ahead_by.abs() >= Duration::minutes(5))
 }
 

@@ -49,7 +49,7 @@ impl Checker for UnknownStartsNothing {
     }
 }
 
-/// `limit-starts-nothing`: from the spend limit on only the policy `guard` activates. A force may ignore the spend.
+/// `limit-starts-nothing`: from the spend limit on only the policies `guard` and `top-up` activate. A force may ignore the spend.
 pub(super) struct LimitStartsNothing;
 
 impl Checker for LimitStartsNothing {
@@ -58,7 +58,9 @@ impl Checker for LimitStartsNothing {
         let Some(seen) = step.seen.filter(|_| !is_forced(place, &sent)) else { return };
         let amount = judge::spend(seen, step.wall);
         let policy = &seen.policy;
-        if policy.high_spend != HighSpend::Guard && amount.is_some_and(|amount| amount >= policy.spend_limit) {
+        if !matches!(policy.high_spend, HighSpend::Guard | HighSpend::TopUp)
+            && amount.is_some_and(|amount| amount >= policy.spend_limit)
+        {
             let text = format!(
                 "campaign {}: activated with a spend of {amount:?}, at or above its limit, under the policy {}",
                 step.campaign, policy.high_spend

@@ -6,6 +6,7 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use traffic_generator::domain::action::{ActionKind, Outcome};
 use traffic_generator::domain::event::{Effect, Event, Note};
 use traffic_generator::domain::phase::Phase;
+use traffic_generator::domain::policy::HighSpend;
 
 use super::judge::{ClickClass, Remote, SpendClass};
 use super::shadow::Facts;
@@ -27,7 +28,10 @@ impl Checker for CoolDown {
             .map(|seen| &seen.policy)
             .into_iter()
             .chain(place.policies())
-            .map(|policy| policy.cooldown)
+            .flat_map(|policy| {
+                let top_up = (policy.high_spend == HighSpend::TopUp).then_some(policy.top_up_wait);
+                [policy.cooldown].into_iter().chain(top_up)
+            })
             .collect();
         // A cool-down never lasts longer from now than its length.
         let longest = spans.iter().max().map(|span| step.wall + *span);
@@ -37,7 +41,10 @@ impl Checker for CoolDown {
             let text = format!("campaign {}: at {} its cool-down lasts until {until}", step.campaign, step.wall);
             found.report("cool-down-is-kept", step.line, text);
         }
+        let top_up = is_top_up(place, step);
         let text = match (place.phase, step.phase) {
+            // While the first top-up waits, a cool-down lasts as long, also if the campaign is seen stopped.
+            (_, Phase::CoolingDown { .. }) if top_up => None,
             (Phase::CoolingDown { until }, Phase::CoolingDown { until: now }) if until == now && !pauses => None,
             // A cool-down never lasts longer from now than its length, so a clock that was set back shortens it.
             (Phase::CoolingDown { until }, Phase::CoolingDown { until: now })
@@ -61,6 +68,12 @@ impl Checker for CoolDown {
             found.report("cool-down-is-kept", step.line, format!("campaign {}: {text}", step.campaign));
         }
     }
+}
+
+/// Whether the machine may have decided by the policy `top-up`.
+fn is_top_up(place: &Place<'_>, step: &Step<'_>) -> bool {
+    let policies = step.seen.map(|seen| &seen.policy).into_iter().chain(place.policies());
+    policies.into_iter().any(|policy| policy.high_spend == HighSpend::TopUp)
 }
 
 /// Whether this step is the answer to a pause, accepted or lost. Its cool-down counts from the answer.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::action::ActionKind;
-use traffic_generator::domain::event::{Effect, Event};
+use traffic_generator::domain::event::{Effect, Event, Note};
 use traffic_generator::domain::failure::RemoteFault;
 
 use super::world::{Doing, Place, Stage, Step, World};
@@ -76,6 +76,8 @@ impl Checker for Ticks {
         let Some(clockwork) = self.clockworks.get_mut(&step.campaign) else { return };
         clockwork.ordered |=
             matches!(step.event, Event::Process { .. } | Event::Force { .. } | Event::Hold { .. } | Event::HoldAll(_));
+        // A budget that is confirmed, or enough, is followed by a tick at once.
+        clockwork.ordered |= settles_budget(place, step);
         let observes = step.effects.iter().find(|(_, effect)| matches!(effect, Effect::Observe { .. }));
         if let Some((line, _)) = observes {
             if place.observing.is_some() {
@@ -115,6 +117,13 @@ impl Checker for Ticks {
             clockwork.ended = Some(Ended { began, at, wall, next_due, waited, clock_sets, cools_down_until });
         }
     }
+}
+
+/// Whether a change of the budget ends in this step, or the budget that stands there is enough.
+fn settles_budget(place: &Place<'_>, step: &Step<'_>) -> bool {
+    let changes = |doing: &&Doing| matches!(doing.kind, ActionKind::TopUp | ActionKind::DailyBudget);
+    let ends = place.doing.as_ref().filter(changes).is_some_and(|doing| step.end_of(doing.id).is_some());
+    ends || step.has(|effect| matches!(effect, Effect::Note(Note::BudgetLeft(_) | Note::TopUpRefused(_))))
 }
 
 /// Returns the next full minute, or the next multiple of the tick's length.

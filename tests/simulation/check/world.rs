@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use traffic_generator::domain::action::{Action, ActionId, ActionKind, Outcome, Step as ActionStep};
 use traffic_generator::domain::event::{Effect, Event, QuestionId, Record, Request};
+use traffic_generator::domain::money::Money;
 use traffic_generator::domain::order::{Force, ForceKind, HoldChange, OrderId};
 use traffic_generator::domain::phase::Phase;
 use traffic_generator::domain::policy::Policy;
@@ -117,6 +118,8 @@ pub(super) struct Doing {
     pub(super) id: ActionId,
     pub(super) kind: ActionKind,
     pub(super) end_time: DateTime<Utc>,
+    /// The budget that it sets, if it sets one.
+    pub(super) max_daily: Money,
     pub(super) at: DateTime<Utc>,
     pub(super) stage: Stage,
     /// Whether an earlier process began it.
@@ -218,7 +221,9 @@ impl<'a> Place<'a> {
             // Not in the future: the clock may have been set back since.
             let wall = action.accepted_at.unwrap_or(action.requested_at).min(line.wall);
             let stage = Stage::Awaiting { line: index, at: line.at, wall };
-            Doing { id: action.id, kind: action.kind, end_time: action.end_time, at: line.at, stage, restored: true }
+            let Action { id, kind, end_time, ref budget, .. } = *action;
+            let max_daily = budget.as_ref().map_or(Money::ZERO, |change| change.after);
+            Doing { id, kind, end_time, max_daily, at: line.at, stage, restored: true }
         });
     }
 
@@ -348,9 +353,10 @@ impl<'a> Place<'a> {
                     doing.stage = if entry.step == ActionStep::Confirmed { Stage::Confirmed } else { Stage::Failed };
                 }
             }
-            Effect::Send(Request { action, kind, end_time, .. }) => {
-                let (id, kind, end_time) = (*action, *kind, *end_time);
-                self.doing = Some(Doing { id, kind, end_time, at: step.at, stage: Stage::InFlight, restored: false });
+            Effect::Send(Request { action, kind, end_time, max_daily, .. }) => {
+                let (id, kind, end_time, max_daily) = (*action, *kind, *end_time, *max_daily);
+                let stage = Stage::InFlight;
+                self.doing = Some(Doing { id, kind, end_time, max_daily, at: step.at, stage, restored: false });
             }
             Effect::DisableRefused(_) => self.disabling = false,
             // From now on the machine ignores all events and answers.
@@ -456,6 +462,7 @@ impl<'a> World<'a> {
             | What::Ended { .. }
             | What::OldCounter(_)
             | What::RefusedId { .. }
+            | What::Touched { .. }
             | What::SpendStored { .. }
             | What::Switched { .. }
             | What::SeenBack { .. }

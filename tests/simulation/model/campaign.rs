@@ -55,6 +55,7 @@ impl Campaign {
         let entry = unfinished.as_ref().map(|action| action.id).zip(entry);
         let machine = Machine::new(now.wall, policy, restored.promise, unfinished)
             .having_set(restored.own_end_time)
+            .having_budget(restored.budget, None)
             .having_done(restored.newest.as_deref())
             .on_hold(restored.hold, restored.hold_on_all);
         let (remote, policy) = (id_of(life.campaign), policy.clone());

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use traffic_generator::domain::action::{Action, ActionId, ActionKind, Step};
+use traffic_generator::domain::budget::DayBudget;
 use traffic_generator::domain::event::Record;
 use traffic_generator::domain::failure::DatabaseFailure;
 use traffic_generator::domain::journal::JournalId;
@@ -21,6 +22,7 @@ struct Stored {
     row: Row,
     promise: Option<Promise>,
     hold: Option<Hold>,
+    budget: Option<DayBudget>,
     spends: BTreeMap<NaiveDate, StoredSpend>,
     journal: BTreeMap<JournalId, Action>,
 }
@@ -46,8 +48,8 @@ impl Database {
     }
 
     pub(crate) fn add(&mut self, row: Row, promise: Option<Promise>) {
-        let (hold, spends, journal) = (None, BTreeMap::new(), BTreeMap::new());
-        self.campaigns.push(Stored { row, promise, hold, spends, journal });
+        let (hold, budget, spends, journal) = (None, None, BTreeMap::new(), BTreeMap::new());
+        self.campaigns.push(Stored { row, promise, hold, budget, spends, journal });
     }
 
     pub(crate) fn row(&self, campaign: usize) -> Option<&Row> {
@@ -79,6 +81,9 @@ impl Database {
             HoldChange::Keep => {}
             HoldChange::Set(hold) => stored.hold = Some(hold.clone()),
             HoldChange::Release => stored.hold = None,
+        }
+        if let Some(budget) = &record.budget {
+            stored.budget = Some(budget.clone());
         }
         let action = record.entry.as_ref()?;
         // As in `store::records`: the entry is already there if its commit succeeded but the answer was lost.
@@ -118,6 +123,7 @@ impl Database {
             unfinished: unfinished.map(|(_, action)| Action { id: ActionId(0), ..action.clone() }),
             newest: stored.and_then(|stored| stored.journal.values().next_back().cloned()).map(Box::new),
             hold: stored.and_then(|stored| stored.hold.clone()),
+            budget: stored.and_then(|stored| stored.budget.clone()),
             hold_on_all: self.hold_on_all.clone().filter(|hold| hold.lasts(wall)),
             own_end_time: stored
                 .and_then(|stored| stored.journal.values().rev().find(sets_end_time))

@@ -471,9 +471,9 @@ impl Guard {
         let now = self.now();
         let campaign = life.campaign;
         match output {
-            Output::ReadDatabase(question_id, _) => {
+            Output::ReadDatabase(question_id, counts_urls) => {
                 self.found(campaign).into_iter().for_each(|found| found.asks_database(now));
-                self.ask_database(Question::ReadTick(life, question_id));
+                self.ask_database(Question::ReadTick(life, question_id, counts_urls));
             }
             Output::Save(record, entry) => self.ask_database(Question::Save(life, record, entry)),
             Output::SaveSpend(spend) => self.ask_database(Question::SaveSpend(campaign, spend)),

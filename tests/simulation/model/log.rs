@@ -5,6 +5,7 @@ use std::fmt;
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use traffic_generator::domain::action::{Action, ActionId, ActionKind};
+use traffic_generator::domain::budget::DayBudget;
 use traffic_generator::domain::event::{Effect, Event, QuestionId, Record};
 use traffic_generator::domain::failure::{DatabaseFailure, RemoteFault};
 use traffic_generator::domain::money::{Clicks, Money, RemainingClicks};
@@ -83,6 +84,8 @@ pub(crate) enum What {
     /// From now on TrafficStars refuses every run and pause that names this campaign, with this status; `None` ends
     /// that.
     RefusedId { campaign: usize, status: Option<u16> },
+    /// Others have changed a campaign whose daily budget may be used up, so that it may not run all the same.
+    Touched { campaign: usize },
     /// A spend was stored.
     SpendStored { campaign: usize, spend: Spend },
     /// Whether a campaign runs at TrafficStars has changed.
@@ -117,6 +120,8 @@ pub(crate) struct Restored {
     pub(crate) newest: Option<Box<Action>>,
     pub(crate) hold: Option<Hold>,
     pub(crate) hold_on_all: Option<Hold>,
+    /// What is remembered of the day's budget.
+    pub(crate) budget: Option<DayBudget>,
     /// The end time of the newest journal entry that is not a pause.
     pub(crate) own_end_time: Option<DateTime<Utc>>,
 }
@@ -202,6 +207,8 @@ pub(crate) struct Truth {
     pub(crate) exists: bool,
     pub(crate) runs: bool,
     pub(crate) blocked: bool,
+    /// Whether its daily budget is used up.
+    pub(crate) is_used_up: bool,
     pub(crate) end_time: Option<DateTime<Utc>>,
     /// Today's spend, in millionths.
     pub(crate) spent_micros: i64,
@@ -257,6 +264,7 @@ impl What {
             | Self::NotStored { campaign }
             | Self::OldCounter(OldCounter { campaign, .. })
             | Self::SpendStored { campaign, .. }
+            | Self::Touched { campaign }
             | Self::RefusedId { campaign, .. }
             | Self::Switched { campaign, .. } => vec![*campaign],
             Self::Enabled(restored) => vec![restored.campaign],

@@ -12,13 +12,15 @@
 //! | `outside` | TrafficStars, the tracker, the network between, and the events there |
 //! | `wire` | translation between the program's types for requests and the model's |
 //! | `campaign`, `guard` | delivers events to the program's sessions and client, and carries out their outputs |
-//! | `storm`, `moments`, `doubts`, `high_spend`, `troubles` | a run in which everything goes wrong: its troubles, drawn from a seed |
+//! | `urls` | the URLs of one campaign, in the storms with budgets |
+//! | `storm`, `moments`, `doubts`, `high_spend`, `budgets`, `troubles` | a run in which everything goes wrong: its troubles, drawn from a seed |
 //! | `log` | what happened, for the checkers |
 //! | `naive` | a naive client, for comparison |
 //!
 //! Deliberately absent: whether what happened is right (`check`), and two supervisors at once.
 
 mod agenda;
+pub(crate) mod budgets;
 mod campaign;
 mod clock;
 mod database;
@@ -34,5 +36,6 @@ pub(crate) mod remote;
 pub(crate) mod storm;
 pub(crate) mod tracker;
 mod troubles;
+mod urls;
 mod weather;
 mod wire;

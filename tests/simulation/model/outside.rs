@@ -6,8 +6,9 @@ use chrono::{DateTime, Duration, NaiveTime, Utc};
 
 use super::log::{By, What};
 use super::random::Random;
-use super::remote::{Answer, Block, Call, Funds, Remote, Switched, Ways, row_of};
+use super::remote::{Answer, Block, Call, FirstBudget, Funds, Remote, Switched, Ways, row_of};
 use super::tracker::Tracker;
+use super::urls::Urls;
 use super::weather::{Fate, Weather};
 use super::wire::Failure;
 
@@ -39,6 +40,8 @@ pub(crate) enum Happening {
     End(usize),
     /// New URLs.
     Refill(usize),
+    /// A daily budget may be used up, or a new day may have begun.
+    Budget(usize),
 }
 
 /// When new URLs follow a pause, and how long their clicks last.
@@ -56,6 +59,10 @@ pub(crate) struct Outside {
     pub(crate) weather: Weather,
     latency_ms: Range<i64>,
     refills: Option<Refills>,
+    /// The URLs of each campaign, in the storms with budgets.
+    urls: Vec<Urls>,
+    /// When the daily budget of each of them turns next, as noted last.
+    budgets_turn_at: Vec<Option<DateTime<Utc>>>,
     campaigns: usize,
     notes: Vec<(DateTime<Utc>, Happening)>,
     lines: Vec<What>,
@@ -94,6 +101,8 @@ impl Outside {
             weather: Weather::default(),
             latency_ms,
             refills: None,
+            urls: Vec::new(),
+            budgets_turn_at: Vec::new(),
             campaigns: 0,
             notes: Vec::new(),
             lines: Vec::new(),
@@ -124,6 +133,53 @@ impl Outside {
 
     pub(crate) fn take_lines(&mut self) -> Vec<What> {
         std::mem::take(&mut self.lines)
+    }
+
+    /// Gives the campaign that was added last a daily budget, and URLs.
+    pub(crate) fn add_budget(&mut self, now: DateTime<Utc>, budget: &FirstBudget) {
+        let campaign = self.campaigns.saturating_sub(1);
+        self.remote.begin_budget(campaign, budget);
+        self.urls.push(Urls::of(self.tracker.clicks(now, campaign)));
+        self.budgets_turn_at.push(None);
+        self.note_budget(now, campaign);
+    }
+
+    /// Returns the URLs of a campaign, if the storm has any.
+    pub(crate) fn urls(&mut self, now: DateTime<Utc>, campaign: usize) -> Option<&Urls> {
+        let left = self.tracker.clicks(now, campaign);
+        let urls = self.urls.get_mut(campaign)?;
+        urls.settle(left);
+        Some(urls)
+    }
+
+    /// Changes the URLs of a campaign.
+    pub(crate) fn change_urls(&mut self, now: DateTime<Utc>, campaign: usize, random: &mut Random) {
+        let before = self.tracker.clicks(now, campaign);
+        let Some(urls) = self.urls.get_mut(campaign) else { return };
+        urls.settle(before);
+        let after = urls.change(random);
+        self.tracker.add_clicks(now, campaign, after - before);
+    }
+
+    /// Stops each campaign whose daily budget is used up, and notes when that happens next.
+    pub(crate) fn follow_budgets(&mut self, now: DateTime<Utc>) {
+        for campaign in 0..self.urls.len() {
+            self.turn_budget(now, campaign);
+        }
+    }
+
+    fn turn_budget(&mut self, now: DateTime<Utc>, campaign: usize) {
+        let switched = self.remote.turn_budget(now, campaign);
+        self.switched(now, switched, By::TrafficStars);
+        self.note_budget(now, campaign);
+    }
+
+    fn note_budget(&mut self, now: DateTime<Utc>, campaign: usize) {
+        let turns_at = self.remote.budget_turns_at(now, campaign);
+        let Some(noted) = self.budgets_turn_at.get_mut(campaign) else { return };
+        if std::mem::replace(noted, turns_at) != turns_at {
+            self.notes.extend(turns_at.map(|at| (at, Happening::Budget(campaign))));
+        }
     }
 
     /// Draws the fate of a request that is sent now.
@@ -159,6 +215,9 @@ impl Outside {
         self.switched(now, switched, by);
         if let Call::EndTime { id, .. } = call {
             self.note_end(row_of(*id));
+        }
+        if call.is_write() {
+            self.follow_budgets(now);
         }
     }
 
@@ -206,6 +265,7 @@ impl Outside {
                     self.lines.push(What::Switched { campaign, runs: false, by: By::EndTime });
                 }
             }
+            Happening::Budget(campaign) => self.turn_budget(now, campaign),
             Happening::Refill(campaign) => {
                 let Some(refills) = self.refills.clone() else { return };
                 let lasts = Duration::milliseconds(self.random.within(refills.last_ms));

@@ -122,6 +122,15 @@ impl Ways {
         Self { shows_after: Duration::zero(), spend_lag: Duration::zero(), ends_switch_off: true };
 }
 
+/// A campaign's daily budget at the beginning.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FirstBudget {
+    pub(crate) max_daily: Option<Money>,
+    pub(crate) price_per_thousand: Option<Money>,
+    /// The word that it shows while its daily budget is used up.
+    pub(crate) used_up_word: Option<&'static str>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Remote {
     page_size: usize,
@@ -258,6 +267,7 @@ impl Remote {
             exists: state.exists,
             runs: state.runs(now),
             blocked: state.is_blocked(),
+            is_used_up: state.used_up_on == Some(now.date_naive()),
             end_time: state.end_time,
             spent_micros: state.spent_at(now, found.micros_an_hour),
             remaining_clicks,
@@ -319,6 +329,47 @@ impl Remote {
     /// Adds to its spend.
     pub(crate) fn spend(&mut self, now: DateTime<Utc>, campaign: usize, micros: i64) {
         self.change(now, campaign, |state| state.spent += micros);
+    }
+
+    /// Sets what its daily budget begins with, the price that it shows, and the word for a budget that is used up.
+    pub(crate) fn begin_budget(&mut self, campaign: usize, budget: &FirstBudget) {
+        let state = self.campaigns.get_mut(campaign).and_then(|found| found.states.back_mut());
+        if let Some(state) = state {
+            state.max_daily = budget.max_daily;
+            state.price_per_thousand = budget.price_per_thousand;
+            state.used_up_word = budget.used_up_word;
+        }
+    }
+
+    /// Sets its daily budget, as a person does.
+    pub(crate) fn set_budget(&mut self, now: DateTime<Utc>, campaign: usize, max_daily: Money) -> Vec<Switched> {
+        self.change(now, campaign, |state| state.max_daily = Some(max_daily))
+    }
+
+    /// Returns when its daily budget stops it, or when it runs again because a day begins. `None` if neither is to come.
+    pub(crate) fn budget_turns_at(&self, now: DateTime<Utc>, campaign: usize) -> Option<DateTime<Utc>> {
+        let found = self.campaigns.get(campaign)?;
+        let state = found.now();
+        let midnight = midnight_before(now) + Duration::days(1);
+        let is_used_up = state.used_up_on == Some(now.date_naive());
+        let lasts = state.lasts(now, found.micros_an_hour).filter(|_| state.runs(now))?;
+        Some(if is_used_up { midnight } else { (now + lasts).min(midnight) })
+    }
+
+    /// Stops a campaign whose daily budget is used up, and runs it again on a new day or with a higher budget.
+    pub(crate) fn turn_budget(&mut self, now: DateTime<Utc>, campaign: usize) -> Vec<Switched> {
+        let Some(found) = self.campaigns.get(campaign) else { return Vec::new() };
+        let (state, today) = (found.now(), now.date_naive());
+        let is_over = state.max_daily.is_some_and(|most| state.spent_at(now, found.micros_an_hour) >= most.micros());
+        let used_up_on = is_over.then_some(today);
+        if state.used_up_on == used_up_on {
+            return Vec::new();
+        }
+        // A new day has begun to run it already; only the tracker does not know.
+        let begins_anew = state.used_up_on.is_some_and(|day| day < today) && state.runs(now);
+        let switched = self.change(now, campaign, |state| state.used_up_on = used_up_on);
+        let again = Switched { campaign, runs: true };
+        if begins_anew && !is_over { vec![again] } else { switched }
     }
 
     /// Raises its spend to this number, if it is lower.

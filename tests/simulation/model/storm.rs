@@ -12,6 +12,7 @@ use traffic_generator::domain::order::ForceKind;
 use traffic_generator::domain::phase::{Phase, Promise};
 use traffic_generator::domain::policy::{Mode, Policy, PolicyNumbers};
 
+use super::budgets::Budgets;
 use super::clock::Clock;
 use super::database::Database;
 use super::doubts;
@@ -73,6 +74,10 @@ pub(crate) enum Trouble {
     ReleaseAll,
     /// Its row gets other numbers, or another mode.
     Row(usize),
+    /// The owner of its URLs adds, pauses, resumes or finishes one, or changes a limit.
+    Urls(usize),
+    /// A person sets its daily budget.
+    PersonsBudget(usize),
     /// Its row gets another high-spend policy, other high thresholds or another spend limit.
     Limits(usize),
     Disable(usize),
@@ -107,6 +112,7 @@ struct Numbers {
 pub(crate) struct Storm {
     pub(super) random: Random,
     pub(super) high_spends: HighSpends,
+    pub(super) budgets: Budgets,
     pub(crate) begins_at: DateTime<Utc>,
     pub(super) calm_at: DateTime<Utc>,
     pub(crate) ends_at: DateTime<Utc>,
@@ -138,7 +144,8 @@ impl Storm {
         let campaigns = if random.chance(8) { random.within(20..40) } else { random.within(1..7) };
         let campaigns = usize::try_from(campaigns).unwrap_or(1);
         let mut high_spends = HighSpends::of(seed);
-        let policy = high_spends.policy(policy(&mut random));
+        let mut budgets = Budgets::of(seed);
+        let policy = budgets.policy(high_spends.policy(policy(&mut random)));
         let (slowest_database_ms, slowest_ms) = (random.one_of(&[2, 20, 20, 300]), random.one_of(&[100, 500, 3_000]));
         let mut storm = Self {
             begins_at,
@@ -160,11 +167,13 @@ impl Storm {
             troubles: Vec::new(),
             random,
             high_spends,
+            budgets,
         };
         storm.schedule();
         storm.add_moments(seed);
         storm.add_doubts(seed);
         storm.add_high_spends();
+        storm.add_budgets();
         storm.troubles.push((storm.calm_at, Trouble::Calm));
         storm.troubles.push((storm.ends_at - STILL_FOR, Trouble::Still));
         storm
@@ -189,6 +198,9 @@ impl Storm {
             let (clicks, an_hour) = (random.one_of(&clicks), random.one_of(&[0, 200, 5_000, 30_000]));
             let runs = outside.remote.runs(now, outside.campaigns() - 1);
             outside.tracker.add_with(now, clicks, an_hour, runs);
+            if self.budgets.are_there {
+                outside.add_budget(now, &self.budgets.first(&self.policy));
+            }
             let enabled = random.chance(92);
             let mode = if random.chance(6) { Mode::Observe } else { Mode::Act };
             // A promise ends when its generator is disabled.

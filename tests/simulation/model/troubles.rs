@@ -71,6 +71,16 @@ impl Storm {
                 let present = guard.outside.tracker.clicks(at, campaign);
                 guard.outside.tracker.add_clicks(at, campaign, clicks - present);
             }
+            Trouble::Urls(campaign) => guard.outside.change_urls(at, campaign, &mut self.budgets.random),
+            Trouble::PersonsBudget(campaign) => {
+                let policy = guard.database.row(campaign).map(|row| row.policy.clone());
+                let amount = policy.and_then(|policy| self.budgets.of_a_person(&policy));
+                if let Some(amount) = amount {
+                    let switched = guard.outside.remote.set_budget(at, campaign, amount);
+                    guard.outside.switched(at, switched, By::Others);
+                    guard.note(What::Touched { campaign });
+                }
+            }
             Trouble::HoldAll => self.hold_all(guard),
             Trouble::ReleaseAll => self.release_all(guard),
             Trouble::Row(campaign) => self.change_numbers(guard, campaign),
@@ -95,6 +105,7 @@ impl Storm {
                 }
             }
         }
+        guard.outside.follow_budgets(at);
     }
 
     fn interfere(&mut self, guard: &mut Guard, campaign: usize) {
@@ -104,6 +115,9 @@ impl Storm {
             let active = if choice < 2 { choice == 0 } else { !guard.outside.remote.runs(at, campaign) };
             let switched = guard.outside.remote.set_active(at, campaign, active);
             guard.outside.switched(at, switched, By::Others);
+            if self.budgets.are_there {
+                guard.note(What::Touched { campaign });
+            }
         }
         if choice > 3 {
             let in_minutes = self.random.one_of(&[None, Some(-10), Some(3), Some(40), Some(3_000)]);
@@ -244,7 +258,11 @@ impl Storm {
     fn change_limits(&mut self, guard: &mut Guard, campaign: usize) {
         let Some(row) = guard.database.row(campaign).cloned() else { return };
         let mut numbers: PolicyNumbers = (*row.policy).clone();
-        self.high_spends.change(&mut numbers);
+        if self.budgets.are_there {
+            self.budgets.change(&mut numbers);
+        } else {
+            self.high_spends.change(&mut numbers);
+        }
         change_row(guard, campaign, row, numbers);
     }
 

@@ -1,6 +1,7 @@
 //! The faults. Each is a slip that a tired programmer could make.
 
 mod actions;
+mod budgets;
 mod decisions;
 mod facts;
 mod orders;
@@ -27,7 +28,14 @@ pub struct Fault {
 
 /// Returns all faults.
 pub fn all() -> impl Iterator<Item = &'static Fault> {
-    [decisions::FAULTS, facts::FAULTS, actions::FAULTS, stored::FAULTS, orders::FAULTS, requests::FAULTS]
-        .into_iter()
-        .flatten()
+    let all = [
+        decisions::FAULTS,
+        facts::FAULTS,
+        actions::FAULTS,
+        budgets::FAULTS,
+        stored::FAULTS,
+        orders::FAULTS,
+        requests::FAULTS,
+    ];
+    all.into_iter().flatten()
 }

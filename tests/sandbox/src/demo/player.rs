@@ -27,6 +27,7 @@ struct Tally {
     runs: usize,
     pauses: usize,
     end_times: usize,
+    budgets: usize,
     answered: usize,
     undone: usize,
 }
@@ -95,6 +96,7 @@ impl<'a> Player<'a> {
         match request.operation {
             Operation::Run => self.tally.runs += count,
             Operation::Pause => self.tally.pauses += count,
+            Operation::Edit if field(request, "max_daily").is_some() => self.tally.budgets += count,
             Operation::Edit => self.tally.end_times += count,
             Operation::Token
             | Operation::Campaign
@@ -114,12 +116,12 @@ impl<'a> Player<'a> {
     }
 
     fn sentence(&mut self, request: &RequestRecord, id: i64) -> String {
-        let end_time = request.body.as_ref().and_then(|body| body.get("schedule_end_time"));
-        let change = match (request.operation, end_time) {
-            (Operation::Run, _) => "run".to_owned(),
-            (Operation::Pause, _) => "pause".to_owned(),
-            (_, Some(end_time)) => format!("set the end time {end_time} on"),
-            (_, None) => "change".to_owned(),
+        let change = match (request.operation, field(request, "schedule_end_time"), field(request, "max_daily")) {
+            (Operation::Run, ..) => "run".to_owned(),
+            (Operation::Pause, ..) => "pause".to_owned(),
+            (_, Some(end_time), _) => format!("set the end time {end_time} on"),
+            (_, None, Some(budget)) => format!("set the daily budget {budget} on"),
+            (_, None, None) => "change".to_owned(),
         };
         let done = if request.changed.contains(&id) { "done" } else { "refused" };
         let name = self.sandbox.campaign(id).map(|campaign| campaign.name).unwrap_or_default();
@@ -141,10 +143,13 @@ impl<'a> Player<'a> {
     /// Prints the numbers of the whole demo.
     pub(super) fn sum_up(&mut self) {
         self.print_requests();
-        let Tally { runs, pauses, end_times, answered, undone } = self.tally;
+        let Tally { runs, pauses, end_times, budgets, answered, undone } = self.tally;
         let lines = [
-            format!("The guard ran campaigns {runs} times, paused them {pauses} times, set {end_times} end times, and"),
-            format!("has undone {undone} changes by other people; {} are not undone yet.", self.open.len()),
+            format!("The guard ran campaigns {runs} times, paused them {pauses} times, set {end_times} end times"),
+            format!(
+                "and {budgets} daily budgets, and has undone {undone} changes by other people; {} are not undone yet.",
+                self.open.len()
+            ),
             format!(
                 "It sent {answered} read requests. TrafficStars answered \"too many requests\" {} times.",
                 self.sandbox.too_many_requests()
@@ -154,4 +159,9 @@ impl<'a> Player<'a> {
             say(Voice::Sandbox, &line);
         }
     }
+}
+
+/// Returns a field of a request's body.
+fn field<'r>(request: &'r RequestRecord, name: &str) -> Option<&'r serde_json::Value> {
+    request.body.as_ref().and_then(|body| body.get(name))
 }

@@ -12,17 +12,25 @@ const TRAVEL: i64 = 1002;
 const GAMES: i64 = 1003;
 const WATCHES: i64 = 1004;
 const BOOKS: i64 = 1005;
+const FLIGHTS: i64 = 1006;
+const HATS: i64 = 1007;
+const SCARVES: i64 = 1008;
 
 /// The text that is printed before the demo begins.
 pub(super) const INTRODUCTION: &str = "\
 The guard follows its normal rules. It runs a campaign at 15,000 remaining clicks or more, and pauses it at 5,000
-or fewer. It changes nothing from 10.00 of today's spend on. It keeps a campaign stopped for a while after each
-pause. Only the times are shorter: a tick of 2 s instead of a minute, a cool-down of 10 s instead of 2 minutes.
+or fewer. It changes nothing from 10.00 of today's spend on, unless another policy was chosen. It keeps a campaign
+stopped for a while after each pause. Only the times are shorter: a tick of 2 s instead of a minute, a cool-down of
+10 s instead of 2 minutes, a wait of 10 s instead of 10 minutes before a top-up.
   1001 shoes    paused,  18,000 clicks remain, many visitors: it will run, use up its clicks, and be paused
   1002 travel   paused,  40,000 clicks remain, few visitors: it will run; somebody will stop it by hand
   1003 games    paused,   4,000 clicks remain: it is kept stopped; somebody will start it by hand
   1004 watches  running, 30,000 clicks remain, 9.40 spent and rising: from 10.00 on it is left as it is
   1005 books    unapproved at TrafficStars: it is blocked, so that it cannot run
+  1006 flights  running, 60,000 clicks remain, 9.60 spent of a daily budget of 10.15, policy top-up: at 10.00 it is
+                paused, gets the day's real budget, and runs on
+  1007 hats     running, 30,000 clicks remain, 3.00 spent and rising; its group has a limit of 8.00 with
+  1008 scarves  running, 30,000 clicks remain, 2.00 spent and rising: the limit will pause both
 The guard starts now. Ctrl-C ends the demo at any time.";
 
 /// Returns commands to try while the demo runs. `guard` is the beginning of their command lines.
@@ -90,6 +98,13 @@ pub(super) fn beats() -> Vec<Beat> {
     let (run, pause) = (Some(Operation::Run), Some(Operation::Pause));
     vec![
         beat(
+            10,
+            FLIGHTS,
+            Act::Look,
+            "Flights reaches 10.00: it is paused until its spend is up to date, and then topped up.",
+            None,
+        ),
+        beat(
             14,
             WATCHES,
             Act::Look,
@@ -99,7 +114,21 @@ pub(super) fn beats() -> Vec<Beat> {
         beat(20, TRAVEL, Act::Stop, "Somebody pauses travel by hand at TrafficStars. It was promised to run.", run),
         beat(25, GAMES, Act::AddUrl(5_000), "The owner of games adds a URL: 9,000 clicks, not enough to run.", None),
         beat(35, GAMES, Act::Start, "Somebody starts games by hand. It was promised to be stopped.", pause),
+        beat(
+            45,
+            FLIGHTS,
+            Act::AddUrl(10_000),
+            "The owner of flights adds a URL: soon its budget is raised for it.",
+            None,
+        ),
         beat(50, SHOES, Act::AddUrl(14_000), "The owner of shoes adds a URL: above 15,000 clicks again.", run),
+        beat(
+            55,
+            HATS,
+            Act::Look,
+            "By now hats and scarves have spent 8.00 together: the limit of their group pauses both.",
+            None,
+        ),
         beat(60, WATCHES, Act::Stop, "Somebody pauses watches. Above 10.00 the guard does not undo that.", None),
         beat(70, TRAVEL, Act::EndNow, "Somebody lets the schedule of travel end now.", run),
         beat(85, BOOKS, Act::Approve, "TrafficStars approves books: it can run now.", run),
@@ -107,6 +136,10 @@ pub(super) fn beats() -> Vec<Beat> {
         beat(110, SHOES, Act::AddUrl(14_000), "The owner of shoes adds one more URL.", run),
     ]
 }
+
+/// The settings of a campaign that begins its day with a small budget: amounts in millionths.
+const TOP_UP: &str = "high_spend = 'top-up', price_per_thousand_micros = 111000, top_up_ceiling_micros = 60000000, \
+                      daily_budget_micros = 10150000, high_activate_clicks = 5000, high_pause_clicks = 1000";
 
 /// Adds the demo's campaigns at TrafficStars and to the guard's database.
 pub(super) fn set_up(sandbox: &Sandbox, database: &Path) -> Result<Tracker, TrackerError> {
@@ -116,6 +149,7 @@ pub(super) fn set_up(sandbox: &Sandbox, database: &Path) -> Result<Tracker, Trac
         clicks_per_second,
         ..spec
     };
+    let first_budget = CampaignSpec { max_daily: Amount::cents(1_015), ..CampaignSpec::running(FLIGHTS) };
     let unapproved = CampaignSpec { active: false, ..CampaignSpec::blocked(BOOKS) };
     let cast = [
         (with_traffic(CampaignSpec::paused(SHOES).spent(Amount::cents(120)), "shoes", 2, 600), 18_000),
@@ -123,12 +157,19 @@ pub(super) fn set_up(sandbox: &Sandbox, database: &Path) -> Result<Tracker, Trac
         (with_traffic(CampaignSpec::paused(GAMES), "games", 1, 50), 4_000),
         (with_traffic(CampaignSpec::running(WATCHES).spent(Amount::cents(940)), "watches", 5, 20), 30_000),
         (with_traffic(unapproved, "books", 1, 20), 30_000),
+        (with_traffic(first_budget.spent(Amount::cents(960)), "flights", 5, 200), 60_000),
+        (with_traffic(CampaignSpec::running(HATS).spent(Amount::cents(300)), "hats", 4, 30), 30_000),
+        (with_traffic(CampaignSpec::running(SCARVES).spent(Amount::cents(200)), "scarves", 3, 30), 30_000),
     ];
     let mut tracker = Tracker::open(database)?;
     for (spec, clicks) in cast {
         tracker.add_campaign(&spec.name, spec.id, true)?;
         tracker.add_url(spec.id, &format!("{}-1", spec.name), clicks)?;
         sandbox.add_campaign(spec);
+    }
+    tracker.set_campaign(FLIGHTS, TOP_UP)?;
+    for id in [HATS, SCARVES] {
+        tracker.set_campaign(id, "group_name = 'winter'")?;
     }
     Ok(tracker)
 }

@@ -42,6 +42,13 @@ confirm_within = "5s"
 [generator]
 tick = "2s"
 cooldown = "10s"
+top_up_wait = "10s"
+top_up_interval = "12s"
+
+[[groups]]
+name = "winter"
+spend_limit = "8.00"
+high_spend = "pause"
 
 [log]
 filter = "info"

@@ -14,11 +14,12 @@ use crate::model::campaign::Life;
 use crate::model::clock::Moment;
 use crate::model::database::no_answer;
 use crate::model::log::What;
+use crate::model::urls::Urls;
 
 /// A question to the database.
 #[derive(Debug)]
 pub(super) enum Question {
-    ReadTick(Life, QuestionId),
+    ReadTick(Life, QuestionId, bool),
     Save(Life, Box<Record>, Option<JournalId>),
     SaveSpend(usize, Spend),
     Reserve(Reservation),
@@ -42,8 +43,8 @@ impl Guard {
         // A connection may break after a commit, so that the process gets no answer.
         let is_answered = !away && self.storm.as_mut().is_none_or(|storm| storm.answers_commit());
         let own = match question {
-            Question::ReadTick(life, question_id) => {
-                let read = if away { Err(no_answer()) } else { self.read_tick(life.campaign, now) };
+            Question::ReadTick(life, question_id, counts_urls) => {
+                let read = if away { Err(no_answer()) } else { self.read_tick(life.campaign, now, counts_urls) };
                 Own::Read(life, question_id, Box::new(read))
             }
             Question::Save(life, record, entry) => {
@@ -76,12 +77,15 @@ impl Guard {
         }
     }
 
-    fn read_tick(&self, campaign: usize, now: Moment) -> Result<StoredFacts, DatabaseFailure> {
+    fn read_tick(&mut self, campaign: usize, now: Moment, counts_urls: bool) -> Result<StoredFacts, DatabaseFailure> {
         let row = self.database.row(campaign).cloned();
         let row = row.ok_or_else(|| DatabaseFailure::Failed("the database has no such campaign".to_owned()))?;
         let count = Clicks(self.outside.tracker.clicks(now.at, campaign).max(0).unsigned_abs());
         let defect = self.storm.as_ref().and_then(|storm| storm.defect(campaign));
-        let clicks = RemainingClicks { count, active_urls: 1, defect, urls: None, at: now.wall };
+        let urls = self.outside.urls(now.at, campaign);
+        let active_urls = urls.map_or(1, Urls::active);
+        let urls = urls.filter(|_| counts_urls).map(Urls::counts);
+        let clicks = RemainingClicks { count, active_urls, defect, urls, at: now.wall };
         let history = Ok(self.database.spends(campaign, now.wall.date_naive()));
         Ok(StoredFacts { is_guarded: row.enabled, policy: row.policy, clicks, history, shared: None })
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use chrono::{DateTime, Duration, NaiveTime, Utc};
+use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
 use traffic_generator::domain::money::Money;
 use traffic_generator::domain::remote::{EndTime, OddField, RemoteCampaign};
 use traffic_generator::domain::spend::SpendReading;
@@ -77,8 +77,14 @@ pub(super) struct State {
     pub(super) exists: bool,
     pub(super) active: bool,
     pub(super) end_time: Option<DateTime<Utc>>,
-    /// The daily budget; `None` if none is set. It stops nothing here.
+    /// The daily budget; `None` if none is set.
     pub(super) max_daily: Option<Money>,
+    /// The day on which the daily budget was used up: the campaign does not run on it until the budget is raised.
+    pub(super) used_up_on: Option<NaiveDate>,
+    /// The price of a thousand clicks that it shows.
+    pub(super) price_per_thousand: Option<Money>,
+    /// The word that it shows while its daily budget is used up; `None` if it shows none of its own.
+    pub(super) used_up_word: Option<&'static str>,
     pub(super) block: Option<Block>,
     pub(super) funds: Funds,
     /// Whether its status is a word that the program does not know.
@@ -127,6 +133,9 @@ const NEVER: State = State {
     active: false,
     end_time: None,
     max_daily: None,
+    used_up_on: None,
+    price_per_thousand: None,
+    used_up_word: None,
     block: None,
     funds: Funds::There,
     unknown_word: false,
@@ -141,7 +150,9 @@ impl State {
 
     /// Whether it runs. A campaign whose schedule is read in another time zone runs, too.
     pub(super) fn runs(&self, now: DateTime<Utc>) -> bool {
-        let is_free = matches!(self.block, None | Some(Block::Timezone)) && self.funds == Funds::There;
+        let is_free = matches!(self.block, None | Some(Block::Timezone))
+            && self.funds == Funds::There
+            && self.used_up_on != Some(now.date_naive());
         self.exists && self.active && is_free && self.ends_at().is_none_or(|end| now < end)
     }
 
@@ -169,6 +180,13 @@ impl State {
         spent + ran_ms * micros_an_hour / 3_600_000
     }
 
+    /// Returns the time it takes to use up the daily budget, if it runs; and `None` if the budget stops nothing.
+    pub(super) fn lasts(&self, now: DateTime<Utc>, micros_an_hour: i64) -> Option<Duration> {
+        let left = self.max_daily?.micros() - self.spent_at(now, micros_an_hour);
+        let ms = (left.max(0) * 3_600_000).checked_div(micros_an_hour)?;
+        Some(Duration::milliseconds(ms + i64::from(left > 0)))
+    }
+
     /// Takes in a change. A run without funds is accepted, and then shows that they are gone.
     pub(super) fn switch(&mut self) {
         if self.funds == Funds::GoneUnseen && self.active {
@@ -178,8 +196,10 @@ impl State {
 
     pub(super) fn show(&self, now: DateTime<Utc>, row: usize, spent_today: SpendReading) -> RemoteCampaign {
         let is_on = self.active && self.ends_at().is_none_or(|end| now < end);
+        let is_used_up = is_on && self.used_up_on == Some(now.date_naive());
         let word = match self.block {
             _ if self.unknown_word => "warming_up",
+            None if is_used_up && self.used_up_word.is_some() => self.used_up_word.unwrap_or_default(),
             Some(Block::BudgetReached) => "total_budget_is_reached",
             Some(Block::Archived) => "archived",
             Some(Block::Unapproved | Block::NoFunds | Block::Timezone) | None => match (self.funds, is_on) {
@@ -205,7 +225,7 @@ impl State {
             spent: SpendReading::NoValue,
             odd_fields: Vec::new(),
             max_daily: self.max_daily,
-            price_per_thousand: None,
+            price_per_thousand: self.price_per_thousand,
             our_clock: None,
         };
         self.odd.hide(&mut campaign);
