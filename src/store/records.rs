@@ -171,7 +171,7 @@ impl Store {
                     .first(connection)
                     .optional()?;
                 Ok(Some(StoredCampaign {
-                    budget: budget.and_then(|row| row.read().ok()),
+                    budget: budget.and_then(|row| row.read().inspect_err(unreadable_budget).ok()),
                     hold: hold.map(|row| row.read(id.0)),
                     recent: recent.collect(),
                     // An end time that cannot be read is ignored: it must not keep the campaign from being guarded.
@@ -291,6 +291,12 @@ impl Store {
         })
         .map_err(StoreError::Save)
     }
+}
+
+/// Logs that a stored day cannot be read. The day begins anew: its first top-up sets an absolute amount, so that nothing
+/// is paid for twice.
+fn unreadable_budget(bad: &BadValue) {
+    tracing::warn!("what was remembered of the day's budget is lost: {bad}");
 }
 
 /// A row of `promises`.

@@ -102,7 +102,7 @@ pub(super) const FAULTS: &[Fault] = &[
         breaks: "Top-up",
         file: MACHINE_BUDGET,
         original: "standing.is_some_and(|standing| «budget::is_enough(standing, sent.amount)»));",
-        faulty: "standing < sent.amount && false",
+        faulty: "false",
     },
     Fault {
         name: "day-is-not-stored",
@@ -110,7 +110,7 @@ pub(super) const FAULTS: &[Fault] = &[
         breaks: "Top-up",
         file: MACHINE_BUDGET,
         original: "self.day.clone().filter(|_| «std::mem::take(&mut self.is_unstored)»)",
-        faulty: "std::mem::take(&mut self.is_unstored) && false",
+        faulty: "false",
     },
     Fault {
         name: "wait-half-as-long",
