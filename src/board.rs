@@ -82,6 +82,7 @@ impl Board {
             let before = published.campaigns.get(&status.id).filter(is_same);
             if let Some(before) = before.filter(|_| !status.ordered.generator_enabled).map(Arc::clone) {
                 status.observed = Observed { spend_unchanged_since: None, ..before.observed.clone() };
+                status.shared_limits.clone_from(&before.shared_limits);
                 status.action.clone_from(&before.action);
                 status = status.judged();
             }

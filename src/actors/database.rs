@@ -29,7 +29,7 @@ use crate::domain::failure::DatabaseFailure;
 use crate::domain::ids::CampaignId;
 use crate::domain::journal::{JournalEntry, JournalId, JournalQuery};
 use crate::domain::operator_event::{OperatorEvent, Part};
-use crate::domain::status::DatabaseStatus;
+use crate::domain::status::{DatabaseStatus, Hold};
 use crate::error_chain::in_full;
 use crate::store::{
     BadValue, CampaignRow, Record, SpendRow, SpendSums, Store, StoreError, StoredCampaign, StoredHolds, StoredPromise,
@@ -86,13 +86,15 @@ pub struct Rows {
 pub struct ReadStored(pub CampaignId);
 
 /// Enables or disables a generator. The answer is `false` if there is no such row.
-#[derive(Debug, Clone, Copy, Message)]
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "Answer<bool>")]
 pub struct SetGeneratorEnabled {
     /// The campaign's id.
     pub campaign: CampaignId,
     /// Whether the generator is enabled from now on.
     pub enabled: bool,
+    /// The hold that is stored with it; `None` leaves the stored one.
+    pub hold: Option<Hold>,
 }
 
 /// Reads the journal for an operator.
@@ -170,10 +172,7 @@ impl DatabaseActor {
                 // The answer is cloned, since two actors of one campaign may ask in the same moment: an old and a new
                 // one.
                 let reading = readings.as_ref().map(|readings| readings.get(&id).cloned()).map_err(Clone::clone);
-                let with_sums = |reading: TickReading| {
-                    let shared = sums.as_ref().map(|sums| sums.of_others(id, reading.row.group_name.as_deref()));
-                    TickReading { shared, ..reading }
-                };
+                let with_sums = |reading| TickReading { sums: sums.clone(), ..reading };
                 send_reply(reply, reading.map(|reading| reading.map(with_sums)));
             }
         }
@@ -412,8 +411,8 @@ impl Handler<SetGeneratorEnabled> for DatabaseActor {
     fn handle(&mut self, message: SetGeneratorEnabled, _: &mut Self::Context) -> Self::Result {
         let database = self.database();
         Box::pin(async move {
-            let SetGeneratorEnabled { campaign, enabled } = message;
-            database.written(database.store.set_generator_enabled(campaign, enabled, database.now()).await)
+            let SetGeneratorEnabled { campaign, enabled, hold } = message;
+            database.written(database.store.set_generator_enabled(campaign, enabled, hold, database.now()).await)
         })
     }
 }

@@ -269,7 +269,7 @@ impl Supervisor {
         };
         // The first tick reports bad overrides. Until they are valid, the campaign may be paused by the default
         // thresholds, and is not activated.
-        let (policy, _) = slot.row.policy_or(&self.defaults, &self.defaults);
+        let policy = slot.row.first_policy(&self.defaults);
         let actor = CampaignActor::new(surroundings, slot.row.clone(), policy, stored, slot.incarnation);
         actor.publish();
         if slot.incarnation.number > 1 {

@@ -121,7 +121,7 @@ fn stopped(campaign: &CampaignStatus) -> String {
 
 /// Whether the spend limit is reached, and under the policy there a stopped campaign stays stopped.
 fn is_stopped_by_limit(campaign: &CampaignStatus) -> bool {
-    campaign.high_spend && campaign.limits.is_none_or(|limits| limits.high_spend != HighSpend::Guard)
+    campaign.high_spend && campaign.limits.is_none_or(|limits| !limits.high_spend.guards_by_clicks())
 }
 
 /// Whether the spend limit is reached, and the policy there is to leave the campaign alone.

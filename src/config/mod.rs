@@ -286,15 +286,18 @@ fn read_groups(settings: &mut Settings<'_>) -> Vec<Group> {
         let name = settings.get_of(one, "name", value::group_name);
         let spend_limit = settings.get_of(one, "spend_limit", value::spend_limit);
         let high_spend = settings.get_of(one, "high_spend", value::word);
-        let refused = match &name {
-            None => Some(("name", "is missing: `campaigns.group_name` refers to the group by it".to_owned())),
+        let bad_name = match &name {
+            None => Some("is missing: `campaigns.group_name` refers to the group by it".to_owned()),
             Some(name) if groups.iter().any(|group| group.name == *name) => {
-                Some(("name", format!("another group is named {name} already")))
+                Some(format!("another group is named {name} already"))
             }
-            Some(_) => spend_limit.and_then(|_| refusal_at_limit(high_spend)).map(|why| ("high_spend", why)),
+            Some(_) => None,
         };
-        if let Some((key, why)) = refused {
-            settings.refuse_in(section, Some(number), key, &why);
+        let bad_policy = spend_limit.and_then(|_| refusal_at_limit(high_spend));
+        for (key, why) in [("name", bad_name), ("high_spend", bad_policy)] {
+            if let Some(why) = why {
+                settings.refuse_in(section, Some(number), key, &why);
+            }
         }
         let limit =
             spend_limit.zip(high_spend).map(|(spend_limit, high_spend)| SharedLimit { spend_limit, high_spend });

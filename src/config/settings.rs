@@ -282,7 +282,12 @@ impl<'a> Settings<'a> {
             } else if known.contains(name.as_str()) {
                 format!("; write a line [{name}] and its keys below it")
             } else {
-                self.where_it_belongs(name).unwrap_or_else(|| format!("; the sections are {}", enumerate(&known)))
+                self.where_it_belongs(name)
+                    .or_else(|| {
+                        suggestion(name, self.known_lists.iter().copied())
+                            .map(|list| format!("; did you mean [[{list}]]?"))
+                    })
+                    .unwrap_or_else(|| format!("; the sections are {}", enumerate(&known)))
             };
             let what = "key outside the sections";
             unknown.push(ConfigError::Unknown { place: place.clone(), what, name: name.clone(), hint });
@@ -326,10 +331,17 @@ impl<'a> Settings<'a> {
         for name in self.environment.keys().filter(|name| !known.contains(*name)) {
             let meant = nearest(&name.to_uppercase(), known.iter().map(String::as_str), 2);
             if meant.is_some() || name.starts_with(VARIABLE_PREFIX) {
-                let hint = meant.map_or_else(
-                    || format!("; write {VARIABLE_PREFIX}SECTION__KEY with a section and a key of config.toml"),
-                    did_you_mean,
-                );
+                let list = self
+                    .known_lists
+                    .iter()
+                    .find(|list| name.starts_with(&format!("{VARIABLE_PREFIX}{list}__").to_uppercase()));
+                let hint = match (meant, list) {
+                    (Some(meant), _) => did_you_mean(meant),
+                    (None, Some(list)) => format!("; [[{list}]] can only be written in the file"),
+                    (None, None) => {
+                        format!("; write {VARIABLE_PREFIX}SECTION__KEY with a section and a key of config.toml")
+                    }
+                };
                 let (place, what) = (Place::Variable(name.clone()), "variable of this program");
                 self.errors.push(ConfigError::Unknown { place, what, name: name.clone(), hint });
             }

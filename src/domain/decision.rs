@@ -84,14 +84,14 @@ pub enum ClickLevel {
     Enough,
 }
 
-/// Today's spend, compared with the limit.
+/// Today's spends, compared with the limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpendLevel {
-    /// The spend is not known.
+    /// The campaign's spend, or a sum under a limit that it shares, is not known.
     Unknown,
-    /// Below the limit.
+    /// Below every limit.
     Below,
-    /// At or above the limit.
+    /// A limit is reached.
     Reached,
 }
 
@@ -131,11 +131,10 @@ pub struct Judgement {
     pub has_no_urls: bool,
     /// The click thresholds in force at this spend.
     pub thresholds: ClickThresholds,
-    /// The spend limit that is reached and decides; `None` below every limit, and while the spend must be known and is
-    /// not.
+    /// The spend limit that is reached and decides; `None` if none is known to be reached.
     pub reached: Option<ReachedLimit>,
-    /// The sums under the limits that the campaign shares with others.
-    pub shared: Vec<SharedSpend>,
+    /// The sums under the limits that the campaign shares with others; `None` if they are unknown.
+    pub shared: Option<Vec<SharedSpend>>,
     /// How far the day's first top-up has come.
     pub top_up: TopUpStage,
 }
@@ -148,11 +147,11 @@ impl Judgement {
         let spend = spend.map(|spend| spend.amount);
         let remaining = observation.clicks.as_ref().ok();
         let shared = shared_spends(observation, policy, now);
-        let reached = reached_limit(policy, spend, &shared);
+        let reached = reached_limit(policy, spend, shared.as_deref().unwrap_or_default());
         let spend_level = match spend {
             _ if reached.is_some() => SpendLevel::Reached,
-            None => SpendLevel::Unknown,
-            Some(_) => SpendLevel::Below,
+            Some(_) if shared.is_some() => SpendLevel::Below,
+            Some(_) | None => SpendLevel::Unknown,
         };
         let thresholds = policy.thresholds(reached.as_ref().map(ReachedLimit::high_spend));
         Self {
@@ -195,18 +194,26 @@ impl Judgement {
     }
 }
 
+/// Returns which spend is unknown.
+const fn unknown_spend(judged: &Judgement) -> &'static str {
+    match judged.spend {
+        Some(_) => "the spend under a limit that it shares could not be read from the database",
+        None => "its spend is unknown",
+    }
+}
+
 fn spend_in_words(spend: Option<Money>) -> String {
     spend.map_or_else(|| "unknown".to_owned(), |spend| spend.to_string())
 }
 
 /// Returns the limit that decides: of the limits that are reached, one whose policy is `pause`, else the
-/// narrowest. `None` if no limit is reached. While the campaign's own spend is unknown, a policy that may activate it
-/// does not count.
+/// narrowest. `None` if no limit is reached. While the campaign's own spend is unknown, only `pause` counts: nothing is
+/// activated, and no guard ends, on an unknown spend.
 fn reached_limit(policy: &PolicyNumbers, spend: Option<Money>, shared: &[SharedSpend]) -> Option<ReachedLimit> {
     let own = spend.filter(|spend| *spend >= policy.spend_limit).map(|_| ReachedLimit::Own(policy.high_spend));
     let shared = shared.iter().filter(|sum| sum.is_reached()).cloned().map(ReachedLimit::Shared);
     let reached = own.into_iter().chain(shared);
-    let decides = reached.filter(|limit| spend.is_some() || !limit.high_spend().guards_by_clicks());
+    let decides = reached.filter(|limit| spend.is_some() || limit.high_spend() == HighSpend::Pause);
     // Of several minima the first one is returned: the narrowest.
     decides.min_by_key(|limit| limit.high_spend() != HighSpend::Pause)
 }
@@ -360,8 +367,10 @@ pub fn reason(decision: &Decision, judged: &Judgement, policy: &Policy) -> Strin
             format!("{}, and its budget is not raised: {why}", at_limit())
         }
         Row::StoppedAtLimit => format!("it is stopped as it should: {}", at_limit()),
-        Row::GuardPauseWithoutSpend => "it runs although it should be stopped, and its spend is unknown".to_owned(),
-        Row::SpendUnknown => "its spend is unknown".to_owned(),
+        Row::GuardPauseWithoutSpend => {
+            format!("it runs although it should be stopped, and {}", unknown_spend(judged))
+        }
+        Row::SpendUnknown => unknown_spend(judged).to_owned(),
         Row::GuardPauseWithoutClicks => {
             "it runs although it should be stopped, and its remaining clicks are unknown".to_owned()
         }

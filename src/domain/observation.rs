@@ -27,6 +27,8 @@ pub struct SpendSum {
 pub struct SharedSpends {
     /// The UTC day of the spends.
     pub day: NaiveDate,
+    /// The campaign's own stored spend; 0 if none is stored.
+    pub own: Money,
     /// The other campaigns of its group.
     pub group: SpendSum,
     /// All other campaigns.

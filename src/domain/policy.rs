@@ -439,6 +439,12 @@ impl Policy {
         Self { numbers: PolicyNumbers { mode, ..self.numbers.clone() } }
     }
 
+    /// Returns the policy for a campaign of these groups.
+    #[must_use]
+    pub fn in_groups(&self, groups: Arc<[Group]>) -> Self {
+        Self { numbers: PolicyNumbers { groups, ..self.numbers.clone() } }
+    }
+
     /// Whether the end time of an activation sent now would have passed already.
     #[must_use]
     pub fn past_day_end(&self, now: DateTime<Utc>) -> bool {

@@ -64,11 +64,12 @@ impl SharedSpend {
     pub fn in_words(&self) -> String {
         let Self { spend_limit, high_spend, spend, campaigns, unknown, .. } = self;
         let sharers = self.sharers();
+        let campaigns = if *campaigns == 1 { "1 campaign".to_owned() } else { format!("{campaigns} campaigns") };
         let doubt = match unknown {
             0 => String::new(),
-            unknown => format!("; {unknown} of them with the last known spend of today"),
+            unknown => format!(", the spend of {unknown} is not known now"),
         };
-        format!("{spend} of {spend_limit} by {sharers} ({campaigns} campaigns{doubt}); at the limit: {high_spend}")
+        format!("{spend} of {spend_limit} by {sharers} ({campaigns}{doubt}); at the limit: {high_spend}")
     }
 }
 
@@ -89,14 +90,20 @@ pub fn sharers(group: Option<&str>) -> String {
     group.map_or_else(|| "the account".to_owned(), |name| format!("the group {name}"))
 }
 
-/// Returns the sums under the limits that a campaign shares with others, the group's first. It has none while the
-/// spends of today were never read.
+/// Returns the sums under the limits that a campaign shares with others, the group's first; `None` if it shares limits
+/// and the spends of today were never read.
 #[must_use]
-pub fn shared_spends(observation: &Observation, policy: &PolicyNumbers, now: DateTime<Utc>) -> Vec<SharedSpend> {
+pub fn shared_spends(
+    observation: &Observation,
+    policy: &PolicyNumbers,
+    now: DateTime<Utc>,
+) -> Option<Vec<SharedSpend>> {
     let today = now.date_naive();
-    let Some(others) = observation.shared.filter(|shared| shared.day == today) else { return Vec::new() };
+    let Some(others) = observation.shared.filter(|shared| shared.day == today) else {
+        return policy.shared_limits().next().is_none().then(Vec::new);
+    };
     let known = observation.spend.as_ref().ok().filter(|spend| spend.day == today).map(|spend| spend.amount);
-    let stored = observation.stored_spend.unwrap_or(Money::ZERO);
+    let stored = observation.stored_spend.unwrap_or(others.own);
     let plus = |others: SpendSum, own: Money| others.amount.checked_add(own).unwrap_or(others.amount);
     let sum = |group: Option<&str>, limit: SharedLimit, others: SpendSum| SharedSpend {
         group: group.map(str::to_owned),
@@ -109,5 +116,5 @@ pub fn shared_spends(observation: &Observation, policy: &PolicyNumbers, now: Dat
     };
     let of_group = policy.groups.iter().filter_map(|group| Some(sum(Some(&group.name), group.limit?, others.group)));
     let of_account = policy.account_limit.map(|limit| sum(None, limit, others.account));
-    of_group.chain(of_account).collect()
+    Some(of_group.chain(of_account).collect())
 }

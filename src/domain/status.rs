@@ -300,9 +300,8 @@ impl CampaignStatus {
     #[must_use]
     pub fn judged(mut self) -> Self {
         if !self.ordered.generator_enabled {
-            self.unguarded = self.observed.status == Some(StatusWord::Running)
-                && (self.is_used_up()
-                    || self.limits.zip(self.observed.spend).is_some_and(|(limits, spend)| limits.must_stop_at(spend)));
+            self.unguarded =
+                self.observed.status == Some(StatusWord::Running) && (self.is_used_up() || self.is_past_limit());
         }
         self.verdict = self.verdict();
         self
@@ -312,6 +311,13 @@ impl CampaignStatus {
     #[must_use]
     pub fn is_used_up(&self) -> bool {
         self.limits.zip(self.observed.remaining_clicks).is_some_and(|(limits, left)| left <= limits.pause_clicks)
+    }
+
+    /// Whether the spend, as last read, is past the campaign's own limit or one that it shares, and the guard does not go
+    /// on there.
+    fn is_past_limit(&self) -> bool {
+        let own = self.limits.zip(self.observed.spend).is_some_and(|(limits, spend)| limits.must_stop_at(spend));
+        own || self.shared_limits.iter().any(|sum| sum.is_reached() && !sum.high_spend.guards_by_clicks())
     }
 
     fn verdict(&self) -> Verdict {
@@ -346,7 +352,8 @@ impl CampaignStatus {
 pub struct Limits {
     /// From this spend on `high_spend` decides.
     pub spend: Money,
-    /// What the guard does from the spend limit on.
+    /// What the guard does at the limit that is reached and decides: the campaign's own, its group's or the account's.
+    /// Below every limit, what it does from the campaign's own limit on.
     #[serde(default)]
     pub high_spend: HighSpend,
     /// At or above this number of remaining clicks the campaign is activated.
@@ -376,7 +383,7 @@ impl Limits {
         let ClickThresholds { activate, pause } = policy.thresholds(at_limit);
         Self {
             spend: policy.spend_limit,
-            high_spend: policy.high_spend,
+            high_spend: at_limit.unwrap_or(policy.high_spend),
             activate_clicks: activate,
             pause_clicks: pause,
             cooldown_seconds: u64::try_from(policy.cooldown.num_seconds()).unwrap_or(0),

@@ -221,7 +221,8 @@ impl Tick {
         match answer {
             Ok(StoredFacts { is_guarded, policy, clicks, history, shared }) => {
                 (self.is_guarded, self.policy, self.clicks) = (is_guarded, policy, Ok(clicks));
-                self.shared = shared;
+                // Sums that could not be read leave the last ones in force.
+                self.shared = shared.or(self.shared);
                 // The first history has decided whether a report is read. So a later history must not replace it.
                 if is_first {
                     self.history = history;

@@ -5,15 +5,18 @@ use diesel::prelude::*;
 use thiserror::Error;
 
 use super::Store;
+use super::connection::StoreConnection;
 use super::error::StoreError;
+use super::hold::HoldRow;
 use super::pools::{db, db_write};
-use super::schema::campaigns;
+use super::schema::{campaigns, holds};
 use super::values::{Id, OptionalTrackerText, Stamp, TrackerName};
 use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::money::{Clicks, Money};
 use crate::domain::policy::{
     Group, LONGEST_OWN_COOLDOWN_SECONDS, Mode, Policy, PolicyError, PolicyNumbers, UnknownWord,
 };
+use crate::domain::status::Hold;
 use crate::domain::text::cut;
 
 /// A row of `campaigns`, as stored. [`CampaignRow::policy`] validates the overrides.
@@ -175,6 +178,14 @@ impl CampaignRow {
         }
     }
 
+    /// Returns the policy of a campaign that has had none before: its row's, or the defaults if the row is invalid.
+    #[must_use]
+    pub fn first_policy(&self, defaults: &Policy) -> Policy {
+        let group = self.group(defaults).ok().flatten();
+        let (policy, _) = self.policy_or(defaults, &defaults.in_groups(group.cloned().into_iter().collect()));
+        policy
+    }
+
     fn word<T: std::str::FromStr<Err = UnknownWord>>(
         &self,
         column: &'static str,
@@ -217,14 +228,24 @@ impl Store {
         .map_err(StoreError::ReadCampaigns)
     }
 
-    /// Enables or disables a campaign's generator. Returns false if there is no such campaign.
+    /// Enables or disables a campaign's generator, and stores a hold together with that, if one is given. Returns false if
+    /// there is no such campaign.
     pub async fn set_generator_enabled(
         &self,
         id: CampaignId,
         enabled: bool,
+        hold: Option<Hold>,
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
         db_write!(self, move |connection| {
+            if let Some(hold) = &hold
+                && !connection.lock_campaigns(&[id.0])?.is_empty()
+            {
+                diesel::delete(holds::table.find(id.0)).execute(connection)?;
+                diesel::insert_into(holds::table)
+                    .values((holds::campaign_id.eq(id.0), HoldRow::from(hold)))
+                    .execute(connection)?;
+            }
             let changed = diesel::update(campaigns::table.find(id.0))
                 .set((campaigns::generator_enabled.eq(enabled), campaigns::updated_at.eq(Stamp::from(now))))
                 .execute(connection)?;

@@ -1,6 +1,7 @@
 //! Reading what a tick needs, for many campaigns at once; and storing the spend that a sweep has found.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
@@ -14,10 +15,10 @@ use super::lease::refuse_unless_leading;
 use super::pools::{db, db_write};
 use super::rows::{SpendColumns, SpendRow};
 use super::schema::{campaigns, spends, urls};
+use super::spend_sums::SpendSums;
 use super::values::{BadValue, Place, Stamp, TrackerText};
 use crate::domain::ids::{CampaignId, RemoteId, UrlId};
 use crate::domain::money::{Clicks, RemainingClicks, UrlCount};
-use crate::domain::observation::SharedSpends;
 use crate::domain::spend::{SpendHistory, StoredSpend};
 
 /// One campaign's settings, clicks and spend, read from the database for one tick.
@@ -29,8 +30,8 @@ pub struct TickReading {
     pub clicks: RemainingClicks,
     /// The stored spends of today and yesterday; or the error, if a row of them is invalid.
     pub spends: Result<SpendHistory, BadValue>,
-    /// Today's spends of the campaigns that share limits with it; `None` if they were not asked for.
-    pub shared: Option<SharedSpends>,
+    /// Today's spends of all campaigns; `None` if they were not asked for, or could not be read.
+    pub sums: Option<Arc<SpendSums>>,
 }
 
 /// Ids per query. This is far below the number of values that either database can bind in one query, and large enough
@@ -161,7 +162,7 @@ impl Readings {
             // A campaign without an active URL has no row in the sums: 0 clicks remain.
             let clicks = RemainingClicks { count: Clicks(0), active_urls: 0, defect: None, urls: None, at: self.now };
             self.by_campaign
-                .insert(row.id, TickReading { row, clicks, spends: Ok(SpendHistory::default()), shared: None });
+                .insert(row.id, TickReading { row, clicks, spends: Ok(SpendHistory::default()), sums: None });
         }
     }
 

@@ -56,10 +56,16 @@ impl SpendSums {
     #[must_use]
     pub fn of_others(&self, id: CampaignId, group: Option<&str>) -> SharedSpends {
         let own = self.campaigns.get(&id);
+        let own_amount = own.map_or(Money::ZERO, |own| own.amount);
         let without_own = |sum, is_in_it: bool| own.filter(|_| is_in_it).map_or(sum, |own| own.take_from(sum));
         let sum = group.and_then(|group| self.groups.get(group)).copied().unwrap_or_default();
         let is_in_group = own.is_some_and(|own| own.group.as_deref() == group);
-        SharedSpends { day: self.day, group: without_own(sum, is_in_group), account: without_own(self.account, true) }
+        SharedSpends {
+            day: self.day,
+            own: own_amount,
+            group: without_own(sum, is_in_group),
+            account: without_own(self.account, true),
+        }
     }
 }
 

@@ -151,7 +151,7 @@ fn a_campaign_that_does_not_exist_is_missing_in_the_readings() {
             store.tick_readings(vec![CampaignId(404)], Vec::new(), noon().date_naive(), noon()).await.unwrap();
         assert!(readings.is_empty());
         assert_eq!(store.stored_campaign(CampaignId(404)).await.unwrap(), None);
-        assert!(!store.set_generator_enabled(CampaignId(404), true, noon()).await.unwrap());
+        assert!(!store.set_generator_enabled(CampaignId(404), true, None, noon()).await.unwrap());
     });
 }
 
@@ -395,7 +395,7 @@ fn the_last_spend_of_each_day_is_kept() {
 fn a_generator_is_enabled_and_disabled() {
     with_one_campaign(async |database, store| {
         for enabled in [false, true] {
-            assert!(store.set_generator_enabled(CAMPAIGN, enabled, noon()).await.unwrap());
+            assert!(store.set_generator_enabled(CAMPAIGN, enabled, None, noon()).await.unwrap());
             assert_eq!(reading(&store).await.row.generator_enabled, enabled);
         }
         assert!(database.read("SELECT updated_at FROM campaigns").starts_with("2026-11-22 12:00:00.123456"));

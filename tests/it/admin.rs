@@ -57,6 +57,7 @@ fn each_command_is_in_the_audit_log_and_reads_are_not() {
     world.add(CampaignSpec::running(501), 20_000);
     let id = world.database.row_id(501);
     let socket = world.guard.socket();
+    world.wait_for_state(501, "active-guarded");
     assert_eq!(ask(&socket, "GET", "/v1/state", "").status, 200);
     let changed =
         ask(&socket, "PATCH", &format!("/v1/campaigns/{id}"), r#"{"generator_enabled": false, "leave_running": true}"#);

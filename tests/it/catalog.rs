@@ -51,7 +51,7 @@ fn campaigns_are_added_listed_changed_and_removed_by_commands() {
         "id": 1, "name": "shoes", "trafficstar_id": 1001, "generator_enabled": false, "mode": null, "spend_limit": null,
         "activate_clicks": null, "pause_clicks": null, "cooldown": null, "high_spend": null, "price_per_thousand": null,
         "implausible_clicks": null, "high_activate_clicks": null, "high_pause_clicks": null,
-        "top_up_ceiling": null, "daily_budget": null,
+        "top_up_ceiling": null, "daily_budget": null, "group_name": null,
     });
     assert_eq!(world.json(&["campaign", "list"]), json!([fresh]));
     let overrides = [
@@ -76,7 +76,7 @@ fn campaigns_are_added_listed_changed_and_removed_by_commands() {
     let table = done(&world, &["campaign", "list"]);
     let row = [
         "1", "red", "1001", "no", "observe", "25.00", "30,000", "7,000", "3m", "observe", "1.20", "900,000", "-", "-",
-        "60.00", "25.50",
+        "60.00", "25.50", "-",
     ];
     assert_eq!(words(&table)[1], row, "{table}");
     let cleared = ["campaign", "set", "1", "--spend-limit", "default", "--cooldown", "default"];

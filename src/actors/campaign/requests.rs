@@ -43,8 +43,11 @@ impl CampaignActor {
 
     /// Replaces the row, if its generator is enabled and its `trafficstar_id` has not changed; returns the facts.
     fn take_row(&mut self, reading: TickReading) -> StoredFacts {
-        let TickReading { row, mut clicks, spends, shared } = reading;
+        let TickReading { row, mut clicks, spends, sums } = reading;
         let (policy, error) = row.policy_or(&self.surroundings.defaults, self.session.last_good_policy());
+        // If the row names a group that the config does not have, the campaign stays in its last one.
+        let group = policy.groups.first().map(|group| group.name.as_str());
+        let shared = sums.map(|sums| sums.of_others(row.id, group));
         if let Some(error) = error {
             clicks.defect = Some(in_full(&error));
         }
@@ -57,8 +60,7 @@ impl CampaignActor {
             policy,
             clicks,
             history: spends.map_err(|bad| DatabaseFailure::BadValue(in_full(&bad))),
-            // Sums that could not be read leave the last ones in force.
-            shared: shared.or_else(|| self.session.last_shared()),
+            shared,
         }
     }
 

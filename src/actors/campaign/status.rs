@@ -21,7 +21,7 @@ impl CampaignActor {
     pub(super) fn status(&self) -> CampaignStatus {
         let (machine, policy) = (self.session.machine(), self.session.policy());
         let counters = machine.counters();
-        // On an unknown spend the thresholds below the limit decide, although `high_spend` stays marked.
+        // On an unknown spend the thresholds below the limit decide, although `high_spend` may stay marked.
         let judged = machine.assessment().map(|facts| &facts.judged);
         let at_limit = judged.and_then(Judgement::at_limit);
         let observed = machine.assessment().map(observed).unwrap_or_default();
@@ -38,7 +38,7 @@ impl CampaignActor {
             unguarded: machine.unguarded(),
             blocked: machine.blocked().map(str::to_owned),
             limits: Some(Limits::new(policy, at_limit)),
-            shared_limits: judged.map(|judged| judged.shared.clone()).unwrap_or_default(),
+            shared_limits: judged.and_then(|judged| judged.shared.clone()).unwrap_or_default(),
             budget: machine.budget_status(self.surroundings.clock.now(), policy),
             observed,
             action: machine.action().or(self.earlier.action()).map(action),

@@ -9,7 +9,6 @@ use super::super::answers::{send_reply, stored};
 use super::catalog::{DisableMode, refusal_without_urls, shown};
 use super::{CampaignActor, Disable, DisableOrder, SetGeneratorEnabled, Stage, Supervisor};
 use crate::actors::campaign::{DisableEnded, DisableIfStopped, Ended};
-use crate::actors::database::StoreHold;
 use crate::control::{Campaign, Refusal, Reply};
 use crate::domain::failure::SyncFailure;
 use crate::domain::ids::CampaignId;
@@ -40,7 +39,13 @@ impl Handler<DisableEnded> for Supervisor {
                     self.sync_soon(ctx);
                 } else {
                     slot.stage = Stage::DisablingRow;
-                    self.set_enabled(ctx, id, false, unconditional.into_iter().map(|order| order.reply).collect());
+                    self.set_enabled(
+                        ctx,
+                        id,
+                        false,
+                        None,
+                        unconditional.into_iter().map(|order| order.reply).collect(),
+                    );
                 }
             }
             Err(reason) => {
@@ -69,8 +74,8 @@ impl Handler<DisableEnded> for Supervisor {
 }
 
 impl Supervisor {
-    /// Enables a campaign's generator. With `pause_first` its hold is stored before, so that the campaign's actor begins
-    /// with it.
+    /// Enables a campaign's generator. With `pause_first` its hold is stored together with that, so that the campaign's
+    /// actor begins with it.
     pub(super) fn enable(
         &mut self,
         ctx: &mut Context<Self>,
@@ -89,13 +94,7 @@ impl Supervisor {
             return answer_all(vec![reply], &Err(refusal));
         }
         if anyway || self.last_rows.get(&id).is_some_and(|row| row.generator_enabled) {
-            let Some(hold) = pause_first else { return self.set_enabled(ctx, id, true, vec![reply]) };
-            let store = self.rows.store_hold.send(StoreHold { campaign: id, hold: Some(hold) });
-            ctx.spawn(store.into_actor(self).map(move |answer, actor, ctx| match stored(id, answer) {
-                Err(refusal) => answer_all(vec![reply], &Err(refusal)),
-                Ok(()) => actor.set_enabled(ctx, id, true, vec![reply]),
-            }));
-            return;
+            return self.set_enabled(ctx, id, true, pause_first, vec![reply]);
         }
         let refusal = refusal_without_urls(self.rows.carry_out_urls.clone(), id);
         ctx.spawn(refusal.into_actor(self).map(move |refusal, actor, ctx| match refusal {
@@ -109,6 +108,9 @@ impl Supervisor {
         if self.last_rows.get(&id).is_some_and(|row| row.generator_enabled) {
             let remedy = format!("`traffic-generator hold {id} --pause --for …` pauses it");
             return Some(Refusal::NotNow(format!("it is guarded already: {remedy}")));
+        }
+        if self.slots.contains_key(&id) {
+            return Some(Refusal::NotNow("its actor is being built or ended: try again in a moment".to_owned()));
         }
         let hold = self.last_holds.get(&id).filter(|hold| hold.lasts(self.clock.now()))?;
         Some(Refusal::NotNow(format!("it is on hold {}: release it first", hold.in_words())))
@@ -153,7 +155,7 @@ impl Supervisor {
             Some((Stage::BackingOff, _)) | None if mode != DisableMode::LeaveAsItIs => {
                 answer_all(vec![reply], &Err(refusal))
             }
-            Some((Stage::BackingOff, _)) | None => self.set_enabled(ctx, id, false, vec![reply]),
+            Some((Stage::BackingOff, _)) | None => self.set_enabled(ctx, id, false, None, vec![reply]),
         }
     }
 
@@ -170,7 +172,8 @@ impl Supervisor {
     }
 
     fn disable_row_first(&mut self, ctx: &mut Context<Self>, id: CampaignId, reply: Reply<Campaign>) {
-        let set = self.rows.set_generator_enabled.send(SetGeneratorEnabled { campaign: id, enabled: false });
+        let set =
+            self.rows.set_generator_enabled.send(SetGeneratorEnabled { campaign: id, enabled: false, hold: None });
         ctx.spawn(set.into_actor(self).map(move |answer, actor, ctx| {
             if let Some(refusal) = stored(id, answer).err() {
                 answer_all(vec![reply], &Err(refusal));
@@ -184,8 +187,15 @@ impl Supervisor {
     }
 
     /// Enables or disables the row, and answers when the actors match the row.
-    fn set_enabled(&mut self, ctx: &mut Context<Self>, id: CampaignId, enabled: bool, replies: Vec<Reply<Campaign>>) {
-        let set = self.rows.set_generator_enabled.send(SetGeneratorEnabled { campaign: id, enabled });
+    fn set_enabled(
+        &mut self,
+        ctx: &mut Context<Self>,
+        id: CampaignId,
+        enabled: bool,
+        hold: Option<Hold>,
+        replies: Vec<Reply<Campaign>>,
+    ) {
+        let set = self.rows.set_generator_enabled.send(SetGeneratorEnabled { campaign: id, enabled, hold });
         ctx.spawn(set.into_actor(self).map(move |answer, actor, ctx| {
             let stage = actor.slots.get(&id).map(|slot| &slot.stage);
             let has_ended = matches!(stage, Some(Stage::DisablingRow));

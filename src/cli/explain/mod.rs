@@ -26,6 +26,7 @@ use crate::control::{Url, UrlStatus};
 use crate::domain::explain::Explanation;
 use crate::domain::journal::{JournalEntry, JournalQuery};
 use crate::domain::remote::StatusWord;
+use crate::domain::shared_limit::SharedSpend;
 use crate::domain::text::{clock, date};
 use crate::domain::verdict::Verdict;
 
@@ -150,6 +151,11 @@ fn advice(explanation: &Explanation) -> Vec<String> {
     let is_used_up = clicks.is_some_and(|left| left.0 == 0);
     let stop = format!("stop it, and keep it stopped: traffic-generator hold {id} --pause --reason …");
     let raise = format!("let it spend more: traffic-generator campaign set {id} --spend-limit …");
+    let is_shared = |sum: &&SharedSpend| sum.is_reached() && !sum.high_spend.guards_by_clicks();
+    let shared = explanation.shared_limits.iter().find(is_shared).map(|sum| {
+        let sharers = sum.sharers();
+        format!("let {sharers} spend more: raise its spend_limit in config.toml, then: traffic-generator reload")
+    });
     let clicks = format!("give it clicks: traffic-generator url list {id}, then url set URL_ID --click-limit …");
     let guard = format!("guard it: traffic-generator enable {id}");
     let mut advice = match explanation.verdict {
@@ -171,6 +177,7 @@ fn advice(explanation: &Explanation) -> Vec<String> {
     };
     let is_stopped_or_unguarded = matches!(explanation.verdict, Verdict::Unguarded | Verdict::Stopped);
     advice.extend((is_stopped_or_unguarded && limit_is_reached).then_some(raise));
+    advice.extend(shared.filter(|_| is_stopped_or_unguarded));
     advice.extend((is_stopped_or_unguarded && is_used_up).then_some(clicks));
     advice
 }

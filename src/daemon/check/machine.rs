@@ -45,6 +45,8 @@ pub(super) async fn database(config: &Config, findings: &mut Findings) -> Option
     } else {
         contents(&store, &shown, has_rights, findings).await
     };
+    let invalid = rows.iter().flatten().filter_map(|row| row.policy(&config.generator).err());
+    invalid.for_each(|error| findings.add(Check::problem("campaign", in_full(&error))));
     if has_rights && file.is_some_and(Path::exists) {
         findings.add(lock(&store).await);
     }

@@ -264,7 +264,7 @@ fn unless(case: &Case<'_>, judged: &Judgement, decision: &Decision) -> Vec<Strin
     if judged.spend.is_none_or(|spend| spend < policy.spend_limit) {
         unless.push(at_limit(&format!("{} is spent today", policy.spend_limit), policy.high_spend, policy));
     }
-    for sum in judged.shared.iter().filter(|sum| !sum.is_reached()) {
+    for sum in judged.shared.iter().flatten().filter(|sum| !sum.is_reached()) {
         let reached = format!("{} is spent today by {}", sum.spend_limit, sum.sharers());
         unless.push(at_limit(&reached, sum.high_spend, policy));
     }

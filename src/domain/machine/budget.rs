@@ -206,8 +206,9 @@ impl Machine {
             self.decisions.note(step.now, Conclusion::Nothing, None, reason);
             return true;
         }
-        // A limit that it shares with other campaigns decides, and no budget is raised past it.
-        if judged.at_limit().is_some_and(|at_limit| at_limit != HighSpend::TopUp) {
+        // A limit that it shares with other campaigns decides: no budget is raised past it, and `observe` leaves it alone.
+        let shared = judged.at_limit().filter(|at_limit| *at_limit != HighSpend::TopUp);
+        if shared == Some(HighSpend::Observe) {
             return false;
         }
         let Some(campaign) = self.readings.campaign().cloned() else { return false };
@@ -222,7 +223,8 @@ impl Machine {
             self.decisions.note(step.now, Conclusion::Nothing, Some(row), reason.to_owned());
             return true;
         }
-        let due = self.due_set_back(step, judged, &campaign).or_else(|| self.due_top_up(step, judged, row, &campaign));
+        let due = self.due_set_back(step, judged, &campaign);
+        let due = due.or_else(|| shared.is_none().then(|| self.due_top_up(step, judged, row, &campaign)).flatten());
         if !matches!(due, Some(DueChange::Refuse(_))) && row != Row::TopUpImpossible {
             self.budget.refused = None;
         }
@@ -302,7 +304,8 @@ impl Machine {
             return None;
         }
         // The first budget of this day is used up. What stands there now may be a person's.
-        if judged.spend_level == SpendLevel::Reached || self.budget.wait().is_some() {
+        let is_reached = judged.spend.is_some_and(|spend| spend >= step.policy.spend_limit);
+        if is_reached || self.budget.wait().is_some() {
             self.budget.change(|day| day.is_set_back = true);
             return None;
         }

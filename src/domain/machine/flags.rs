@@ -8,7 +8,7 @@ use crate::domain::decision::{Judgement, SpendLevel};
 use crate::domain::event::{Effect, Note};
 use crate::domain::money::Money;
 use crate::domain::remote::RemoteStatus;
-use crate::domain::shared_limit::{SharedLimitReport, SharedSpend};
+use crate::domain::shared_limit::SharedLimitReport;
 use crate::domain::status::Hold;
 use crate::domain::unguarded::Unguarded;
 
@@ -19,8 +19,8 @@ pub(super) struct Flags {
     pub(super) high_spend_on: Option<NaiveDate>,
     /// The day on which the spend was reported to be near its limit, and the spend from which on it was.
     warned: Option<(NaiveDate, Money)>,
-    /// The sums under shared limits at the last tick, and its day.
-    shared: (NaiveDate, Vec<SharedSpend>),
+    /// The day of the last tick that knew the sums under shared limits, and what was reported on it.
+    shared: Option<(NaiveDate, Vec<SharedLimitReport>)>,
     /// Set if the campaign runs past a threshold while no promise is in force.
     pub(super) unguarded: Option<Unguarded>,
     /// The reason why TrafficStars will not run the campaign.
@@ -70,20 +70,23 @@ impl Flags {
         }
     }
 
-    /// Reports each limit that it shares with other campaigns and that is reached or near. A sum that was there before this
-    /// tick was reported then, maybe by an earlier process.
+    /// Reports each limit that it shares with other campaigns and that is reached or near, once for each day and limit.
+    /// What was stored before the first tick was reported by an earlier process.
     pub(super) fn warn_of_shared(&mut self, step: &mut StepContext<'_>, judged: &Judgement) {
-        let today = step.now.date_naive();
-        let earlier = std::mem::replace(&mut self.shared, (today, judged.shared.clone()));
-        let (_, earlier) = Some(earlier).filter(|(day, _)| *day == today).unwrap_or_default();
-        for sum in &judged.shared {
-            let before = earlier.iter().find(|earlier| earlier.group == sum.group);
-            let before = before.map_or(sum.stored, |before| before.spend);
+        let Some(sums) = &judged.shared else { return };
+        let day = step.now.date_naive();
+        let is_first = self.shared.is_none();
+        let (_, reported) = self.shared.take_if(|(of, _)| *of == day).unwrap_or((day, Vec::new()));
+        let (_, reported) = self.shared.insert((day, reported));
+        for sum in sums {
             let near = step.policy.warn_at.map(|part| (sum.spend_limit.part(part), false));
             for (from, is_reached) in near.into_iter().chain([(sum.spend_limit, true)]) {
-                if before < from && from <= sum.spend {
-                    let (day, group, limit) = (today, sum.group.clone(), sum.spend_limit);
-                    let report = SharedLimitReport { day, group, limit, is_reached };
+                let report = SharedLimitReport { day, group: sum.group.clone(), limit: sum.spend_limit, is_reached };
+                if sum.spend < from || reported.contains(&report) {
+                    continue;
+                }
+                reported.push(report.clone());
+                if !is_first || sum.stored < from {
                     step.ask_for(Effect::SharedLimit(report, sum.spend));
                 }
             }

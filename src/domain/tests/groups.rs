@@ -79,8 +79,12 @@ fn at_a_shared_limit_with_pause_it_is_kept_paused_until_midnight_or_until_the_li
     raised.policy = numbers.validate().unwrap();
     let effects = raised.next_tick(&facts);
     assert_step("the limit is raised", &raised, &effects, Some(Activate), ActiveGuarded);
-    let effects = rig.tick("2026-11-23 00:00:00", &facts.spend("0"));
-    assert_step("yesterday's sum does not count today", &rig, &effects, Some(Activate), ActiveGuarded);
+    let today = at("2026-11-23 00:00:00").date_naive();
+    let mut facts = facts.spend("0");
+    facts.shared.as_mut().unwrap().day = today;
+    facts.shared.as_mut().unwrap().group.amount = Money::ZERO;
+    let effects = rig.tick("2026-11-23 00:00:00", &facts);
+    assert_step("a new day", &rig, &effects, Some(Activate), ActiveGuarded);
 }
 
 #[test]
@@ -89,7 +93,7 @@ fn an_unknown_spend_counts_with_its_last_known_value_and_is_no_reason_to_activat
     let mut rig = rig(ActiveGuarded, HighSpend::Observe, HighSpend::Pause, HighSpend::Guard);
     let effects = rig.tick("12:00:00", &unknown(running()).others("195.00", "0"));
     assert_step("the last known value fills the sum", &rig, &effects, Some(Pause), CoolingDown);
-    let sum = &rig.machine.assessment().unwrap().judged.shared[0];
+    let sum = &rig.machine.assessment().unwrap().judged.shared.as_ref().unwrap()[0];
     assert_eq!((sum.spend, sum.campaigns, sum.unknown), (money("200.00"), 3, 1), "the doubt is shown");
     let reason = records(&effects).next().unwrap().entry.as_ref().unwrap().reason.clone();
     assert_eq!(
@@ -98,9 +102,42 @@ fn an_unknown_spend_counts_with_its_last_known_value_and_is_no_reason_to_activat
          known now): the policy at the limit is pause"
     );
 
-    let mut rig = self::rig(ActiveGuarded, HighSpend::Observe, HighSpend::Guard, HighSpend::Guard);
-    let effects = rig.tick("12:00:00", &unknown(stopped()).others("195.00", "495.00"));
-    assert_step("a policy that would activate it does not count", &rig, &effects, None, ActiveGuarded);
+    for policy in [HighSpend::Guard, HighSpend::Observe] {
+        let mut rig = self::rig(ActiveGuarded, HighSpend::Observe, policy, policy);
+        let effects = rig.tick("12:00:00", &unknown(stopped()).others("195.00", "495.00"));
+        assert_step("only `pause` counts on an unknown spend", &rig, &effects, None, ActiveGuarded);
+        let mut rig = self::rig(PausedGuarded, HighSpend::Observe, policy, policy);
+        let effects = rig.tick("12:00:00", &unknown(running()).others("195.00", "495.00"));
+        assert_step("and the guard that stops goes on", &rig, &effects, Some(Pause), CoolingDown);
+    }
+}
+
+#[test]
+fn while_the_sum_is_unknown_nothing_is_activated() {
+    let facts = stopped().clicks(20_000).spend("5.00");
+    let mut rig = rig(ActiveGuarded, HighSpend::Observe, HighSpend::Pause, HighSpend::Observe);
+    let effects = rig.tick("12:00:00", &facts);
+    assert_step("the database did not give it", &rig, &effects, None, ActiveGuarded);
+    let decision = rig.machine.last_decision().unwrap();
+    assert_eq!(decision, "the spend under a limit that it shares could not be read from the database");
+    let effects = rig.next_tick(&facts.clone().others("100.00", "100.00"));
+    assert_step("it is read", &rig, &effects, Some(Activate), ActiveGuarded);
+    let mut rig = self::rig(PausedGuarded, HighSpend::Observe, HighSpend::Pause, HighSpend::Observe);
+    let effects = rig.tick("2026-11-23 00:10:00", &facts.spend("0").others("0", "0"));
+    assert_step("yesterday's spend does not count today", &rig, &effects, None, PausedGuarded);
+}
+
+#[test]
+fn under_a_shared_limit_with_guard_the_day_begins_with_its_first_budget() {
+    let mut rig = rig(Idle, HighSpend::TopUp, HighSpend::Guard, HighSpend::Observe);
+    let mut numbers = (*rig.policy).clone();
+    numbers.price_per_thousand = Some(money("0.10"));
+    numbers.top_up_ceiling = Some(money("60.00"));
+    numbers.daily_budget = Some(money("10.15"));
+    rig.policy = numbers.validate().unwrap();
+    let facts = stopped().clicks(20_000).budget("60.00").spend("1.00").others("199.00", "199.00");
+    let effects = rig.tick("12:00:00", &facts);
+    assert_step("yesterday's budget stands there", &rig, &effects, Some(ActionKind::DailyBudget), Idle);
 }
 
 #[test]
@@ -140,6 +177,11 @@ fn a_shared_limit_that_is_reached_or_near_is_reported_once() {
         let effects = rig.next_tick(&running().clicks(20_000).spend("5.00").others(others, "100.00"));
         assert_eq!(reports(&effects), expected, "{others}");
     }
+    let mut numbers = (*rig.policy).clone();
+    numbers.groups = [group(limit("150.00", HighSpend::Pause))].into();
+    rig.policy = numbers.validate().unwrap();
+    let effects = rig.next_tick(&running().clicks(20_000).spend("5.00").others("196.00", "100.00"));
+    assert_eq!(reports(&effects).len(), 2, "a limit that is lowered below the sum is another one");
     // After a restart only what this campaign has spent since then is new.
     for (stored, expected) in [("5.00", 0), ("4.99", 1)] {
         let mut rig = self::rig(ActiveGuarded, HighSpend::Observe, HighSpend::Pause, HighSpend::Observe);

@@ -148,7 +148,8 @@ impl Facts {
     fn others(self, group: &str, account: &str) -> Self {
         let sum = |amount: &str, campaigns| SpendSum { amount: money(amount), campaigns, unknown: 0 };
         let (group, account) = (sum(group, 2), sum(account, 5));
-        Self { shared: Some(SharedSpends { day: at("12:00:00").date_naive(), group, account }), ..self }
+        let (day, own) = (at("12:00:00").date_naive(), self.stored_spend.unwrap_or(Money::ZERO));
+        Self { shared: Some(SharedSpends { day, own, group, account }), ..self }
     }
 
     fn spend_of_day(self, day: NaiveDate) -> Self {

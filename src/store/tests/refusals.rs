@@ -276,7 +276,7 @@ async fn a_database_file_that_was_replaced_is_not_written_to() {
         if let Some(other) = prepare {
             std::fs::copy(other, path).unwrap();
         }
-        let error = store.set_generator_enabled(CAMPAIGN, true, noon()).await.unwrap_err();
+        let error = store.set_generator_enabled(CAMPAIGN, true, None, noon()).await.unwrap_err();
         let Some(Fault::Shared(fault)) = error.source().unwrap().downcast_ref() else { panic!("{what}: {error:?}") };
         assert!(matches!(**fault, Fault::Replaced), "{what}: {error:?}");
     }

@@ -35,15 +35,15 @@ fn the_spends_of_the_other_campaigns_of_the_group_and_of_the_account_are_summed(
         let (day, current_since) = (noon().date_naive(), noon() - Duration::minutes(30));
         let sums = store.spend_sums(day, current_since).await.unwrap();
         let cases = [
-            (1, Some("shoes"), sum("6", 2, 1), sum("6", 4, 3)),
-            (3, Some("shoes"), sum("3", 2, 0), sum("3", 4, 2)),
-            (4, None, SpendSum::default(), sum("7", 4, 2)),
-            (5, Some("hats"), SpendSum::default(), sum("7", 4, 2)),
+            (1, "1", Some("shoes"), sum("6", 2, 1), sum("6", 4, 3)),
+            (3, "4", Some("shoes"), sum("3", 2, 0), sum("3", 4, 2)),
+            (4, "0", None, SpendSum::default(), sum("7", 4, 2)),
+            (5, "0", Some("hats"), SpendSum::default(), sum("7", 4, 2)),
             // A campaign that changes its group is not yet in the sum of the new one.
-            (4, Some("shoes"), sum("7", 3, 1), sum("7", 4, 2)),
+            (4, "0", Some("shoes"), sum("7", 3, 1), sum("7", 4, 2)),
         ];
-        for (id, name, group, account) in cases {
-            let expected = SharedSpends { day, group, account };
+        for (id, own, name, group, account) in cases {
+            let expected = SharedSpends { day, own: own.parse().unwrap(), group, account };
             assert_eq!(sums.of_others(CampaignId(id), name), expected, "campaign {id} in {name:?}");
         }
     });

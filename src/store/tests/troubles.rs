@@ -196,7 +196,7 @@ fn a_change_whose_commit_fails_is_never_reported_as_stored() {
         let attempts = [
             ("add campaign", store.add_campaign(new, None, noon()).await.map(drop)),
             ("change campaign", store.change_campaign(CAMPAIGN, named, noon()).await.map(drop)),
-            ("switch generator", store.set_generator_enabled(CAMPAIGN, false, noon()).await.map(drop)),
+            ("switch generator", store.set_generator_enabled(CAMPAIGN, false, None, noon()).await.map(drop)),
             ("add url", store.add_url(CAMPAIGN, new_url, noon()).await.map(drop)),
             ("change url", store.change_url(url, clicks, noon()).await.map(drop)),
             ("remove url", store.remove_url(url).await.map(drop)),

@@ -62,7 +62,7 @@ impl Handler<ReadTick> for Outside {
                     at: now,
                 },
                 spends: Ok(SpendHistory::default()),
-                shared: None,
+                sums: None,
             }))
         })
     }

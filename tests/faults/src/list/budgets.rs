@@ -157,7 +157,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "the first budget of the day is set although the limit is reached",
         breaks: "Top-up",
         file: MACHINE_BUDGET,
-        original: "if «judged.spend_level == SpendLevel::Reached || self.budget.wait().is_some()» {",
+        original: "if «is_reached || self.budget.wait().is_some()» {",
         faulty: "self.budget.wait().is_some()",
     },
     Fault {
