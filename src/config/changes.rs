@@ -12,6 +12,8 @@ pub struct Changes {
     pub needs_restart: Vec<&'static str>,
     /// The keys that were given before and are no longer given: their defaults count now.
     pub vanished: Vec<String>,
+    /// The names of the groups that are no longer in the config.
+    pub removed_groups: Vec<String>,
 }
 
 impl Changes {
@@ -20,6 +22,17 @@ impl Changes {
     #[must_use]
     pub fn may_be_cut_off(&self) -> bool {
         !self.vanished.is_empty() && !self.at_run_time.is_empty()
+    }
+
+    /// Returns a warning for each group that is no longer in the config: the campaigns that name it start nothing.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        self.removed_groups.iter().map(|name| {
+            format!(
+                "the group {name} is no longer in the config: a campaign that names it is not started; \
+                 `traffic-generator check` lists these campaigns, and `campaign set ID --group default` takes one out \
+                 of the group"
+            )
+        })
     }
 }
 
@@ -56,7 +69,10 @@ impl Config {
             changed!("log", log, fresh.log, LogConfig { format; filter }),
         ];
         let vanished = given.difference(&fresh.given).cloned().collect();
-        Changes { at_run_time: at_run_time.concat(), needs_restart: needs_restart.concat(), vanished }
+        let is_removed = |name: &String| !fresh.generator.groups.iter().any(|group| group.name == *name);
+        let removed_groups = generator.groups.iter().map(|group| group.name.clone()).filter(is_removed).collect();
+        let (at_run_time, needs_restart) = (at_run_time.concat(), needs_restart.concat());
+        Changes { at_run_time, needs_restart, vanished, removed_groups }
     }
 
     /// Copies the values from `fresh` that a running supervisor can apply.
@@ -158,19 +174,20 @@ mod tests {
     #[test]
     fn a_config_may_be_cut_off_if_keys_vanished_and_a_value_changes() {
         let present = parse(
-            "[generator]\nmode = \"observe\"\nspend_limit = \"3.00\"\npause_clicks = 5000\n[log]\nformat = \"json\"",
+            "[generator]\nmode = \"observe\"\nspend_limit = \"3.00\"\npause_clicks = 5000\n[log]\nformat = \"json\"\n\
+             [[groups]]\nname = \"shoes\"\nspend_limit = \"9.00\"\nhigh_spend = \"pause\"\n",
         );
         let whole = "[generator]\nmode = \"observe\"\nspend_limit = \"3.00\"\npause_clicks = 5000\n";
-        let json = "[log]\nformat = \"json\"";
+        let json = "[log]\nformat = \"json\"\n";
+        let group = "[[groups]]\nname = \"shoes\"\nspend_limit = \"9.00\"\nhigh_spend = \"pause\"\n";
+        let nothing_cut = [whole, json, group].concat();
         let cases = [
-            ("a default would come into force", json.to_owned(), true),
+            ("a default would come into force", [json, group].concat(), true),
             ("cut off within a number", whole.replace("5000", "5"), true),
-            (
-                "only a key with its default value has vanished",
-                whole.replace("pause_clicks = 5000\n", "") + json,
-                false,
-            ),
-            ("a value has changed, and no key has vanished", whole.replace("observe", "act") + json, false),
+            ("a group has vanished", [whole, json].concat(), true),
+            ("a group's limit has vanished", nothing_cut.replace("spend_limit = \"9.00\"\n", ""), true),
+            ("only a key with its default value has vanished", nothing_cut.replace("pause_clicks = 5000\n", ""), false),
+            ("a value has changed, and no key has vanished", nothing_cut.replace("observe", "act"), false),
         ];
         for (name, text, expected) in cases {
             assert_eq!(present.changes_to(&parse(&text)).may_be_cut_off(), expected, "{name}");

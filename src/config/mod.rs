@@ -73,7 +73,8 @@ pub struct Config {
     pub generator: Policy,
     /// The filter and the format of the log.
     pub log: LogConfig,
-    /// The keys that the file or the environment gives, as `section.key`. The other keys have their defaults.
+    /// The keys that the file or the environment gives, as `section.key`, or as
+    /// `groups.name.key`. The other keys have their defaults.
     pub given: BTreeSet<String>,
     /// Warnings about values that are allowed but look like a mistake, one line each, for the operator.
     pub warnings: Vec<String>,
@@ -185,8 +186,9 @@ impl Config {
         let trafficstar = read_trafficstar(&mut settings);
         let numbers = read_generator(&mut settings, &trafficstar);
         let log = read_log(&mut settings);
-        let given = settings.given();
+        let mut given = settings.given();
         let (generator, warnings) = settings.finish(validated(numbers))?;
+        given.extend(generator.groups.iter().flat_map(given_keys));
         Ok(Self { file: file.to_path_buf(), database, control, trafficstar, generator, log, given, warnings })
     }
 }
@@ -305,6 +307,14 @@ fn read_groups(settings: &mut Settings<'_>) -> Vec<Group> {
         groups.extend(name.map(|name| Group { name, limit, high_spend }));
     }
     groups
+}
+
+/// Returns the keys that the file gives for a group, as `groups.name.key`.
+fn given_keys(group: &Group) -> impl Iterator<Item = String> {
+    let Group { name, limit, high_spend } = group;
+    let keys =
+        [("name", true), ("spend_limit", limit.is_some()), ("high_spend", limit.is_some() || high_spend.is_some())];
+    keys.into_iter().filter(|(_, is_given)| *is_given).map(move |(key, _)| format!("groups.{name}.{key}"))
 }
 
 fn read_account(settings: &mut Settings<'_>) -> Option<SharedLimit> {

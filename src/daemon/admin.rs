@@ -70,7 +70,7 @@ impl Admin {
         if let Some(log) = &self.log {
             log.set_filter(&fresh.log.filter).map_err(|error| Refusal::Failed(in_full(&error)))?;
         }
-        let warnings = fresh.all_warnings(&process_environment());
+        let warnings = changes.warnings().chain(fresh.all_warnings(&process_environment())).collect();
         self.config.take_over(fresh);
         let named = |keys: Vec<&'static str>| keys.into_iter().map(str::to_owned).collect::<Vec<_>>();
         let reloaded =

@@ -306,7 +306,9 @@ impl fmt::Display for Note {
             Self::Contested { began: true } => f.write_str("contested: others change it again and again"),
             Self::Contested { began: false } => f.write_str("no longer contested: an hour without a foreign change"),
             Self::Warned { spend, limit } => write!(f, "{spend} of its limit of {limit} is spent today"),
-            Self::HighSpend { began: true } => f.write_str("high spend: today's limit is reached"),
+            Self::HighSpend { began: true } => {
+                f.write_str("high spend: its limit, or one that it shares, is reached today")
+            }
             Self::HighSpend { began: false } => f.write_str("no longer high spend"),
             Self::Unguarded(why) => write!(f, "unguarded: it runs, and nothing pauses it: {why}"),
             Self::Blocked(Some(reason)) => write!(f, "blocked: {reason}"),

@@ -135,3 +135,27 @@ fn a_group_that_the_config_does_not_have_is_refused_and_starts_nothing() {
     world.done(&["campaign", "set", &row, "--group", "default"]);
     world.wait_for_state(OTHER, "active-guarded");
 }
+
+#[test]
+fn a_group_is_removed_from_the_config_only_by_accept_and_its_campaigns_are_not_started() {
+    let mut world = World::configured(Config::default().group("shoes", "20.00", "pause"));
+    world.add(CampaignSpec::paused(OTHER), 10_000);
+    world.wait_for_state(OTHER, "idle");
+    let row = world.database.row_id(OTHER).to_string();
+    world.done(&["campaign", "set", &row, "--group", "shoes"]);
+    world.guard.config = world.guard.config.clone().without("groups");
+    world.guard.write_config();
+    world.refused(&["reload"], 1, &["groups.shoes.spend_limit", "no longer in the config", "reload --accept"]);
+    let reloaded = world.json(&["reload", "--accept"]);
+    let warning = reloaded["warnings"][0].as_str().unwrap_or_default();
+    assert!(warning.starts_with("the group shoes is no longer in the config"), "{reloaded}");
+    world.database.set_remaining_clicks(OTHER, 20_000);
+    world.wait_for("the doubt", |world| {
+        let error = world.campaign(OTHER).0["last_error"].clone();
+        let says = error.as_str().is_some_and(|error| error.contains("\"shoes\""));
+        if says { Ok(()) } else { Err(error.to_string()) }
+    });
+    assert!(!world.sandbox.is_running(OTHER), "doubt starts nothing");
+    let checked = world.run(&["check"]);
+    assert!(checked.stdout.contains("the column `group_name` holds \"shoes\""), "{checked:?}");
+}

@@ -1,19 +1,22 @@
 //! The two cases in which the guard does not send what it decides: after the day end, and in observe mode. Also the
 //! settings that a campaign's row overrides.
 
-use chrono::{Timelike, Utc};
+use chrono::{TimeDelta, Timelike, Utc};
 use sandbox::{Amount, CampaignSpec, Interference};
 
 use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, Write, assert_says, in_parallel};
 
 const ID: i64 = 995_224;
 
-/// Returns a day end that is past at any time of the day: the present minute. It waits until 00:01 if necessary.
+/// Returns a day end that is past at any time of the day: the minute of the last second. It waits until 00:01 if necessary.
 fn past_day_end(world: &mut World) -> String {
     world.wait_for("the first minute of the day to be over", |_| {
+        // In the first second of a minute the end time of a pause would be the same as this day end.
         let now = Utc::now();
-        let past = format!("{:02}:{:02}", now.hour(), now.minute());
-        if past == "00:00" { Err("it is not".to_owned()) } else { Ok(past) }
+        let earlier = now - TimeDelta::seconds(1);
+        let past = format!("{:02}:{:02}", earlier.hour(), earlier.minute());
+        let is_over = earlier.date_naive() == now.date_naive() && past != "00:00";
+        if is_over { Ok(past) } else { Err("it is not".to_owned()) }
     })
 }
 

@@ -51,6 +51,12 @@ impl Config {
         self
     }
 
+    /// Returns the same config without a section.
+    pub(crate) fn without(mut self, section: &str) -> Self {
+        assert!(self.table.remove(section).is_some(), "there is no {section}");
+        self
+    }
+
     /// Returns the same config with this database, unless it names one already.
     pub(super) fn on_database(self, url: &str) -> Self {
         if self.table.get("database").is_some_and(|section| section.get("url").is_some()) {
