@@ -26,6 +26,17 @@ fn rig(from: PhaseWord, own: HighSpend, of_group: HighSpend, of_account: HighSpe
     })
 }
 
+/// Returns such a campaign with the policy `top-up`.
+fn topped_up(from: PhaseWord, of_group: HighSpend, daily_budget: Option<&str>) -> Rig {
+    let mut rig = rig(from, HighSpend::TopUp, of_group, HighSpend::Observe);
+    let mut numbers = (*rig.policy).clone();
+    numbers.price_per_thousand = Some(money("0.10"));
+    numbers.top_up_ceiling = Some(money("60.00"));
+    numbers.daily_budget = daily_budget.map(money);
+    rig.policy = numbers.validate().unwrap();
+    rig
+}
+
 fn reports(effects: &[Effect]) -> Vec<(Option<&str>, bool, String)> {
     fn report(effect: &Effect) -> Option<(Option<&str>, bool, String)> {
         let Effect::SharedLimit(SharedLimitReport { group, is_reached, .. }, spend) = effect else { return None };
@@ -129,12 +140,7 @@ fn while_the_sum_is_unknown_nothing_is_activated() {
 
 #[test]
 fn under_a_shared_limit_with_guard_the_day_begins_with_its_first_budget() {
-    let mut rig = rig(Idle, HighSpend::TopUp, HighSpend::Guard, HighSpend::Observe);
-    let mut numbers = (*rig.policy).clone();
-    numbers.price_per_thousand = Some(money("0.10"));
-    numbers.top_up_ceiling = Some(money("60.00"));
-    numbers.daily_budget = Some(money("10.15"));
-    rig.policy = numbers.validate().unwrap();
+    let mut rig = topped_up(Idle, HighSpend::Guard, Some("10.15"));
     let facts = stopped().clicks(20_000).budget("60.00").spend("1.00").others("199.00", "199.00");
     let effects = rig.tick("12:00:00", &facts);
     assert_step("yesterday's budget stands there", &rig, &effects, Some(ActionKind::DailyBudget), Idle);
@@ -142,11 +148,7 @@ fn under_a_shared_limit_with_guard_the_day_begins_with_its_first_budget() {
 
 #[test]
 fn no_budget_is_raised_past_a_shared_limit() {
-    let mut rig = rig(PausedGuarded, HighSpend::TopUp, HighSpend::Pause, HighSpend::Observe);
-    let mut numbers = (*rig.policy).clone();
-    numbers.price_per_thousand = Some(money("0.10"));
-    numbers.top_up_ceiling = Some(money("60.00"));
-    rig.policy = numbers.validate().unwrap();
+    let mut rig = topped_up(PausedGuarded, HighSpend::Pause, None);
     let facts = |others| stopped().urls(&[(1, 70_000, 0, true)]).budget("10.15").spend("10.15").others(others, "0");
     rig.tick("12:00:00", &facts("100.00"));
     assert_eq!(rig.phase(), CoolingDown, "it waits for its first top-up");

@@ -11,7 +11,6 @@ use traffic_generator::domain::ids::UrlId;
 use traffic_generator::domain::money::{Money, UrlCount};
 use traffic_generator::domain::phase::Phase;
 use traffic_generator::domain::policy::{HighSpend, Mode};
-use traffic_generator::domain::remote::RemoteCampaign;
 
 use super::judge::{self, ClickClass, Remote, SpendClass};
 use super::shadow::Facts;
@@ -61,21 +60,6 @@ pub(super) fn is_enough(shown: Money, wanted: Money) -> bool {
     shown.micros() + 10_000 > wanted.micros()
 }
 
-/// Returns the campaign that an event has read.
-pub(super) fn read_of<'a>(place: &Place<'_>, step: &Step<'a>) -> Option<&'a RemoteCampaign> {
-    match step.event {
-        Event::Observed { question_id, observation } => {
-            let is_asked = place.observing.is_some_and(|question| question.question_id == *question_id);
-            observation.remote.as_ref().ok().filter(|_| is_asked)
-        }
-        Event::ReadBack { question_id, remote } => {
-            let is_asked = place.reading_back.is_some_and(|question| question.question_id == *question_id);
-            remote.as_ref().ok().map(Box::as_ref).filter(|_| is_asked)
-        }
-        _ => None,
-    }
-}
-
 impl Ledger {
     pub(super) const fn paid(&self) -> Option<&UrlClicks> {
         self.paid.as_ref()
@@ -107,7 +91,7 @@ impl Ledger {
 
     /// Takes in a read, before the step's requests are judged.
     pub(super) fn take_read(&mut self, place: &Place<'_>, step: &Step<'_>) {
-        let read = read_of(place, step);
+        let read = place.read_of(step);
         let asked = |question_id| place.observing.is_some_and(|question| question.question_id == question_id);
         let is_tick = matches!(step.event, Event::Observed { question_id, .. } if asked(*question_id));
         let seen = step.seen.filter(|seen| is_tick && seen.policy.high_spend == HighSpend::TopUp);

@@ -92,27 +92,7 @@ impl Memory {
                 self.contested = *began;
             }
         }
-        let read = match step.event {
-            // An event that is delivered twice answers no question the second time.
-            Event::Observed { question_id, observation } => {
-                let is_asked = place.observing.is_some_and(|question| question.question_id == *question_id);
-                observation.remote.as_ref().ok().filter(|_| is_asked)
-            }
-            Event::ReadBack { question_id, remote } => {
-                let is_asked = place.reading_back.is_some_and(|question| question.question_id == *question_id);
-                remote.as_ref().ok().map(Box::as_ref).filter(|_| is_asked)
-            }
-            Event::Wake
-            | Event::Applied { .. }
-            | Event::EndTimeSet { .. }
-            | Event::SentUnstored { .. }
-            | Event::Disable { .. }
-            | Event::DisableIfStopped
-            | Event::Process { .. }
-            | Event::Force { .. }
-            | Event::Hold { .. }
-            | Event::HoldAll(_) => None,
-        };
+        let read = place.read_of(step);
         self.take_end(place, step, read);
         let Some(read) = read else { return };
         // While the funds are gone nothing is sent; once they are back, the next tick may run it.

@@ -9,6 +9,7 @@ use traffic_generator::domain::money::Money;
 use traffic_generator::domain::order::{Force, ForceKind, HoldChange, OrderId};
 use traffic_generator::domain::phase::Phase;
 use traffic_generator::domain::policy::Policy;
+use traffic_generator::domain::remote::RemoteCampaign;
 use traffic_generator::domain::status::Hold;
 
 use crate::model::log::{Line, Restored, Row, Seen, What};
@@ -202,6 +203,22 @@ impl<'a> Place<'a> {
             ignores_all: false,
             seen: None,
             since_line: 0,
+        }
+    }
+
+    /// Returns the campaign that an event has read. An event that is delivered twice answers no question the second
+    /// time.
+    pub(super) fn read_of<'e>(&self, step: &Step<'e>) -> Option<&'e RemoteCampaign> {
+        match step.event {
+            Event::Observed { question_id, observation } => {
+                let is_asked = self.observing.is_some_and(|question| question.question_id == *question_id);
+                observation.remote.as_ref().ok().filter(|_| is_asked)
+            }
+            Event::ReadBack { question_id, remote } => {
+                let is_asked = self.reading_back.is_some_and(|question| question.question_id == *question_id);
+                remote.as_ref().ok().map(Box::as_ref).filter(|_| is_asked)
+            }
+            _ => None,
         }
     }
 
