@@ -14,7 +14,9 @@ mod order_router;
 pub mod os_limits;
 mod retention;
 mod roles;
+mod service_manager;
 mod signals;
+mod watchdog;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,12 +29,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use self::admin::Admin;
-use self::announce::{announce, report_campaigns, watch_health};
+use self::announce::{announce, report_campaigns, report_status, watch_health};
 use self::election::{Election, HeldLease, Look};
 use self::order_router::OrderRouter;
 use self::roles::{Guarding, RoleContext, StandingBy};
+use self::service_manager::ServiceManager;
+use self::watchdog::Watchdog;
 use crate::actors::campaign::{DatabasePort, RemotePort};
 use crate::actors::database::DatabaseActor;
+use crate::actors::supervisor::RowsPort;
 use crate::actors::trafficstar::TrafficStarActor;
 use crate::board::Board;
 use crate::clock::Clock;
@@ -114,6 +119,8 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     let clock = Clock::system();
+    let (service_manager, watchdog) = (ServiceManager::of_this_process(), Watchdog::default());
+    service_manager.status("starting: the campaigns are read");
     let hang_up = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
     let store = store_of(config);
     // The lock comes first: without it, this process must not touch the socket of the supervisor that has the lock.
@@ -133,8 +140,12 @@ pub async fn serve(
             () = stop => {}
             () = admin.serve(waiting_admin_orders, hang_up) => {}
         }
+        service_manager.stopping();
     };
-    let health = actix::spawn(watch_health(board.clone(), clock.clone()));
+    let background = [
+        actix::spawn(watch_health(board.clone(), clock.clone())),
+        actix::spawn(watchdog.clone().run(service_manager.clone())),
+    ];
     let shared = Shared { board: board.clone(), clock: clock.clone(), orders, admin_orders };
     let mut daemon = Daemon {
         election: Election::new(&store, lock.clone(), board.clone(), clock.clone()),
@@ -142,9 +153,11 @@ pub async fn serve(
         store,
         router,
         control: ControlEndpoint { closed: Some((socket, shared)), open: None },
+        watchdog,
+        service_manager: service_manager.clone(),
     };
     let ended = daemon.run(std::pin::pin!(end)).await;
-    health.abort();
+    background.iter().for_each(tokio::task::JoinHandle::abort);
     if let Some(server) = daemon.control.open {
         server.stop().await;
     }
@@ -165,10 +178,13 @@ struct ControlEndpoint {
 }
 
 impl ControlEndpoint {
-    /// Starts the server, unless it runs already.
-    fn open(&mut self) -> Result<(), RunError> {
+    /// Starts the server, unless it runs already, and says that the program is ready.
+    fn open(&mut self, service_manager: &ServiceManager) -> Result<(), RunError> {
         if let Some((socket, shared)) = self.closed.take() {
+            let (board, clock) = (shared.board.clone(), shared.clock.clone());
             self.open = Some(ControlServer::start(socket, shared)?);
+            service_manager.ready();
+            actix::spawn(report_status(board, clock, service_manager.clone()));
         }
         Ok(())
     }
@@ -182,6 +198,8 @@ struct Daemon {
     store: Store,
     router: OrderRouter,
     control: ControlEndpoint,
+    watchdog: Watchdog,
+    service_manager: ServiceManager,
 }
 
 /// The cause that ended the leadership of this process.
@@ -215,11 +233,13 @@ impl Daemon {
     /// Stands by until leadership is won. Returns `None` if the program ended before that.
     async fn stand_by(&mut self, end: Pin<&mut impl Future<Output = ()>>) -> Result<Option<HeldLease>, RunError> {
         let standing = StandingBy::start(&self.context, self.router.defaults(), &self.store)?;
+        self.watchdog.watch(standing.watched());
         let (router, control, election) = (&self.router, &mut self.control, &mut self.election);
+        let service_manager = &self.service_manager;
         let win = async {
             standing.first_sync().await?;
             router.attach(standing.order_handler());
-            control.open()?;
+            control.open(service_manager)?;
             tracing::info!("standing by: another supervisor leads, or led a moment ago");
             tokio::select! {
                 held = election.win() => Ok(Some(held)),
@@ -230,6 +250,7 @@ impl Daemon {
             () = end => Ok(None),
             won = win => won,
         };
+        self.watchdog.rest();
         self.router.clear();
         standing.end().await;
         won
@@ -272,13 +293,14 @@ impl Daemon {
                 return Err(error);
             }
         };
+        self.watchdog.watch(guarding.watched());
         let handler = guarding.order_handler(&held);
-        let (router, control) = (&self.router, &mut self.control);
+        let (router, control, service_manager) = (&self.router, &mut self.control, &self.service_manager);
         let RoleContext { config, board, clock, .. } = &self.context;
         let guard = async {
             guarding.first_sync().await?;
             router.attach(handler);
-            control.open()?;
+            control.open(service_manager)?;
             announce(config);
             let report = async {
                 report_campaigns(board, clock, config).await;
@@ -295,6 +317,7 @@ impl Daemon {
             () = held.lost() => Ok(LeadershipEnd::Lost),
             failed = guard => failed,
         };
+        self.watchdog.rest();
         if matches!(ended, Ok(LeadershipEnd::Lost)) {
             self.router.clear();
             guarding.abandon().await;
@@ -313,6 +336,20 @@ fn database_port(database: &Addr<DatabaseActor>) -> DatabasePort {
         read_tick: database.clone().recipient(),
         save: database.clone().recipient(),
         save_spend: database.clone().recipient(),
+    }
+}
+
+fn rows_port(database: &Addr<DatabaseActor>) -> RowsPort {
+    RowsPort {
+        read_rows: database.clone().recipient(),
+        read_stored: database.clone().recipient(),
+        save: database.clone().recipient(),
+        set_generator_enabled: database.clone().recipient(),
+        write_campaign: database.clone().recipient(),
+        carry_out_urls: database.clone().recipient(),
+        read_journal: database.clone().recipient(),
+        store_hold: database.clone().recipient(),
+        store_hold_on_all: database.clone().recipient(),
     }
 }
 

@@ -5,7 +5,8 @@
 //! messages of panics pass, too.
 //!
 //! A separate thread writes the lines (`telemetry::queue`), so that no other thread waits for the log's reader. A
-//! panic's message goes the same way.
+//! panic's message goes the same way. If the service manager's journal reads them, they begin with a priority instead of
+//! the time (`telemetry::journal`).
 
 use std::env;
 use std::ffi::OsStr;
@@ -16,17 +17,19 @@ use std::time::Duration;
 
 use chrono::Utc;
 use thiserror::Error;
-use tracing::Subscriber;
+use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::format::{DefaultFields, Format, Full, Writer};
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::fmt::{MakeWriter, SubscriberBuilder};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use self::queue::Queue;
 use crate::config::{LogConfig, LogFilter, LogFormat};
 use crate::printable::{printable, printable_json};
 
+pub mod journal;
 mod queue;
 
 pub use self::queue::lost_lines;
@@ -107,9 +110,13 @@ fn env_filter(filter: &LogFilter) -> Result<EnvFilter, TelemetryError> {
 /// # Errors
 /// Logging was already set up, the filter is invalid, or no thread could be started.
 pub fn init(log: &LogConfig) -> Result<LogControl, TelemetryError> {
-    let colour = has_colours(io::stderr().is_terminal());
+    let reader = match (journal::reads_stderr(), has_colours(io::stderr().is_terminal())) {
+        (true, _) => Reader::Journal,
+        (false, true) => Reader::Terminal,
+        (false, false) => Reader::File,
+    };
     let queue = Queue::to(io::stderr()).map_err(TelemetryError::Thread)?;
-    let (subscriber, control) = subscriber(log, colour, queue.clone())?;
+    let (subscriber, control) = subscriber(log, reader, queue.clone())?;
     subscriber.try_init().map_err(TelemetryError::Twice)?;
     // The standard hook would write to stderr directly, and block while the log is not read.
     let panics = queue.clone();
@@ -132,33 +139,58 @@ fn wants_colour(no_color: Option<&OsStr>, is_terminal: bool) -> bool {
     is_terminal && no_color.is_none_or(OsStr::is_empty)
 }
 
+/// The reader of the lines, which decides what each line has beside its message and fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// A terminal that shows colours: the lines have the time, the level and colours.
+    Terminal,
+    /// Anything else that is not the journal: the lines have the time and the level.
+    File,
+    /// The service manager's journal, which has the time of each line: the lines begin with their priority.
+    Journal,
+}
+
 type BoxedSubscriber = Box<dyn Subscriber + Send + Sync>;
 
-fn subscriber<W>(log: &LogConfig, colour: bool, writer: W) -> Result<(BoxedSubscriber, LogControl), TelemetryError>
+fn subscriber<W>(log: &LogConfig, reader: Reader, writer: W) -> Result<(BoxedSubscriber, LogControl), TelemetryError>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let filter = env_filter(&log.filter)?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(PrintableLines { writer, format: log.format, colour })
-        .with_timer(utc_seconds as Clock)
+        .with_writer(PrintableLines { writer, format: log.format, reader, priority: "" })
+        .with_ansi(reader == Reader::Terminal && log.format == LogFormat::Text)
         // A log that cannot be written must not end the guard: the library would report the error on stderr, and panic.
         .log_internal_errors(false);
-    let (subscriber, set): (BoxedSubscriber, Arc<SetFilter>) = match log.format {
+    let (subscriber, set) = match reader {
+        Reader::Terminal | Reader::File => formatted(lines.with_timer(utc_seconds as Clock), log.format),
+        Reader::Journal => formatted(lines.without_time().with_level(log.format == LogFormat::Json), log.format),
+    };
+    Ok((subscriber, LogControl { filter: Arc::new(Mutex::new(log.filter.clone())), queue: None, set }))
+}
+
+type Lines<T, W> = SubscriberBuilder<DefaultFields, Format<Full, T>, EnvFilter, W>;
+
+/// Returns the subscriber for lines of this format, and the function that changes its filter.
+fn formatted<T, W>(lines: Lines<T, W>, format: LogFormat) -> (BoxedSubscriber, Arc<SetFilter>)
+where
+    T: FormatTime + Send + Sync + 'static,
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    match format {
         LogFormat::Text => {
             // The compact format puts the message before the fields of the spans around it.
-            let lines = lines.with_ansi(colour).with_target(false).compact().with_filter_reloading();
+            let lines = lines.with_target(false).compact().with_filter_reloading();
             let handle = lines.reload_handle();
             (Box::new(lines.finish()), Arc::new(move |filter| handle.reload(filter)))
         }
         LogFormat::Json => {
-            let lines = lines.with_ansi(false).json().flatten_event(true).with_span_list(false).with_filter_reloading();
+            let lines = lines.json().flatten_event(true).with_span_list(false).with_filter_reloading();
             let handle = lines.reload_handle();
             (Box::new(lines.finish()), Arc::new(move |filter| handle.reload(filter)))
         }
-    };
-    Ok((subscriber, LogControl { filter: Arc::new(Mutex::new(log.filter.clone())), queue: None, set }))
+    }
 }
 
 /// Replaces dangerous characters in each line, which may contain text from outside. The library writes each event with
@@ -166,14 +198,31 @@ where
 struct PrintableLines<W> {
     writer: W,
     format: LogFormat,
-    colour: bool,
+    reader: Reader,
+    /// The beginning of each line, for the journal.
+    priority: &'static str,
 }
 
 impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for PrintableLines<W> {
     type Writer = PrintableLines<W::Writer>;
 
     fn make_writer(&'w self) -> Self::Writer {
-        PrintableLines { writer: self.writer.make_writer(), format: self.format, colour: self.colour }
+        self.lines_of(Level::INFO)
+    }
+
+    fn make_writer_for(&'w self, event: &Metadata<'_>) -> Self::Writer {
+        self.lines_of(*event.level())
+    }
+}
+
+impl<W> PrintableLines<W> {
+    /// Returns a writer of lines with this level.
+    fn lines_of<'w>(&'w self, level: Level) -> PrintableLines<W::Writer>
+    where
+        W: MakeWriter<'w>,
+    {
+        let priority = if self.reader == Reader::Journal { journal::priority(level) } else { "" };
+        PrintableLines { writer: self.writer.make_writer(), format: self.format, reader: self.reader, priority }
     }
 }
 
@@ -183,11 +232,13 @@ impl<W: Write> Write for PrintableLines<W> {
         let line = text.strip_suffix('\n').unwrap_or(&text);
         let shown = match self.format {
             // The only escapes here are the library's own colours: it removes the escapes in messages and fields.
-            LogFormat::Text if self.colour => line.split('\u{1b}').map(printable).collect::<Vec<_>>().join("\u{1b}"),
+            LogFormat::Text if self.reader == Reader::Terminal => {
+                line.split('\u{1b}').map(printable).collect::<Vec<_>>().join("\u{1b}")
+            }
             LogFormat::Text => printable(line),
             LogFormat::Json => printable_json(line),
         };
-        self.writer.write_all(format!("{shown}\n").as_bytes())?;
+        self.writer.write_all(format!("{}{shown}\n", self.priority).as_bytes())?;
         Ok(event.len())
     }
 
@@ -225,19 +276,19 @@ mod tests {
     }
 
     /// Returns the text that the log contains after `say` has logged its lines.
-    fn written(format: LogFormat, filter: &str, colour: bool, say: impl FnOnce(&Written, &LogControl)) -> String {
+    fn written(format: LogFormat, filter: &str, reader: Reader, say: impl FnOnce(&Written, &LogControl)) -> String {
         let written = Written::default();
         let writer = written.clone();
         let log = LogConfig { filter: filter.parse().unwrap(), format };
-        let (subscriber, control) = subscriber(&log, colour, move || writer.clone()).unwrap();
+        let (subscriber, control) = subscriber(&log, reader, move || writer.clone()).unwrap();
         tracing::subscriber::with_default(subscriber, || say(&written, &control));
         let bytes = written.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }
 
     /// Returns the log of a program that logs one line at `info` and one at `debug`.
-    fn logged(format: LogFormat, filter: &str, colour: bool) -> String {
-        written(format, filter, colour, |_, _| {
+    fn logged(format: LogFormat, filter: &str, reader: Reader) -> String {
+        written(format, filter, reader, |_, _| {
             tracing::info!(campaign = 7, "paused");
             tracing::debug!("a detail");
         })
@@ -249,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_text_line_has_time_level_message_and_fields() {
-        let text = logged(LogFormat::Text, "info", false);
+        let text = logged(LogFormat::Text, "info", Reader::File);
         let (time, rest) = text.split_once(' ').unwrap();
         assert!(is_utc_to_the_second(time), "{time}");
         assert_eq!(rest, " INFO paused campaign=7\n");
@@ -257,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_json_line_has_message_and_fields_at_the_same_level() {
-        let line: serde_json::Value = serde_json::from_str(&logged(LogFormat::Json, "info", true)).unwrap();
+        let line: serde_json::Value = serde_json::from_str(&logged(LogFormat::Json, "info", Reader::Terminal)).unwrap();
         assert!(is_utc_to_the_second(line["timestamp"].as_str().unwrap()), "{line}");
         assert_eq!(
             (&line["level"], &line["message"], &line["campaign"]),
@@ -266,16 +317,43 @@ mod tests {
     }
 
     #[test]
+    fn a_line_for_the_journal_begins_with_its_priority_and_has_no_time_and_no_colour() {
+        let said = |format| {
+            written(format, "trace", Reader::Journal, |_, _| {
+                tracing::error!("an error\n<0>of two lines");
+                tracing::warn!(campaign = 7, "a warning");
+                tracing::info!("a message");
+                tracing::debug!("a detail");
+                tracing::trace!("a trace");
+            })
+        };
+        let wanted = [
+            "<3>an error\u{fffd}<0>of two lines",
+            "<4>a warning campaign=7",
+            "<6>a message",
+            "<7>a detail",
+            "<7>a trace",
+        ];
+        assert_eq!(said(LogFormat::Text).lines().collect::<Vec<_>>(), wanted);
+        let json = said(LogFormat::Json);
+        for (line, priority) in json.lines().zip(["<3>", "<4>", "<6>", "<7>", "<7>"]) {
+            let object: serde_json::Value = serde_json::from_str(line.strip_prefix(priority).unwrap()).unwrap();
+            assert!(object["message"].is_string() && object["timestamp"].is_null(), "{line}");
+        }
+    }
+
+    #[test]
     fn the_filter_decides_which_lines_are_written() {
         for (filter, lines) in [("off", 0), ("warn", 0), ("info", 1), ("info,traffic_generator=debug", 2)] {
-            assert_eq!(logged(LogFormat::Text, filter, false).lines().count(), lines, "{filter}");
+            assert_eq!(logged(LogFormat::Text, filter, Reader::File).lines().count(), lines, "{filter}");
         }
     }
 
     #[test]
     fn the_audit_trail_passes_every_filter() {
         for filter in ["off", "warn", "traffic_generator=off", "[{uid}]=off"] {
-            let text = written(LogFormat::Text, filter, false, |_, _| tracing::info!(target: "audit", "a command"));
+            let text =
+                written(LogFormat::Text, filter, Reader::File, |_, _| tracing::info!(target: "audit", "a command"));
             assert!(!text.is_empty(), "{filter}");
         }
     }
@@ -283,7 +361,7 @@ mod tests {
     #[test]
     fn the_filter_can_be_changed_while_the_program_runs() {
         for format in [LogFormat::Text, LogFormat::Json] {
-            written(format, "info", false, |written, control| {
+            written(format, "info", Reader::File, |written, control| {
                 for (filter, say) in
                     [("debug", true), ("warn", false), ("off", false), ("info,traffic_generator=debug", true)]
                 {
@@ -303,7 +381,7 @@ mod tests {
         for (no_color, is_terminal, wanted) in table {
             assert_eq!(wants_colour(no_color.map(OsStr::new), is_terminal), wanted, "{no_color:?} {is_terminal}");
         }
-        assert!(logged(LogFormat::Text, "info", true).contains('\u{1b}'));
-        assert!(!logged(LogFormat::Text, "info", false).contains('\u{1b}'));
+        assert!(logged(LogFormat::Text, "info", Reader::Terminal).contains('\u{1b}'));
+        assert!(!logged(LogFormat::Text, "info", Reader::File).contains('\u{1b}'));
     }
 }

@@ -23,6 +23,7 @@ pub(super) use self::catalog::url_columns;
 pub use self::catalog::{CarryOutUrls, WriteCampaign};
 use self::log_size::LogSize;
 use super::answers::{Answer, send_reply};
+use super::progress::{CheckProgress, OpenWork, Stalled};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::failure::DatabaseFailure;
@@ -40,6 +41,9 @@ use crate::store::{
 const GATHER_READS: Duration = Duration::from_millis(5);
 /// The spends that arrive within this time are stored in one transaction.
 const GATHER_SPENDS: Duration = Duration::from_millis(250);
+
+/// No operation of the database takes longer: each has a time-out of its own, so that it fails if the database is away.
+const LONGEST_OPERATION: Duration = Duration::from_mins(2);
 
 /// Reads one campaign's row, clicks and spend history for a tick. The answer is `None` if there is no such row.
 #[derive(Debug, Clone, Copy, Message)]
@@ -120,6 +124,8 @@ pub struct DatabaseActor {
     failures: Arc<Mutex<Failures>>,
     log_size: Arc<Mutex<LogSize>>,
     sums: Arc<Mutex<Option<ReadSums>>>,
+    /// The operations that have begun and not ended.
+    work: OpenWork,
     /// Limits the queries of operators to one at a time.
     operator_reads: Arc<Semaphore>,
     /// Limits the reads for new actors to two at a time.
@@ -140,6 +146,7 @@ impl DatabaseActor {
             failures: Arc::default(),
             log_size: Arc::default(),
             sums: Arc::default(),
+            work: OpenWork::default(),
             operator_reads,
             build_reads,
         }
@@ -153,6 +160,7 @@ impl DatabaseActor {
             failures: Arc::clone(&self.failures),
             log_size: Arc::clone(&self.log_size),
             sums: Arc::clone(&self.sums),
+            work: self.work.clone(),
         }
     }
 
@@ -163,7 +171,7 @@ impl DatabaseActor {
             let ids = reads.iter().map(|(read, _)| read.campaign).collect();
             let counted = reads.iter().filter(|(read, _)| read.counts_urls).map(|(read, _)| read.campaign).collect();
             let now = database.now();
-            let readings = database.read(database.store.tick_readings(ids, counted, now.date_naive(), now).await);
+            let readings = database.read(database.store.tick_readings(ids, counted, now.date_naive(), now)).await;
             let sums = match reads.iter().find_map(|(read, _)| read.sums_since) {
                 Some(since) => database.spend_sums(now, since).await,
                 None => None,
@@ -185,7 +193,7 @@ impl DatabaseActor {
             if spends.is_empty() {
                 return;
             }
-            if let Err(reason) = database.written(database.store.save_spends(spends).await) {
+            if let Err(reason) = database.written(database.store.save_spends(spends)).await {
                 tracing::warn!(%reason, "spends could not be stored: the next tick stores newer ones");
             }
         }
@@ -201,6 +209,7 @@ struct DatabaseHandle {
     failures: Arc<Mutex<Failures>>,
     log_size: Arc<Mutex<LogSize>>,
     sums: Arc<Mutex<Option<ReadSums>>>,
+    work: OpenWork,
 }
 
 /// The sums of all spends, with the time (UTC) when they were read.
@@ -266,19 +275,21 @@ impl DatabaseHandle {
         if let Some((_, sums)) = known.filter(|(at, _)| serves(*at)) {
             return Some(sums);
         }
-        let sums = self.read(self.store.spend_sums(now.date_naive(), current_since).await).ok().map(Arc::new)?;
+        let sums = self.read(self.store.spend_sums(now.date_naive(), current_since)).await.ok().map(Arc::new)?;
         *self.sums.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Arc::clone(&sums)));
         Some(sums)
     }
 
-    /// Publishes the outcome of a read, and returns its answer.
-    fn read<T>(&self, result: Result<T, StoreError>) -> Answer<T> {
-        self.report(Access::Read, result)
+    /// Waits for the outcome of a read, publishes it, and returns its answer.
+    async fn read<T>(&self, operation: impl Future<Output = Result<T, StoreError>>) -> Answer<T> {
+        let _begun = self.work.begin("a read of the database", LONGEST_OPERATION);
+        self.report(Access::Read, operation.await)
     }
 
-    /// Publishes the outcome of a write, and returns its answer.
-    fn written<T>(&self, result: Result<T, StoreError>) -> Answer<T> {
-        self.report(Access::Write, result)
+    /// Waits for the outcome of a write, publishes it, and returns its answer.
+    async fn written<T>(&self, operation: impl Future<Output = Result<T, StoreError>>) -> Answer<T> {
+        let _begun = self.work.begin("a write to the database", LONGEST_OPERATION);
+        self.report(Access::Write, operation.await)
     }
 
     fn report<T>(&self, access: Access, result: Result<T, StoreError>) -> Answer<T> {
@@ -315,7 +326,7 @@ impl DatabaseHandle {
         let failed = self.failures.lock().unwrap_or_else(PoisonError::into_inner).write.is_some();
         if failed {
             // A failure was reported and published before.
-            let _ = self.written(self.store.count_requests(0, self.now(), None, self.now()).await);
+            let _ = self.written(self.store.count_requests(0, self.now(), None, self.now())).await;
         }
     }
 }
@@ -326,6 +337,14 @@ impl Actor for DatabaseActor {
     fn started(&mut self, _: &mut Self::Context) {
         let status = DatabaseStatus { kind: self.store.kind().to_owned(), last_error: None };
         self.board.publish_database(self.clock.now(), status);
+    }
+}
+
+impl Handler<CheckProgress> for DatabaseActor {
+    type Result = Result<(), Stalled>;
+
+    fn handle(&mut self, CheckProgress: CheckProgress, _: &mut Self::Context) -> Self::Result {
+        self.work.check()
     }
 }
 
@@ -350,7 +369,7 @@ impl Handler<Save> for DatabaseActor {
 
     fn handle(&mut self, Save(record): Save, _: &mut Self::Context) -> Self::Result {
         let database = self.database();
-        Box::pin(async move { database.written(database.store.save(record, database.now()).await) })
+        Box::pin(async move { database.written(database.store.save(record, database.now())).await })
     }
 }
 
@@ -382,9 +401,9 @@ impl Handler<ReadRows> for DatabaseActor {
     fn handle(&mut self, ReadRows: ReadRows, _: &mut Self::Context) -> Self::Result {
         let database = self.database();
         Box::pin(async move {
-            let campaigns = database.read(database.store.campaigns().await)?;
-            let promises = database.read(database.store.stored_promises().await)?;
-            let holds = database.read(database.store.holds().await)?;
+            let campaigns = database.read(database.store.campaigns()).await?;
+            let promises = database.read(database.store.stored_promises()).await?;
+            let holds = database.read(database.store.holds()).await?;
             database.try_writing_again().await;
             database.watch_log_size().await;
             Ok(Rows { campaigns, promises, holds })
@@ -400,7 +419,7 @@ impl Handler<ReadStored> for DatabaseActor {
         Box::pin(async move {
             // The semaphore is never closed.
             let _permit = permits.acquire().await;
-            database.read(database.store.stored_campaign(id).await)
+            database.read(database.store.stored_campaign(id)).await
         })
     }
 }
@@ -412,7 +431,7 @@ impl Handler<SetGeneratorEnabled> for DatabaseActor {
         let database = self.database();
         Box::pin(async move {
             let SetGeneratorEnabled { campaign, enabled, hold } = message;
-            database.written(database.store.set_generator_enabled(campaign, enabled, hold, database.now()).await)
+            database.written(database.store.set_generator_enabled(campaign, enabled, hold, database.now())).await
         })
     }
 }
@@ -425,7 +444,7 @@ impl Handler<ReadJournal> for DatabaseActor {
         Box::pin(async move {
             // The semaphore is never closed.
             let _permit = permits.acquire().await;
-            database.read(database.store.journal(query).await)
+            database.read(database.store.journal(query)).await
         })
     }
 }

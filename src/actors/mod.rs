@@ -23,12 +23,14 @@
 //! - actix reports no panic. A campaign actor owns a [`campaign::DiedOnDrop`], which reports the end of the actor when
 //!   it is dropped. The supervisor also checks `connected()` at every sync.
 //! - actix does not build an actor again from stored state. The supervisor does, with a backoff.
+//! - actix does not notice an actor that hangs. [`progress`] lets the daemon ask each actor that all others need.
 //! - The futures of an actor end with the actor. Each write to the database therefore runs detached inside the store.
 
 pub mod answers;
 pub mod campaign;
 pub mod database;
 pub mod direct;
+pub mod progress;
 pub mod standby;
 pub mod supervisor;
 pub mod trafficstar;

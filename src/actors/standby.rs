@@ -11,6 +11,7 @@ use actix::prelude::*;
 use super::answers::{of_database, send_reply};
 use super::campaign::without_actor;
 use super::database::{CarryOutUrls, ReadJournal, ReadRows, Rows};
+use super::progress::{CheckProgress, Stalled};
 use super::supervisor::{CarryOut, SetDefaults, SyncNow, shown};
 use crate::board::Board;
 use crate::clock::Clock;
@@ -86,6 +87,15 @@ impl Standby {
 
 impl Actor for Standby {
     type Context = Context<Self>;
+}
+
+impl Handler<CheckProgress> for Standby {
+    type Result = Result<(), Stalled>;
+
+    fn handle(&mut self, CheckProgress: CheckProgress, _: &mut Self::Context) -> Self::Result {
+        // The database actor answers for the reads.
+        Ok(())
+    }
 }
 
 impl Handler<SyncNow> for Standby {

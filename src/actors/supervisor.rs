@@ -37,6 +37,7 @@ use super::database::{
     CarryOutUrls, ReadJournal, ReadRows, ReadStored, Rows, Save, SetGeneratorEnabled, StoreHold, StoreHoldOnAll,
     WriteCampaign,
 };
+use super::progress::{Begun, CheckProgress, OpenWork, Stalled};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::control::{Campaign, Refusal, Reply};
@@ -57,6 +58,8 @@ const STABLE_AFTER: chrono::Duration = chrono::Duration::minutes(10);
 /// The longest time that the supervisor waits for an answer of the database. Without this limit, one lost answer would
 /// block the supervisor forever.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
+/// No sync takes longer: it waits at most [`ANSWERED_WITHIN`] for the rows, and as long for the stored promises.
+const LONGEST_SYNC: Duration = Duration::from_mins(3);
 /// The longest time that the end of the program waits for requests in flight: longer than a request may take. The next
 /// start reads back the others.
 const FINISH_WITHIN: Duration = Duration::from_secs(30);
@@ -163,7 +166,14 @@ pub struct Supervisor {
     last_holds: HashMap<CampaignId, Hold>,
     hold_all: HoldAll,
     sync_stage: SyncStage,
+    /// The actors for which the sync under way waits, each with the number of its incarnation. The sync does not wait for
+    /// actors that are built again later: while the database is away, it would never end.
+    sync_builds: Vec<(CampaignId, u64)>,
     sync_timer: Option<SpawnHandle>,
+    /// The work that has begun and not ended: the sync.
+    work: OpenWork,
+    /// The sync under way; `None` between two of them.
+    sync_begun: Option<Begun>,
     /// The requesters that wait for the sync under way, and those that wait for the sync after it.
     sync_waiters: [Vec<oneshot::Sender<Result<(), SyncFailure>>>; 2],
     /// The reason for which the last sync could not read the rows; `None` if it could.
@@ -196,7 +206,10 @@ impl Supervisor {
             last_holds: HashMap::new(),
             hold_all: HoldAll::default(),
             sync_stage: SyncStage::Idle,
+            sync_builds: Vec::new(),
             sync_timer: None,
+            work: OpenWork::default(),
+            sync_begun: None,
             sync_waiters: [Vec::new(), Vec::new()],
             sync_failure: None,
             stopping: false,
@@ -347,6 +360,14 @@ impl Actor for Supervisor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.sync(ctx);
+    }
+}
+
+impl Handler<CheckProgress> for Supervisor {
+    type Result = Result<(), Stalled>;
+
+    fn handle(&mut self, CheckProgress: CheckProgress, _: &mut Self::Context) -> Self::Result {
+        self.work.check()
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 
 use super::answers::send_reply;
 use super::database::ReserveRequests;
+use super::progress::{CheckProgress, OpenWork, Stalled};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::action::Outcome;
@@ -28,6 +30,11 @@ use crate::trafficstar::reservation::Reservation;
 
 /// The answer to callers whose request was open when the actor panicked.
 const DIED: &str = "the TrafficStar client failed during this request";
+
+/// A request ends at its time-out. One that lasts this much longer will never end.
+const MORE_THAN_THE_TIMEOUT: Duration = Duration::from_mins(1);
+/// No reservation takes longer: the database's operations have time-outs.
+const LONGEST_RESERVATION: Duration = Duration::from_mins(2);
 
 /// Changes the length of a tick, and with it the points of the grid.
 #[derive(Debug, Clone, Copy, Message)]
@@ -84,6 +91,10 @@ pub struct TrafficStarActor {
     reserve: Recipient<ReserveRequests>,
     replies: BTreeMap<Requester, Reply>,
     timer: Option<(SpawnHandle, chrono::DateTime<chrono::Utc>)>,
+    /// The requests and reservations that have begun and not ended.
+    work: OpenWork,
+    /// The longest time that a request takes: more than its time-out.
+    longest_request: Duration,
     /// Whether [`GoOn`] is in the mailbox.
     goes_on: bool,
     board: Board,
@@ -110,6 +121,8 @@ impl TrafficStarActor {
             reserve,
             replies: BTreeMap::new(),
             timer: None,
+            work: OpenWork::default(),
+            longest_request: limits.timeout + MORE_THAN_THE_TIMEOUT,
             goes_on: false,
             board,
             clock,
@@ -203,7 +216,11 @@ impl TrafficStarActor {
         let Departure { request_id, call, token, urgency, waited } = departure;
         let (http, left) = (Arc::clone(&self.http), Instant::now());
         self.board.metrics().request_sent(urgency.as_str());
-        let exchange = async move { http.exchange(&call, token.as_ref().map(|token| &token.text)).await };
+        let begun = self.work.begin("a request to TrafficStars", self.longest_request);
+        let exchange = async move {
+            let _begun = begun;
+            http.exchange(&call, token.as_ref().map(|token| &token.text)).await
+        };
         ctx.spawn(exchange.into_actor(self).map(move |answer, actor, ctx| {
             let word = answer.as_ref().err().map_or_else(|| "200".into(), |error| error.answer_word().word());
             let waited = waited.to_std().unwrap_or_default();
@@ -215,7 +232,12 @@ impl TrafficStarActor {
 
     fn reserve(&self, ctx: &mut Context<Self>, reservation: Reservation) {
         let number = reservation.number;
-        let reserved = self.reserve.send(ReserveRequests(reservation));
+        let begun = self.work.begin("the reservation of requests in the database", LONGEST_RESERVATION);
+        let stored = self.reserve.send(ReserveRequests(reservation));
+        let reserved = async move {
+            let _begun = begun;
+            stored.await
+        };
         ctx.spawn(reserved.into_actor(self).map(move |reserved, actor, ctx| {
             // The database actor reports a failure itself.
             actor.client.reserved(actor.now(), number, matches!(reserved, Ok(Ok(()))));
@@ -238,6 +260,14 @@ impl Actor for TrafficStarActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.client.fetch_token(self.now());
         self.go_on(ctx);
+    }
+}
+
+impl Handler<CheckProgress> for TrafficStarActor {
+    type Result = Result<(), Stalled>;
+
+    fn handle(&mut self, CheckProgress: CheckProgress, _: &mut Self::Context) -> Self::Result {
+        self.work.check()
     }
 }
 

@@ -4,7 +4,7 @@ use ratatui::text::Line;
 
 use super::draw::columns::{self, Column};
 use super::draw::paper::Paper;
-use super::{Arguments, CommandError, complain, progress};
+use super::{Arguments, CommandError, Complaint, complain, progress};
 use crate::config::process_environment;
 use crate::control::client::{Client, ClientError};
 use crate::control::{self, AccountCampaign};
@@ -47,7 +47,7 @@ pub(super) async fn look_up(
     if !is_named {
         return Err(CommandError::NoName { wanted, reason });
     }
-    complain("warning", &format!("campaign {wanted} could not be read from TrafficStars: {reason}"));
+    complain(Complaint::Warning, &format!("campaign {wanted} could not be read from TrafficStars: {reason}"));
     Ok(None)
 }
 
@@ -67,7 +67,7 @@ pub(super) fn warn_of_schedule(found: Option<&AccountCampaign>) {
         let warning = format!(
             "its schedule_timezone at TrafficStars is {hours:+}, so the guard treats it as blocked: set it to 0 there"
         );
-        complain("warning", &warning);
+        complain(Complaint::Warning, &warning);
     }
 }
 

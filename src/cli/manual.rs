@@ -43,6 +43,8 @@ pub(super) enum Topic {
     Database,
     /// Several supervisors on one database: leader and standby
     TwoMachines,
+    /// The Debian package and systemd: install, upgrade, watchdog, journal
+    Deployment,
     /// An HTTP proxy between the program and TrafficStars
     Proxy,
     /// Features that are planned, and absent so far
@@ -76,6 +78,7 @@ impl Topic {
             Self::Limit => include_str!("manual/limit.md"),
             Self::Database => include_str!("manual/database.md"),
             Self::TwoMachines => include_str!("manual/two-machines.md"),
+            Self::Deployment => include_str!("manual/deployment.md"),
             Self::Proxy => include_str!("manual/proxy.md"),
             Self::NotYet => include_str!("manual/not-yet.md"),
         }

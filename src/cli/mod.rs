@@ -55,7 +55,7 @@ use clap_complete::Shell;
 
 use self::confirm::Confirmation;
 use self::error::CommandError;
-use self::print::{complain, remark, to_json, to_line};
+use self::print::{Complaint, complain, remark, to_json, to_line};
 use self::target::Target;
 use crate::config::{Config, ConfigErrors, process_environment};
 use crate::control::HoldBody;
@@ -356,11 +356,11 @@ pub fn main() -> ExitCode {
 
 fn report(error: &CommandError) {
     if let CommandError::Config(errors) = error {
-        errors.lines().for_each(|line| complain("error", &line));
+        errors.lines().for_each(|line| complain(Complaint::Error, &line));
     } else if matches!(error, CommandError::OrderGiven | CommandError::Interrupted) {
         remark(&in_full(error));
     } else if !error.is_printed() {
-        complain("error", &in_full(error));
+        complain(Complaint::Error, &in_full(error));
     }
 }
 

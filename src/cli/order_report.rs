@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::{Arguments, CommandError, complain};
+use super::{Arguments, CommandError, Complaint, complain};
 
 /// The result of an order, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,6 @@ impl OrderReport {
 /// Prints each warning on stderr.
 pub(super) fn warn(warnings: &[String]) {
     for warning in warnings {
-        complain("warning", warning);
+        complain(Complaint::Warning, warning);
     }
 }

@@ -4,10 +4,12 @@ use std::io::Write;
 
 use ratatui::text::Line;
 use serde::Serialize;
+use tracing::Level;
 
 use super::draw::paper::{Paper, written};
 use super::{Arguments, CommandError};
 use crate::printable::{escaped_json, printable};
+use crate::telemetry::journal;
 
 impl Arguments {
     /// Prints a result as JSON, or as the text that `text` returns.
@@ -45,9 +47,23 @@ pub(super) fn to_line(result: &impl Serialize) -> Result<String, CommandError> {
     Ok(escaped_json(json))
 }
 
-/// Prints an error or a warning.
-pub(super) fn complain(kind: &str, message: &str) {
-    remark(&format!("{kind}: {message}"));
+/// The kinds of complaints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Complaint {
+    /// The command has failed.
+    Error,
+    /// The command goes on, or has succeeded.
+    Warning,
+}
+
+/// Prints an error or a warning on stderr. The service manager's journal learns which of the two it is.
+pub(super) fn complain(kind: Complaint, message: &str) {
+    let (word, level) = match kind {
+        Complaint::Error => ("error", Level::ERROR),
+        Complaint::Warning => ("warning", Level::WARN),
+    };
+    let priority = if journal::reads_stderr() { journal::priority(level) } else { "" };
+    remark(&format!("{priority}{word}: {message}"));
 }
 
 /// Prints a message on stderr. If stderr is closed, the message is lost: `eprintln!` would panic.

@@ -1,12 +1,12 @@
 //! `reload`: the supervisor reads its config again.
 
-use super::{Arguments, CommandError, complain};
+use super::{Arguments, CommandError, Complaint, complain};
 use crate::control::ReloadBody;
 
 pub(super) async fn reload(arguments: &Arguments, accept: bool) -> Result<(), CommandError> {
     let reloaded = arguments.client()?.reload(ReloadBody { accept }).await?;
     for warning in &reloaded.warnings {
-        complain("warning", warning);
+        complain(Complaint::Warning, warning);
     }
     arguments.print(&reloaded, || {
         let applied = match reloaded.applied.as_slice() {

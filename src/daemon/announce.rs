@@ -1,16 +1,18 @@
-//! Log lines about the supervisor as a whole: the campaigns that it guards, the requests that this takes, and changes
-//! of its health. The actors log their own events.
+//! Words about the supervisor as a whole. The log gets the campaigns that it guards, the requests that this takes, and
+//! changes of its health. The service manager gets one line about its status. The actors log their own events.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::check::proxy_in_words;
+use super::service_manager::ServiceManager;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::health::DegradationKind;
+use crate::domain::health::{DegradationKind, Health};
 use crate::domain::policy::Mode;
-use crate::domain::status::{CampaignStatus, RemoteClientStatus};
+use crate::domain::remote::StatusWord;
+use crate::domain::status::{CampaignStatus, LeadershipStatus, RemoteClientStatus, Role};
 
 /// The interval at which the board is read for something to log.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -98,5 +100,47 @@ pub(super) async fn watch_health(board: Board, clock: Clock) {
             tracing::info!("health is ok again");
         }
         logged = reasons.iter().map(|degradation| degradation.kind).collect();
+    }
+}
+
+/// Tells the service manager what this supervisor does, at the beginning and at each change. Never returns.
+pub(super) async fn report_status(board: Board, clock: Clock, service_manager: ServiceManager) {
+    let mut told = String::new();
+    loop {
+        let now = clock.now();
+        let (dump, campaigns) = board.dump_and_campaigns(now);
+        let status = status_in_words(&dump.leadership, &campaigns, &board.health(now));
+        if status != told {
+            service_manager.status(&status);
+            told = status;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn status_in_words(leadership: &LeadershipStatus, campaigns: &[Arc<CampaignStatus>], health: &Health) -> String {
+    let does = match leadership.role {
+        Role::Leader => {
+            let count = guarded(campaigns).count();
+            let noun = if count == 1 { "campaign" } else { "campaigns" };
+            let counted = |word: StatusWord| {
+                let found = guarded(campaigns)
+                    .filter(|campaign| campaign.observed.status.unwrap_or(StatusWord::Unknown) == word);
+                found.count()
+            };
+            let (running, unknown) = (counted(StatusWord::Running), counted(StatusWord::Unknown));
+            let unknown = if unknown == 0 { String::new() } else { format!(", {unknown} unknown") };
+            format!("guarding {count} {noun}, {running} running{unknown}")
+        }
+        Role::Standby => match &leadership.leader {
+            Some(leader) => format!("standing by: the supervisor on {} leads", leader.host),
+            None => "standing by: no supervisor leads".to_owned(),
+        },
+        Role::CutOff => "cut off: the lease could not be renewed, so nothing is sent".to_owned(),
+    };
+    match health.reasons.as_slice() {
+        [] => format!("{does}; health ok"),
+        [degradation] => format!("{does}; degraded: {}", degradation.reason),
+        [degradation, others @ ..] => format!("{does}; degraded: {} (and {} more)", degradation.reason, others.len()),
     }
 }

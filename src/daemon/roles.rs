@@ -12,10 +12,11 @@ use super::direct;
 use super::election::HeldLease;
 use super::order_router::OrderHandler;
 use super::retention::HistoryCleanup;
-use super::{RunError, database_port, remote_port};
+use super::watchdog::Watched;
+use super::{RunError, database_port, remote_port, rows_port};
 use crate::actors::database::{DatabaseActor, Flush};
 use crate::actors::standby::{ReadingPort, Standby};
-use crate::actors::supervisor::{RowsPort, Shutdown, Supervisor, SyncNow};
+use crate::actors::supervisor::{Shutdown, Supervisor, SyncNow};
 use crate::actors::trafficstar::TrafficStarActor;
 use crate::board::Board;
 use crate::clock::Clock;
@@ -75,17 +76,7 @@ impl Guarding {
                 TrafficStarActor::new(http, &limits, reserve, board, clock)
             })
         };
-        let rows = RowsPort {
-            read_rows: database.clone().recipient(),
-            read_stored: database.clone().recipient(),
-            save: database.clone().recipient(),
-            set_generator_enabled: database.clone().recipient(),
-            write_campaign: database.clone().recipient(),
-            carry_out_urls: database.clone().recipient(),
-            read_journal: database.clone().recipient(),
-            store_hold: database.clone().recipient(),
-            store_hold_on_all: database.clone().recipient(),
-        };
+        let rows = rows_port(&database);
         let (database_port, remote_port) = (database_port(&database), remote_port(&trafficstar, seen_clock));
         let supervisor = Supervisor::start_in_arbiter(&arbiter.handle(), move |_| {
             Supervisor::new(clock, board, defaults, database_port, rows, remote_port)
@@ -111,6 +102,15 @@ impl Guarding {
             set_defaults: self.supervisor.clone().recipient(),
             leadership: Some(held.leadership.clone()),
         }
+    }
+
+    /// Returns the actors whose progress the watchdog checks.
+    pub(super) fn watched(&self) -> Vec<Watched> {
+        vec![
+            Watched { name: "supervisor", progress: self.supervisor.clone().recipient() },
+            Watched { name: "TrafficStar client", progress: self.trafficstar.clone().recipient() },
+            Watched { name: "database", progress: self.database.clone().recipient() },
+        ]
     }
 
     /// Returns the name of the first actor that dies. No actor ends by itself.
@@ -182,6 +182,14 @@ impl StandingBy {
             set_defaults: self.standby.clone().recipient(),
             leadership: None,
         }
+    }
+
+    /// Returns the actors whose progress the watchdog checks.
+    pub(super) fn watched(&self) -> Vec<Watched> {
+        vec![
+            Watched { name: "standby", progress: self.standby.clone().recipient() },
+            Watched { name: "database", progress: self.database.clone().recipient() },
+        ]
     }
 
     /// Returns the name of the first actor that dies. No actor ends by itself.

@@ -1,6 +1,7 @@
 //! A call that never answers. The tests check what dump and health show, and when; that all other campaigns continue;
 //! and that the campaign continues when the answer comes.
 
+use traffic_generator::actors::progress::CheckProgress;
 use traffic_generator::control::{Ask, Order, SetHold};
 use traffic_generator::domain::health::{DegradationKind, HealthWord};
 use traffic_generator::domain::ids::CampaignId;
@@ -9,7 +10,7 @@ use traffic_generator::domain::read_priority::Urgency;
 use traffic_generator::domain::status::{Hold, Liveness};
 use traffic_generator::trafficstar::client::ChangeKind;
 
-use crate::stage::{Call, Campaign, Fault, Stage, at, on_paused_time};
+use crate::stage::{Call, Campaign, Fault, Stage, Wedge, at, on_paused_time};
 
 /// A call that never answers, and what dump and health show of it.
 struct Hang {
@@ -104,6 +105,25 @@ fn a_campaign_that_hung_continues_by_itself_when_the_answer_comes() {
             assert_eq!((pauses, world.campaigns[&CampaignId(2)].running), (1, false), "{what:?}");
         });
     }
+}
+
+/// The service manager starts the program again if the supervisor makes no progress. A database that is away, and
+/// actors that are built again and again meanwhile, must not be mistaken for that.
+#[test]
+fn a_supervisor_whose_database_never_answers_makes_progress() {
+    on_paused_time(async {
+        let stage = Stage::set((1..=20).map(|id| Campaign::new(id, true, 20_000)).collect()).await;
+        for id in 1..=20 {
+            stage.doom(id);
+            drop(stage.tick_now(id));
+            stage.pass(id.unsigned_abs() * 3).await;
+        }
+        stage.database.do_send(Wedge(std::time::Duration::from_hours(1)));
+        for minute in 2..60 {
+            stage.pass(minute * 60).await;
+            assert_eq!(stage.supervisor.send(CheckProgress).await.unwrap(), Ok(()), "minute {minute}");
+        }
+    });
 }
 
 /// During a hold nothing is sent, so no read is urgent. But a tick decides at its end by what it has read, and the hold

@@ -146,7 +146,7 @@ fn modules_are_files_and_imports_name_each_item() {
 }
 
 /// The libraries that only some rooms may use, with these rooms.
-const ONLY_IN: [(&str, &[&str]); 12] = [
+const ONLY_IN: [(&str, &[&str]); 13] = [
     ("actix", &["actors", "daemon"]),
     ("axum", &["control::server"]),
     ("clap", &["cli"]),
@@ -157,6 +157,7 @@ const ONLY_IN: [(&str, &[&str]); 12] = [
     ("ratatui", &["cli"]),
     ("reqwest", &["trafficstar", "control::client"]),
     ("rustls", &["store::postgres", "tls"]),
+    ("sd_notify", &["daemon"]),
     ("tokio_postgres", &["store::postgres"]),
     ("utoipa", &["control", "domain"]),
 ];

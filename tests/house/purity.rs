@@ -16,6 +16,7 @@ const WALL_CLOCK: Allowed = &[
 
 /// Clocks that only measure how long something takes.
 const STOPWATCH: Allowed = &[
+    ("src/actors/progress.rs", "how long an actor's work has lasted"),
     ("src/actors/trafficstar.rs", "the request budget needs a clock that is never set back; measures each request"),
     ("src/control/server/connections.rs", "for how long a client is silent"),
     ("src/leadership.rs", "when to read the lease again"),
@@ -39,6 +40,7 @@ const SLEEPS: Allowed = &[
     ("src/daemon/election.rs", "renews the lease"),
     ("src/daemon/retention.rs", "pauses between deletions"),
     ("src/daemon/roles.rs", "tries again to take the lease"),
+    ("src/daemon/watchdog.rs", "looks whether the actors make progress"),
     ("src/leadership.rs", "looks whether this process still leads"),
     ("src/store/postgres.rs", "limits the time of a database operation"),
 ];
@@ -46,7 +48,9 @@ const SLEEPS: Allowed = &[
 const ENVIRONMENT: Allowed = &[
     ("src/cli/failure.rs", "whether arguments that cannot be parsed request JSON"),
     ("src/config/mod.rs", "the keys' variables, read once"),
+    ("src/daemon/service_manager.rs", "NOTIFY_SOCKET"),
     ("src/telemetry.rs", "NO_COLOR, TERM"),
+    ("src/telemetry/journal.rs", "JOURNAL_STREAM"),
 ];
 
 const ENDS_THE_PROCESS: Allowed = &[

@@ -12,7 +12,7 @@ const TO_RUN: i64 = 995_001;
 const TO_STAY_STOPPED: i64 = 995_002;
 
 /// A way in which a database fails.
-enum Away {
+pub(crate) enum Away {
     /// Another program keeps the database locked, so that it can only be read. Holds the PostgreSQL server, if it is
     /// one.
     Locked(Option<Server>),
@@ -21,10 +21,18 @@ enum Away {
 }
 
 impl Away {
-    fn url(&self) -> Option<String> {
+    /// Returns every way in which a database fails, with its name. PostgreSQL is left out where it is not installed.
+    pub(crate) fn all() -> Vec<(&'static str, Self)> {
+        let mut all = vec![("a locked file", Self::Locked(None)), ("a moved file", Self::Moved)];
+        all.extend(Server::start(None).map(|server| ("a locked table", Self::Locked(Some(server)))));
+        all
+    }
+
+    /// Returns the config with the URL of the database, if it is a server.
+    pub(crate) fn applied_to(&self, config: Config) -> Config {
         match self {
-            Self::Locked(server) => server.as_ref().map(|server| server.url("postgres")),
-            Self::Moved => None,
+            Self::Locked(Some(server)) => config.set("database", "url", server.url("postgres")),
+            Self::Locked(None) | Self::Moved => config,
         }
     }
 
@@ -38,14 +46,14 @@ impl Away {
         }
     }
 
-    fn begin(&mut self, world: &mut World) {
+    pub(crate) fn begin(&mut self, world: &mut World) {
         match self {
             Self::Locked(_) => drop(world.database.lock()),
             Self::Moved => world.guard.move_file("guard.db", "moved.db"),
         }
     }
 
-    fn end(&mut self, world: &mut World) {
+    pub(crate) fn end(&mut self, world: &mut World) {
         match self {
             Self::Locked(_) => world.database.unlock(),
             Self::Moved => world.guard.move_file("moved.db", "guard.db"),
@@ -69,14 +77,11 @@ fn wait_for_no_complaint(world: &mut World, name: &str) {
 
 #[test]
 fn while_the_database_fails_stopped_campaigns_are_kept_stopped_and_nothing_is_started() {
-    let mut cases = vec![("a locked file", Away::Locked(None)), ("a moved file", Away::Moved)];
-    cases.extend(Server::start(None).map(|server| ("a locked table", Away::Locked(Some(server)))));
-    in_parallel(cases, |(name, away)| keep_promises(name, away));
+    in_parallel(Away::all(), |(name, away)| keep_promises(name, away));
 }
 
 fn keep_promises(name: &str, mut away: Away) {
-    let config = Config::default().generator("cooldown", "10m");
-    let config = away.url().map_or_else(|| config.clone(), |url| config.clone().set("database", "url", url));
+    let config = away.applied_to(Config::default().generator("cooldown", "10m"));
     let mut world = World::configured(config);
     world.add(CampaignSpec::running(TO_RUN), 20_000);
     world.add(CampaignSpec::paused(TO_STAY_STOPPED), 1_000);

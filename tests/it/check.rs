@@ -219,7 +219,7 @@ fn check_reports_by_how_much_the_clock_is_wrong() {
 fn missing_ca_certificates_are_a_problem_of_check_and_run() {
     let mut world = world(Config::default());
     world.configure("trafficstar", "base_url", "https://127.0.0.1:9");
-    world.guard.variables.extend([("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")]);
+    world.guard.variables.extend(["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|name| (name, "/nonexistent".to_owned())));
     for command in [&["check", "--offline"][..], &["check"], &["run"]] {
         let done = world.run(command);
         assert_eq!(done.code, 1, "{command:?}: {done:?}");
@@ -231,7 +231,7 @@ fn missing_ca_certificates_are_a_problem_of_check_and_run() {
 fn check_and_run_show_the_proxy_of_the_environment_without_its_password() {
     let mut world = world(Config::default());
     world.configure("trafficstar", "base_url", "https://api.example");
-    world.guard.variables.push(("HTTPS_PROXY", "http://alice:secret@127.0.0.1:9"));
+    world.guard.variables.push(("HTTPS_PROXY", "http://alice:secret@127.0.0.1:9".to_owned()));
     let proxy = "requests to TrafficStars use the proxy http://127.0.0.1:9, which the environment names";
     let printed = world.done(&["check", "--offline"]);
     assert!(printed.contains(proxy) && !printed.contains("secret"), "{printed}");

@@ -66,6 +66,7 @@
 //! | `ending` | signals, and an end while something hangs |
 //! | `plenty` | many clients, and few open files |
 //! | `log` | repeated failures in the log, and a log that is not read |
+//! | `service_manager` | readiness, status and watchdog for systemd, and log lines for its journal |
 //! | `announced` | what the log says at the start and about health |
 //!
 //! [`helper`] is the harness. `postgres` starts the PostgreSQL servers.
@@ -124,6 +125,7 @@ mod restart;
 mod rows;
 mod screens;
 mod sending;
+mod service_manager;
 mod socket;
 mod spend;
 mod targets;

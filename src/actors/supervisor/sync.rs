@@ -3,7 +3,7 @@
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use super::{CampaignRow, Disable, ReadRows, Rows, Save, Slot, Stage, Supervisor, SyncStage, answered};
+use super::{CampaignRow, Disable, LONGEST_SYNC, ReadRows, Rows, Save, Slot, Stage, Supervisor, SyncStage, answered};
 use crate::actors::answers::send_reply;
 use crate::actors::campaign::without_actor;
 use crate::domain::event::Note;
@@ -22,11 +22,13 @@ impl Supervisor {
             return;
         }
         self.sync_stage = SyncStage::Comparing;
+        self.sync_begun = Some(self.work.begin("the comparison of the actors with the database's rows", LONGEST_SYNC));
         let [current, next] = &mut self.sync_waiters;
         current.append(next);
         let read = answered(self.rows.read_rows.send(ReadRows));
         let hold_changes = self.hold_all_changes();
         ctx.spawn(read.into_actor(self).map(move |answer, actor, ctx| {
+            actor.sync_builds.clear();
             match answer {
                 Ok(mut rows) => {
                     actor.sync_failure = None;
@@ -82,6 +84,8 @@ impl Supervisor {
         self.slots.retain(|id, slot| rows.contains_key(id) || !matches!(slot.stage, Stage::BackingOff));
         let slots = &self.slots;
         self.board.retain_campaigns(|id| rows.contains_key(&id) || slots.contains_key(&id));
+        let building = self.slots.iter().filter(|(_, slot)| matches!(slot.stage, Stage::Building));
+        self.sync_builds = building.map(|(id, slot)| (*id, slot.incarnation.number)).collect();
         self.last_sync_at = Some(self.clock.now());
         self.last_rows = campaigns.into_iter().map(|row| (row.id, row)).collect();
     }
@@ -151,11 +155,16 @@ impl Supervisor {
 
     /// Ends the sync when no actor is being built, and sets the timer of the next one.
     pub(super) fn finish_sync(&mut self, ctx: &mut Context<Self>) {
-        let building = self.slots.values().any(|slot| matches!(slot.stage, Stage::Building));
+        let is_building = |(id, incarnation): &(CampaignId, u64)| {
+            let slot = self.slots.get(id).filter(|slot| slot.incarnation.number == *incarnation);
+            slot.is_some_and(|slot| matches!(slot.stage, Stage::Building))
+        };
+        let building = self.sync_builds.iter().any(is_building);
         if self.sync_stage != SyncStage::Building || building {
             return;
         }
         self.sync_stage = SyncStage::Idle;
+        self.sync_begun = None;
         self.publish();
         let [current, next] = &mut self.sync_waiters;
         for waiter in current.drain(..) {

@@ -74,7 +74,7 @@ pub(crate) struct Guard {
     /// Whether the system's directory of users hangs for the guard.
     pub(crate) has_hung_directory: bool,
     /// Further variables of the guard's environment.
-    pub(crate) variables: Vec<(&'static str, &'static str)>,
+    pub(crate) variables: Vec<(&'static str, String)>,
     /// The clock that the guard uses. `None` if it uses the machine's.
     pub(super) clock: Option<Clock>,
     log: Text,
@@ -153,7 +153,7 @@ impl Guard {
         if let Some(clock) = &self.clock {
             clock.keep(&mut command);
         }
-        command.envs(self.variables.iter().copied());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 

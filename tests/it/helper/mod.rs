@@ -11,6 +11,7 @@ mod guard;
 mod http;
 mod kinds;
 mod line;
+mod service_manager;
 mod terminal;
 mod writes;
 
@@ -33,6 +34,7 @@ pub(crate) use self::guard::{Done, Guard, behind};
 pub(crate) use self::http::{Reply, ask, ask_with, say};
 pub(crate) use self::kinds::on_both_databases;
 pub(crate) use self::line::Line;
+pub(crate) use self::service_manager::ServiceManager;
 pub(crate) use self::terminal::Terminal;
 pub(crate) use self::writes::{ACTIVATION, PAUSE, Write};
 
@@ -126,6 +128,16 @@ impl World {
         prepare(&sandbox, &mut database);
         guard.run(&["migrate"]).succeeded();
         Self { sandbox, database, guard, folder }
+    }
+
+    /// Starts a world whose guard was started by a service manager, which wants to hear within `within` that it lives.
+    pub(crate) fn managed(config: Config, within: Duration) -> (Self, ServiceManager) {
+        wait_until_midnight_is_far();
+        let mut world = Self::unstarted(config, Options::default(), |_, _| {});
+        let service_manager = ServiceManager::listen(world.folder.path());
+        world.guard.variables.extend(service_manager.variables(within));
+        world.start();
+        (world, service_manager)
     }
 
     /// Starts a world whose guard uses TLS, with a server in front of the sandbox that a test can let hang.
