@@ -11,6 +11,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{broadcast, watch};
 
+use crate::domain::action::ActionKind;
 use crate::domain::another_guard::Sign;
 use crate::domain::clock_difference::ClockDifference;
 use crate::domain::explain::{ActorBackoff, Explanation, Snapshot, explain, explain_from_standby};
@@ -23,7 +24,7 @@ use crate::domain::status::{
     ActorStatus, CampaignStatus, DUMP_VERSION, DatabaseStatus, Dump, LeadershipStatus, Observed, RemoteClientStatus,
     Role, SupervisorStatus,
 };
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 
 /// The number of events that are kept for a slow reader. A thousand campaigns that act at the same moment have room for
 /// a few events each.
@@ -68,6 +69,28 @@ impl Board {
         Self { published: watch::Sender::new(published), events, started_at, metrics: Metrics::default() }
     }
 
+    /// Returns all metrics at `now` as text; those of single campaigns only if `per_campaign` says so.
+    #[must_use]
+    pub fn metrics_text(&self, now: DateTime<Utc>, per_campaign: bool) -> String {
+        let (dump, health) = (self.dump(now), self.health(now));
+        let published = self.published.borrow();
+        let guarded = published.snapshots.iter().filter_map(|(id, snapshot)| {
+            let read_at = published.campaigns.get(id)?.observed.status_at;
+            // A campaign that was not read yet counts from the time when its actor was built.
+            Some(snapshot.status_unknown_since.or(read_at).unwrap_or(snapshot.built_at))
+        });
+        let snapshots = published.snapshots.values();
+        let exposed = metrics::Published {
+            dump: &dump,
+            health: &health,
+            oldest_reading: guarded.min(),
+            journal_backlog: snapshots.clone().map(|snapshot| snapshot.unstored_records as u64).sum(),
+            stopping_since: snapshots.filter_map(|snapshot| snapshot.pausing_since).min(),
+        };
+        drop(published);
+        self.metrics.text(&exposed, per_campaign)
+    }
+
     /// Returns the metrics that are counted as events occur.
     #[must_use]
     pub const fn metrics(&self) -> &Metrics {
@@ -99,6 +122,10 @@ impl Board {
             published.backoffs.remove(&status.id);
             if status.actor.as_ref().is_some_and(|actor| actor.last_tick_at.is_some()) {
                 published.tickless_since.remove(&status.id);
+            }
+            let before = published.snapshots.get(&status.id).and_then(|before| before.pausing_since);
+            if let Some(lag) = before.and_then(|since| stop_lag(since, &snapshot)) {
+                self.metrics.stopped(lag);
             }
             published.snapshots.insert(status.id, Arc::new(snapshot));
             published.campaigns.insert(status.id, Arc::new(status));
@@ -412,6 +439,13 @@ mod event_tests {
         assert_eq!(slow.try_recv().unwrap().id, Some(8));
         assert_eq!(late.unwrap().try_recv().unwrap().id, Some(EVENTS_KEPT as u64 + 2), "others lose nothing");
     }
+}
+
+/// Returns how long a pause that was first decided at `since` took, if it is confirmed now.
+fn stop_lag(since: DateTime<Utc>, snapshot: &Snapshot) -> Option<std::time::Duration> {
+    let pause = snapshot.action.as_ref().filter(|action| action.kind == ActionKind::Pause)?;
+    let confirmed_at = pause.confirmed_at.filter(|_| snapshot.pausing_since.is_none())?;
+    confirmed_at.signed_duration_since(since).to_std().ok()
 }
 
 /// Returns since when a condition holds: the known beginning, or `now` if it holds for the first time. `None` if it

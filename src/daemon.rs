@@ -23,6 +23,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
+use futures_util::FutureExt;
+use futures_util::future::join;
 use secrecy::SecretString;
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,7 +44,7 @@ use crate::actors::trafficstar::TrafficStarActor;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::config::{Config, process_environment};
-use crate::control::server::{Shared, Socket, SocketError};
+use crate::control::server::{MetricsPort, MetricsPortError, Shared, Socket, SocketError};
 use crate::error_chain::in_full;
 use crate::store::{Store, StoreError};
 use crate::telemetry::LogControl;
@@ -70,6 +72,9 @@ pub enum RunError {
     /// The control socket cannot be used.
     #[error("the control socket cannot be used")]
     Socket(#[from] SocketError),
+    /// The port for the metrics cannot be used.
+    #[error(transparent)]
+    MetricsPort(#[from] MetricsPortError),
     /// The TrafficStar client could not be set up.
     #[error("the TrafficStar client could not be set up")]
     Client(#[from] ClientError),
@@ -126,6 +131,10 @@ pub async fn serve(
     // The lock comes first: without it, this process must not touch the socket of the supervisor that has the lock.
     let lock = store.lock().await?.map(Arc::new);
     let (socket, socket_file) = Socket::open(&config.control.socket, config.control.mode).await?;
+    let metrics_port = match config.metrics.listen {
+        Some(address) => Some(MetricsPort::open(address).await?),
+        None => None,
+    };
     for migration in store.upgrade().await? {
         tracing::info!(migration, "the database's schema was brought up to date");
     }
@@ -146,13 +155,14 @@ pub async fn serve(
         actix::spawn(watch_health(board.clone(), clock.clone())),
         actix::spawn(watchdog.clone().run(service_manager.clone())),
     ];
-    let shared = Shared { board: board.clone(), clock: clock.clone(), orders, admin_orders };
+    let per_campaign_metrics = config.metrics.per_campaign;
+    let shared = Shared { board: board.clone(), clock: clock.clone(), orders, admin_orders, per_campaign_metrics };
     let mut daemon = Daemon {
         election: Election::new(&store, lock.clone(), board.clone(), clock.clone()),
         context: RoleContext { config: config.clone(), api_key, board, clock },
         store,
         router,
-        control: ControlEndpoint { closed: Some((socket, shared)), open: None },
+        control: ControlEndpoint { closed: Some((socket, metrics_port, shared)), open: None },
         watchdog,
         service_manager: service_manager.clone(),
     };
@@ -171,8 +181,8 @@ pub async fn serve(
 
 /// The control server. It starts after the first sync, so that its first answers are complete.
 struct ControlEndpoint {
-    /// The socket and the state with which the server starts; `None` once it has started.
-    closed: Option<(Socket, Shared)>,
+    /// The socket, the port for the metrics and the state with which the server starts; `None` once it has started.
+    closed: Option<(Socket, Option<MetricsPort>, Shared)>,
     /// The server; `None` until it has started.
     open: Option<ControlServer>,
 }
@@ -180,9 +190,9 @@ struct ControlEndpoint {
 impl ControlEndpoint {
     /// Starts the server, unless it runs already, and says that the program is ready.
     fn open(&mut self, service_manager: &ServiceManager) -> Result<(), RunError> {
-        if let Some((socket, shared)) = self.closed.take() {
+        if let Some((socket, metrics_port, shared)) = self.closed.take() {
             let (board, clock) = (shared.board.clone(), shared.clock.clone());
-            self.open = Some(ControlServer::start(socket, shared)?);
+            self.open = Some(ControlServer::start(socket, metrics_port, shared)?);
             service_manager.ready();
             actix::spawn(report_status(board, clock, service_manager.clone()));
         }
@@ -390,17 +400,22 @@ struct ControlServer {
 }
 
 impl ControlServer {
-    fn start(socket: Socket, shared: Shared) -> Result<Self, RunError> {
+    fn start(socket: Socket, metrics_port: Option<MetricsPort>, shared: Shared) -> Result<Self, RunError> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::ControlThread)?;
         let (stop, stopped) = oneshot::channel();
         let (end, ended) = oneshot::channel();
         let serve = move || {
-            let stop = async {
-                // An error means that the daemon has ended. The server stops then, too.
-                let _ = stopped.await;
-            };
-            runtime.block_on(socket.serve(shared, stop));
+            // An error means that the daemon has ended. The server stops then, too.
+            let stopped = stopped.map(drop).shared();
+            runtime.block_on(async {
+                let metrics = async {
+                    if let Some(port) = metrics_port {
+                        port.serve(shared.clone(), stopped.clone()).await;
+                    }
+                };
+                join(socket.serve(shared.clone(), stopped.clone()), metrics).await
+            });
             // The daemon may no longer wait.
             let _ = end.send(());
         };

@@ -237,7 +237,8 @@ impl CampaignActor {
     pub fn publish(&self) {
         let journal_id = self.session.outbox().entry().map(|id| id.0);
         let snapshot = self.earlier.beneath(self.session.snapshot(self.surroundings.clock.now()));
-        let snapshot = Snapshot { journal_id, ..snapshot };
+        let unstored_records = self.session.outbox().unstored_count();
+        let snapshot = Snapshot { journal_id, unstored_records, ..snapshot };
         self.surroundings.board.publish_guarded(self.status(), snapshot);
     }
 

@@ -1,6 +1,6 @@
 //! The differences between two configs, and which of them a running supervisor can apply.
 
-use super::{Config, ControlConfig, DatabaseConfig, LogConfig, TrafficStarConfig};
+use super::{Config, ControlConfig, DatabaseConfig, LogConfig, MetricsConfig, TrafficStarConfig};
 use crate::domain::policy::PolicyNumbers;
 
 /// The keys that differ, as `section.key`.
@@ -50,7 +50,7 @@ impl Config {
     /// Returns the differences between this config and `fresh`.
     #[must_use]
     pub fn changes_to(&self, fresh: &Self) -> Changes {
-        let Self { file: _, database, control, trafficstar, generator, log, given, warnings: _ } = self;
+        let Self { file: _, database, control, trafficstar, generator, metrics, log, given, warnings: _ } = self;
         let at_run_time = [
             changed_numbers(generator, &fresh.generator),
             changed!("trafficstar", trafficstar, fresh.trafficstar, TrafficStarConfig {
@@ -66,6 +66,7 @@ impl Config {
                 base_url, api_key_file, requests_per_minute, timeout;
                 confirm_within
             }),
+            changed!("metrics", metrics, fresh.metrics, MetricsConfig { listen, per_campaign; }),
             changed!("log", log, fresh.log, LogConfig { format; filter }),
         ];
         let vanished = given.difference(&fresh.given).cloned().collect();
@@ -157,6 +158,9 @@ mod tests {
             [account]
             spend_limit = "500.00"
             high_spend = "pause"
+            [metrics]
+            listen = "127.0.0.1:9464"
+            per_campaign = true
             [log]
             filter = "warn"
             format = "json"
@@ -164,7 +168,7 @@ mod tests {
         );
         let changes = present.changes_to(&fresh);
         assert_eq!(changes.at_run_time.len(), 26, "{changes:#?}");
-        assert_eq!(changes.needs_restart.len(), 10, "{changes:#?}");
+        assert_eq!(changes.needs_restart.len(), 12, "{changes:#?}");
         present.take_over(fresh.clone());
         let left = present.changes_to(&fresh);
         assert_eq!(left, Changes { needs_restart: changes.needs_restart, ..Changes::default() });

@@ -36,6 +36,7 @@ mod value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -71,6 +72,8 @@ pub struct Config {
     pub trafficstar: TrafficStarConfig,
     /// The numbers of the rules, which a campaign may override.
     pub generator: Policy,
+    /// The metrics for Prometheus.
+    pub metrics: MetricsConfig,
     /// The filter and the format of the log.
     pub log: LogConfig,
     /// The keys that the file or the environment gives, as `section.key`, or as
@@ -114,6 +117,15 @@ pub struct TrafficStarConfig {
     pub timeout: Duration,
     /// The time after an accepted action in which a read may still show the old state. The policy holds the same value.
     pub confirm_within: Duration,
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// The TCP address that serves the metrics, beside the control socket: of this machine only. `None` for no address.
+    pub listen: Option<SocketAddr>,
+    /// Whether there are metrics of each single campaign.
+    pub per_campaign: bool,
 }
 
 /// `[log]`
@@ -185,11 +197,12 @@ impl Config {
         let control = read_control(&mut settings);
         let trafficstar = read_trafficstar(&mut settings);
         let numbers = read_generator(&mut settings, &trafficstar);
+        let metrics = read_metrics(&mut settings);
         let log = read_log(&mut settings);
         let mut given = settings.given();
         let (generator, warnings) = settings.finish(validated(numbers))?;
         given.extend(generator.groups.iter().flat_map(given_keys));
-        Ok(Self { file: file.to_path_buf(), database, control, trafficstar, generator, log, given, warnings })
+        Ok(Self { file: file.to_path_buf(), database, control, trafficstar, generator, metrics, log, given, warnings })
     }
 }
 
@@ -340,6 +353,14 @@ fn refusal_at_limit(policy: Option<HighSpend>) -> Option<String> {
             Some("top-up raises one campaign's budget at its own limit: write observe, guard or pause".to_owned())
         }
         Some(HighSpend::Observe | HighSpend::Guard | HighSpend::Pause) => None,
+    }
+}
+
+fn read_metrics(settings: &mut Settings<'_>) -> MetricsConfig {
+    let section = "metrics";
+    MetricsConfig {
+        listen: settings.get(section, "listen", None, |raw| value::loopback_address(raw).map(Some)),
+        per_campaign: settings.get(section, "per_campaign", false, value::boolean),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Deliberately absent: the place of the value, which `settings` puts in front of the message.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -242,6 +242,19 @@ pub(super) fn socket_path(raw: &Raw) -> Result<PathBuf, String> {
 
 /// The longest name of a group.
 const LONGEST_GROUP_NAME: usize = 100;
+
+/// Parses an address that only programs on this machine reach: the metrics have no other protection.
+pub(super) fn loopback_address(raw: &Raw) -> Result<SocketAddr, String> {
+    let example = "write an address of this machine with a port, such as \"127.0.0.1:9464\"";
+    let address = raw.text().and_then(|text| text.parse::<SocketAddr>().ok());
+    let address =
+        address.filter(|address| address.port() > 0).ok_or_else(|| format!("{raw} is not an address: {example}"))?;
+    if address.ip().is_loopback() {
+        Ok(address)
+    } else {
+        Err(format!("{raw} can be reached from other machines, and the metrics need no password: {example}"))
+    }
+}
 
 /// Parses a group's name. `default` is the word with which an operator takes a campaign out of its group.
 pub(super) fn group_name(raw: &Raw) -> Result<String, String> {

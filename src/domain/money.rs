@@ -38,7 +38,8 @@ impl Money {
     pub const ZERO: Self = Self { micros: 0 };
     /// The largest amount.
     pub const MAX: Self = Self { micros: i64::MAX };
-    const MICROS_PER_UNIT: i64 = 1_000_000;
+    /// The number of micro-units in one unit of the currency.
+    pub const MICROS_PER_UNIT: i64 = 1_000_000;
 
     /// Returns an amount of `micros` millionths; `None` if it is negative.
     #[must_use]

@@ -134,6 +134,12 @@ impl Outbox {
         self.unstored.is_empty() && !self.is_storing
     }
 
+    /// Returns the number of records that are not stored yet.
+    #[must_use]
+    pub fn unstored_count(&self) -> usize {
+        self.unstored.len()
+    }
+
     /// Whether a record exists only in memory.
     #[must_use]
     pub fn has_unstored(&self) -> bool {

@@ -1,9 +1,13 @@
 //! This room counts for Prometheus, and writes the metrics as text. It leaves serving them to the control server
 //! (`GET /metrics`), and deciding what is counted to its callers.
 //!
-//! This module holds the counters; other parts reach them through the board. The gauges are computed from the dump for
-//! each request.
+//! This module holds the counters; other parts reach them through the board. The gauges are computed from the published
+//! state for each request (`gauges`), as are the metrics of single campaigns (`per_campaign`).
 #![doc = include_str!("METRICS.md")]
+
+mod gauges;
+mod per_campaign;
+mod published;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -15,12 +19,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+pub use self::published::Published;
 use crate::domain::action::ActionKind;
 use crate::domain::event::ActionUpdate;
-use crate::domain::health::{Health, HealthWord};
-use crate::domain::lease::Epoch;
-use crate::domain::phase::PhaseWord;
-use crate::domain::status::{CampaignStatus, Dump, Liveness, QueueStatus, Role};
+use crate::domain::status::QueueStatus;
 use crate::telemetry::lost_lines;
 
 /// The content type of the text, for the HTTP answer.
@@ -36,6 +38,10 @@ const ANSWER_SECONDS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15
 /// minute or more.
 const TICK_SECONDS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 180.0];
 
+/// Buckets for the time from the decision to pause a campaign to the confirmation that it stopped. Without the wait for
+/// the request limit this takes seconds; after two minutes the health is degraded.
+const STOP_SECONDS: [f64; 9] = [0.5, 1.0, 2.5, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0];
+
 type Label = [(&'static str, &'static str); 1];
 type TwoLabels = [(&'static str, &'static str); 2];
 type AnswerLabels = [(&'static str, Cow<'static, str>); 2];
@@ -47,6 +53,7 @@ pub struct Metrics {
     ticks: Counter,
     skipped_ticks: Counter,
     tick_duration: Histogram,
+    stop_lag: Histogram,
     actions: Family<TwoLabels, Counter>,
     requests: Family<Label, Counter>,
     answers: Family<AnswerLabels, Counter>,
@@ -84,6 +91,7 @@ impl Default for Metrics {
             ticks: Counter::default(),
             skipped_ticks: Counter::default(),
             tick_duration: Histogram::new(TICK_SECONDS),
+            stop_lag: Histogram::new(STOP_SECONDS),
             actions,
             requests,
             answers: Family::default(),
@@ -107,6 +115,11 @@ impl Metrics {
     /// Counts the death of a campaign's actor.
     pub fn actor_died(&self) {
         self.actor_deaths.inc();
+    }
+
+    /// Counts a campaign that was stopped: its pause is confirmed. `lag` is the time since the first decision to pause.
+    pub fn stopped(&self, lag: Duration) {
+        self.stop_lag.observe(lag.as_secs_f64());
     }
 
     /// Counts a step of an action.
@@ -151,13 +164,22 @@ impl Metrics {
         self.database_log.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// Returns all metrics as text. The gauges come from the dump and the health.
+    /// Returns all metrics as text; those of single campaigns only if `per_campaign` says so.
     #[must_use]
-    pub fn text(&self, dump: &Dump, health: &Health) -> String {
+    pub fn text(&self, published: &Published<'_>, per_campaign: bool) -> String {
         let mut registry = Registry::with_prefix("traffic_generator");
-        register_supervisor(&mut registry, dump, health);
-        register_campaigns(&mut registry, &dump.campaigns);
-        register_requests(&mut registry, dump);
+        gauges::register(&mut registry, published);
+        if per_campaign {
+            per_campaign::register(&mut registry, &published.dump.campaigns);
+        }
+        self.register(&mut registry);
+        let mut text = String::new();
+        // Writing into a string cannot fail.
+        let _ = encode(&mut text, &registry);
+        text
+    }
+
+    fn register(&self, registry: &mut Registry) {
         let counters = [
             ("actor_deaths", "Campaign actors that died and were respawned", &self.actor_deaths),
             ("ticks", "Completed ticks of all campaigns, failed ones included", &self.ticks),
@@ -179,6 +201,9 @@ impl Metrics {
         registry.register_with_unit(name, help, Unit::Bytes, self.database_log.clone());
         let (name, help) = ("tick_duration", "Time from a tick's first request to its last answer");
         registry.register_with_unit(name, help, Unit::Seconds, self.tick_duration.clone());
+        let (name, help) =
+            ("stop_lag", "Time from the decision to pause a campaign to the confirmation that it stopped");
+        registry.register_with_unit(name, help, Unit::Seconds, self.stop_lag.clone());
         registry.register("actions", "Steps of actions, by kind and step", self.actions.clone());
         registry.register("requests", "Requests sent to TrafficStars, by class", self.requests.clone());
         let help = "Requests that ended, by class and by status code or the reason why there was none";
@@ -187,76 +212,7 @@ impl Metrics {
         registry.register_with_unit("request_wait", help, Unit::Seconds, self.request_wait.clone());
         let help = "Time from sending a request to its answer, or to giving it up, by class";
         registry.register_with_unit("answer_time", help, Unit::Seconds, self.answer_time.clone());
-        let mut text = String::new();
-        // Writing into a string cannot fail.
-        let _ = encode(&mut text, &registry);
-        text
     }
-}
-
-fn gauge(value: u64) -> Gauge {
-    let gauge = Gauge::default();
-    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-    gauge
-}
-
-fn gauges(label: &'static str, values: impl IntoIterator<Item = (&'static str, u64)>) -> Family<Label, Gauge> {
-    let family = Family::<Label, Gauge>::default();
-    for (word, value) in values {
-        family.get_or_create(&[(label, word)]).set(i64::try_from(value).unwrap_or(i64::MAX));
-    }
-    family
-}
-
-fn register_supervisor(registry: &mut Registry, dump: &Dump, health: &Health) {
-    let help = "How long the supervisor has been running";
-    registry.register_with_unit("uptime", help, Unit::Seconds, gauge(dump.uptime_seconds));
-    let degraded = u64::from(health.status == HealthWord::Degraded);
-    registry.register("degraded", "1 while the health is degraded: some promise may not be kept", gauge(degraded));
-    let leads = u64::from(dump.leadership.role == Role::Leader);
-    registry.register("leader", "1 while this supervisor leads", gauge(leads));
-    let epoch = dump.leadership.epoch.and_then(|Epoch(epoch)| u64::try_from(epoch).ok()).unwrap_or(0);
-    registry.register("epoch", "The number of the present leadership, or of the last one that was seen", gauge(epoch));
-}
-
-fn register_campaigns(registry: &mut Registry, campaigns: &[CampaignStatus]) {
-    let count = |is: &dyn Fn(&CampaignStatus) -> bool| {
-        campaigns.iter().filter(|campaign| campaign.actor.is_some() && is(campaign)).count() as u64
-    };
-    let states = PhaseWord::ALL.map(|state| (state.as_str(), count(&|campaign| campaign.state == state)));
-    registry.register("campaigns", "Guarded campaigns, by state", gauges("state", states));
-    let disabled = campaigns.iter().filter(|campaign| campaign.actor.is_none()).count() as u64;
-    registry.register("campaigns_disabled", "Campaigns whose generator is disabled", gauge(disabled));
-    let restarting =
-        |campaign: &CampaignStatus| campaign.actor.as_ref().is_some_and(|actor| actor.status == Liveness::Restarting);
-    let flags = [
-        ("high_spend", count(&|campaign| campaign.high_spend)),
-        ("contested", count(&|campaign| campaign.contested)),
-        ("unguarded", count(&|campaign| campaign.unguarded)),
-        ("blocked", count(&|campaign| campaign.blocked.is_some())),
-        ("restarting", count(&restarting)),
-    ];
-    registry.register("campaigns_flagged", "Guarded campaigns with a flag", gauges("flag", flags));
-}
-
-fn register_requests(registry: &mut Registry, dump: &Dump) {
-    let remote = &dump.trafficstar;
-    let waiting = gauges("class", remote.queue.classes());
-    registry.register("requests_waiting", "Requests that wait for their turn, by class", waiting);
-    let used = gauge(remote.requests_last_minute);
-    registry.register("requests_last_minute", "Requests that count against the request limit now", used);
-    let open = remote.circuits.iter().filter(|circuit| circuit.since.is_some()).count() as u64;
-    registry.register(
-        "circuits_open",
-        "Operations of TrafficStars that failed repeatedly and get only probe requests",
-        gauge(open),
-    );
-    let help = "Number of requests that reading every campaign once takes";
-    registry.register("reading_requests", help, gauge(remote.reading.requests));
-    let help = "Time within which every campaign is read";
-    registry.register_with_unit("reading_within", help, Unit::Seconds, gauge(remote.reading.within_seconds));
-    let limit = gauge(u64::from(remote.requests_per_minute));
-    registry.register("requests_per_minute_limit", "The configured limit of requests per minute", limit);
 }
 
 #[cfg(test)]
@@ -266,15 +222,10 @@ mod tests {
     use super::*;
     use crate::board::Board;
 
-    fn text_of(metrics: &Metrics) -> String {
-        let now = DateTime::UNIX_EPOCH;
-        let board = Board::new(now);
-        metrics.text(&board.dump(now), &board.health(now))
-    }
-
     #[test]
     fn each_call_is_counted_in_its_metric() {
-        let metrics = Metrics::default();
+        let board = Board::new(DateTime::UNIX_EPOCH);
+        let metrics = board.metrics();
         metrics.tick_completed(Duration::from_millis(84), 2);
         metrics.action(ActionKind::Pause, &ActionUpdate::Confirmed);
         metrics.action(ActionKind::Pause, &ActionUpdate::Unclear("lost".to_owned()));
@@ -284,7 +235,8 @@ mod tests {
         metrics.trafficstar_failed();
         metrics.database_failed();
         metrics.database_log(4_152);
-        let text = text_of(&metrics);
+        metrics.stopped(Duration::from_secs(4));
+        let text = board.metrics_text(DateTime::UNIX_EPOCH, false);
         for line in [
             "traffic_generator_ticks_total 1",
             "traffic_generator_skipped_ticks_total 2",
@@ -298,6 +250,8 @@ mod tests {
             "traffic_generator_request_wait_seconds_bucket{le=\"1.0\",class=\"sweep\"} 1",
             "traffic_generator_answer_time_seconds_bucket{le=\"0.1\",class=\"sweep\"} 1",
             "traffic_generator_answer_time_seconds_count{class=\"pause\"} 0",
+            "traffic_generator_stop_lag_seconds_bucket{le=\"2.5\"} 0",
+            "traffic_generator_stop_lag_seconds_bucket{le=\"5.0\"} 1",
             "traffic_generator_actor_deaths_total 1",
             "traffic_generator_trafficstar_errors_total 1",
             "traffic_generator_database_errors_total 1",

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use traffic_generator::board::Board;
+use traffic_generator::domain::machine::Machine;
+use traffic_generator::domain::policy::PolicyNumbers;
 
 use crate::assert_none;
 use crate::source::{everything, files_below, in_backticks, program, read, root};
@@ -126,7 +128,17 @@ fn exposed_labels() -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
     let now = DateTime::UNIX_EPOCH;
     let board = Board::new(now);
     board.metrics().request_ended("sweep", Cow::Borrowed("200"), Duration::ZERO, Duration::ZERO);
-    let text = board.metrics().text(&board.dump(now), &board.health(now));
+    let campaign = serde_json::json!({
+        "id": 1, "name": "shoes", "trafficstar_id": 1001, "state": "idle", "since": now,
+        "high_spend": false, "contested": false, "unguarded": false,
+        "limits": {"spend": "10", "activate_clicks": 15000, "pause_clicks": 5000, "cooldown_seconds": 120},
+        "ordered": {"generator_enabled": true, "mode": "act"}, "observed": {"spend": "1", "remaining_clicks": 5},
+        "actor": {"status": "running", "incarnation": 1, "restarts": 0, "ticks": 0, "skipped_ticks": 0},
+    });
+    let policy = PolicyNumbers::default().validate().unwrap();
+    let snapshot = Machine::new(now, &policy, None, None).snapshot(now, &policy);
+    board.publish_guarded(serde_json::from_value(campaign).unwrap(), snapshot);
+    let text = board.metrics_text(now, true);
     let mut metrics: BTreeMap<String, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
     for sample in text.lines().filter(|line| !line.starts_with('#')) {
         let (name, labels) = sample.split_once('{').unwrap_or((sample.split(' ').next().unwrap(), ""));

@@ -144,7 +144,7 @@ fn health_names_a_pause_only_when_it_is_late() {
 
 #[test]
 fn every_documented_metric_is_exposed_and_every_exposed_one_is_documented() {
-    let mut world = World::new();
+    let mut world = World::configured(Config::default().set("metrics", "per_campaign", true));
     world.add(CampaignSpec::paused(ID), 20_000);
     world.wait_for_step(ID, "confirmed");
     let reply = world.guard.get("/metrics");
@@ -165,9 +165,13 @@ fn every_documented_metric_is_exposed_and_every_exposed_one_is_documented() {
         .filter_map(|line| line.strip_prefix("# TYPE "))
         .map(|line| {
             let (name, kind) = line.split_once(' ').unwrap();
-            // A counter's name ends with `_total` in every sample.
-            let total = if kind == "counter" { "_total" } else { "" };
-            (format!("{name}{total}"), kind.to_owned())
+            // These endings are in every sample.
+            let end = match kind {
+                "counter" => "_total",
+                "info" => "_info",
+                _ => "",
+            };
+            (format!("{name}{end}"), kind.to_owned())
         })
         .collect();
     assert_eq!(exposed, documented);

@@ -35,6 +35,7 @@
 //! | `holdings` | `account`, and `campaign add` by an id |
 //! | `check` | `check` |
 //! | `explain` | `explain`, health and metrics |
+//! | `monitoring` | the metrics on a TCP port, the alerts and the dashboard of `packaging`, a real Prometheus |
 //! | `history` | `history` and `GET /v1/journal` |
 //! | `watch` | `watch` and `GET /v1/events` |
 //! | `wait` | `wait` |
@@ -110,6 +111,7 @@ mod log;
 mod midnight;
 mod missing;
 mod modes;
+mod monitoring;
 mod numbers;
 mod openapi;
 mod orders;

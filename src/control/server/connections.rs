@@ -1,4 +1,4 @@
-//! The connections to the control socket: how many there may be, how long one may be silent, and which user each has.
+//! The connections to the control socket and to the metrics port: how many there may be, how long one may be silent, and which user each has.
 //!
 //! Each connection is a task of its own, so that a slow client does not delay the others. Deliberately absent: the
 //! answers.
@@ -12,7 +12,8 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -70,21 +71,52 @@ impl Peer {
         let named = tokio::task::spawn_blocking(move || operator::describe(uid)).await;
         Some(named.unwrap_or_else(|_| uid.to_string()))
     }
+}
 
-    fn of(stream: &UnixStream) -> Self {
+/// A listener of one kind of streams.
+pub(super) trait Listener {
+    type Stream: AsyncRead + AsyncWrite + Send + 'static;
+
+    /// Waits for the next client.
+    async fn next(&self) -> std::io::Result<Self::Stream>;
+
+    /// Returns the process at the other end of a stream.
+    fn peer(stream: &Self::Stream) -> Peer;
+}
+
+impl Listener for UnixListener {
+    type Stream = UnixStream;
+
+    async fn next(&self) -> std::io::Result<UnixStream> {
+        self.accept().await.map(|(stream, _)| stream)
+    }
+
+    fn peer(stream: &UnixStream) -> Peer {
         let credentials = stream.peer_cred().ok();
-        Self {
+        Peer {
             uid: credentials.as_ref().map(tokio::net::unix::UCred::uid),
             pid: credentials.as_ref().and_then(tokio::net::unix::UCred::pid),
         }
     }
 }
 
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+
+    async fn next(&self) -> std::io::Result<TcpStream> {
+        self.accept().await.map(|(stream, _)| stream)
+    }
+
+    fn peer(_: &TcpStream) -> Peer {
+        Peer { uid: None, pid: None }
+    }
+}
+
 /// Answers every client with `router` until `stop` resolves, then finishes the open answers. Each listener from
 /// `renewed` replaces the one before.
-pub(super) async fn serve(
-    mut listener: UnixListener,
-    mut renewed: mpsc::Receiver<UnixListener>,
+pub(super) async fn serve<L: Listener>(
+    mut listener: L,
+    mut renewed: mpsc::Receiver<L>,
     router: Router,
     limits: Limits,
     stop: impl Future<Output = ()>,
@@ -101,7 +133,8 @@ pub(super) async fn serve(
             Some(new) = renewed.recv() => listener = new,
             Some(_) = connections.join_next() => {}
             (stream, place) = next(&listener, &places, &leave, &mut said_at) => {
-                connections.spawn(attend(stream, router.clone(), limits, leave.subscribe(), place));
+                let peer = L::peer(&stream);
+                connections.spawn(attend(stream, peer, router.clone(), limits, leave.subscribe(), place));
             }
         }
     }
@@ -111,20 +144,20 @@ pub(super) async fn serve(
 }
 
 /// Returns the next client when there is a place for it. Until then it waits in the listener's queue.
-async fn next(
-    listener: &UnixListener,
+async fn next<L: Listener>(
+    listener: &L,
     places: &Arc<Semaphore>,
     leave: &watch::Sender<()>,
     said_at: &mut Option<Instant>,
-) -> (UnixStream, OwnedSemaphorePermit) {
+) -> (L::Stream, OwnedSemaphorePermit) {
     if places.available_permits() == 0 {
         leave.send_replace(());
     }
     loop {
         // The semaphore is never closed.
         let Ok(place) = Arc::clone(places).acquire_owned().await else { continue };
-        match listener.accept().await {
-            Ok((stream, _)) => return (stream, place),
+        match listener.next().await {
+            Ok(stream) => return (stream, place),
             Err(error) => {
                 if said_at.is_none_or(|said_at| said_at.elapsed() >= SAY_AGAIN) {
                     tracing::warn!(%error, "no client can connect: retried every second, logged once a minute");
@@ -137,14 +170,14 @@ async fn next(
 }
 
 async fn attend(
-    stream: UnixStream,
+    stream: impl AsyncRead + AsyncWrite + Send + 'static,
+    peer: Peer,
     router: Router,
     limits: Limits,
     mut leave: watch::Receiver<()>,
     _place: OwnedSemaphorePermit,
 ) {
     let came = Instant::now();
-    let peer = Peer::of(&stream);
     let heard = Arc::new(AtomicBool::new(false));
     let service = {
         let heard = Arc::clone(&heard);

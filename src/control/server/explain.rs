@@ -43,8 +43,7 @@ async fn health(State(shared): State<Shared>) -> Answer {
     Answer::json(status, &health)
 }
 
-async fn prometheus(State(shared): State<Shared>) -> impl IntoResponse {
-    let now = shared.clock.now();
-    let text = shared.board.metrics().text(&shared.board.dump(now), &shared.board.health(now));
+pub(super) async fn prometheus(State(shared): State<Shared>) -> impl IntoResponse {
+    let text = shared.board.metrics_text(shared.clock.now(), shared.per_campaign_metrics);
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
 }

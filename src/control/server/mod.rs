@@ -11,6 +11,7 @@ mod explain;
 mod foreign;
 mod hold;
 mod journal;
+mod metrics_port;
 mod middleware;
 mod openapi;
 mod process;
@@ -27,6 +28,7 @@ use axum::middleware::from_fn;
 use axum::{Extension, Router};
 
 use self::answer::Answer;
+pub use self::metrics_port::{MetricsPort, MetricsPortError};
 use self::route::Route;
 pub use self::socket::{Socket, SocketError, SocketFile, refuse_if_taken};
 use super::{AdminPort, OrderPort};
@@ -44,6 +46,8 @@ pub struct Shared {
     pub orders: OrderPort,
     /// The channel for commands to the daemon.
     pub admin_orders: AdminPort,
+    /// Whether `/metrics` has the metrics of each single campaign.
+    pub per_campaign_metrics: bool,
 }
 
 fn routes() -> Vec<Route> {
@@ -68,11 +72,15 @@ fn router(shared: Shared) -> Router {
     let routes = routes
         .layer(Extension(state::Pieces::default()))
         .layer(Extension(events::Readers::default()))
-        .fallback(|| async { Answer::problem(StatusCode::NOT_FOUND, "no such resource", "this path does not exist") })
+        .fallback(not_found)
         .method_not_allowed_fallback(|| async {
             Answer::problem(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", "this path has other methods")
         });
     framed(routes).with_state(shared)
+}
+
+async fn not_found() -> Answer {
+    Answer::problem(StatusCode::NOT_FOUND, "no such resource", "this path does not exist")
 }
 
 /// Adds the steps for every request; the last one added runs first.

@@ -48,7 +48,8 @@ impl Served {
             .route("/large", get(|| async { vec![b'x'; LARGE_BYTES] }))
             .route("/never", get(std::future::pending::<&'static str>))
             .route("/number", post(|axum::Json(number): axum::Json<i64>| async move { number.to_string() }));
-        let router = framed(routes).merge(router(Shared { board, clock, orders, admin_orders }));
+        let router =
+            framed(routes).merge(router(Shared { board, clock, orders, admin_orders, per_campaign_metrics: false }));
         let listener = UnixListener::bind(folder.path().join("socket")).unwrap();
         let task = tokio::spawn(async move {
             let _waiting = (waiting, waiting_admin_orders);

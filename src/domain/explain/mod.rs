@@ -72,6 +72,8 @@ pub struct Snapshot {
     pub action_by: Option<String>,
     /// The key of the newest journal entry. The machine does not know it; the actor that stores the entry fills it in.
     pub journal_id: Option<i64>,
+    /// The number of records that wait to be stored. The actor that stores them fills it in, too.
+    pub unstored_records: usize,
     /// The progress of the last action.
     pub progress: ActionProgress,
     /// The last distinct decisions, the newest first.

@@ -147,6 +147,7 @@ impl Machine {
             action: self.last.action().cloned(),
             action_by: self.last.by.clone(),
             journal_id: None,
+            unstored_records: 0,
             progress: match (self.last.in_flight(), self.last.awaiting()) {
                 (Some(_), _) => ActionProgress::InFlight,
                 (None, Some(_)) => ActionProgress::Awaiting,

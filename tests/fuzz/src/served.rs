@@ -145,7 +145,13 @@ async fn serve(path: PathBuf, opened: std::sync::mpsc::Sender<()>) {
     let (socket, _file) = Socket::open(&path, 0o600).await.expect("a socket");
     let (orders, heard) = mpsc::channel(8);
     let (admin_orders, waiting_admin_orders) = mpsc::channel(8);
-    let shared = Shared { board: Board::new(Utc::now()), clock: Clock::system(), orders, admin_orders };
+    let shared = Shared {
+        board: Board::new(Utc::now()),
+        clock: Clock::system(),
+        orders,
+        admin_orders,
+        per_campaign_metrics: true,
+    };
     tokio::spawn(answer_orders(heard));
     tokio::spawn(answer_admin_orders(waiting_admin_orders));
     opened.send(()).expect("the caller waits");

@@ -1,6 +1,7 @@
-//! Requests to the control socket: as `curl` sends them, or as the bytes that a test chooses.
+//! Requests to the control socket and to the metrics port: as `curl` sends them, or as the bytes that a test chooses.
 
 use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -54,10 +55,23 @@ pub(crate) fn ask(socket: &Path, method: &str, path: &str, body: &str) -> Reply 
 
 /// Does the same with these headers. Only the headers `Connection` and `Content-Length` are added.
 pub(crate) fn ask_with(socket: &Path, headers: &[&str], method: &str, path: &str, body: &str) -> Reply {
+    let stream = UnixStream::connect(socket).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    exchange(stream, headers, method, path, body)
+}
+
+/// Sends a request without a body to a TCP port of this machine, and waits for the answer.
+pub(crate) fn ask_port(port: u16, host: &str, method: &str, path: &str) -> Reply {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    exchange(stream, &[&format!("Host: {host}")], method, path, "")
+}
+
+fn exchange(mut stream: impl Read + Write, headers: &[&str], method: &str, path: &str, body: &str) -> Reply {
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
     let length = body.len();
     let head = format!("{method} {path} HTTP/1.1\r\n{headers}Connection: close\r\nContent-Length: {length}");
-    let mut stream = say(socket, &format!("{head}\r\n\r\n{body}"));
+    stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, text) =

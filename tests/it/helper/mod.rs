@@ -31,7 +31,7 @@ pub(crate) use self::dump::Campaign;
 pub(crate) use self::fleet::Fleet;
 pub(crate) use self::front::Front;
 pub(crate) use self::guard::{Done, Guard, behind};
-pub(crate) use self::http::{Reply, ask, ask_with, say};
+pub(crate) use self::http::{Reply, ask, ask_port, ask_with, say};
 pub(crate) use self::kinds::on_both_databases;
 pub(crate) use self::line::Line;
 pub(crate) use self::service_manager::ServiceManager;
