@@ -1,9 +1,9 @@
 //! SQLite: opening the database file, and setting up connections to it.
 
 use std::collections::HashSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -162,10 +162,20 @@ impl ManageConnection for SqliteManager {
 /// and the operators' names. SQLite gives its companion files the same permissions.
 const NOT_FOR_OTHERS: u32 = 0o660;
 
+/// The permission bits of a folder that was made for a group: what is created there belongs to the group, which may
+/// write.
+const FOR_A_GROUP: u32 = 0o2020;
+
 /// Creates the file if it does not exist. SQLite itself would let every user of the machine read it.
 fn create(path: &Path) {
     // If the file cannot be created, SQLite cannot open it either, and reports the cause.
-    let _ = OpenOptions::new().write(true).create_new(true).mode(NOT_FOR_OTHERS).open(path);
+    let Ok(file) = OpenOptions::new().write(true).create_new(true).mode(NOT_FOR_OTHERS).open(path) else { return };
+    let folder = path.parent().and_then(|folder| folder.metadata().ok());
+    if folder.is_some_and(|folder| folder.permissions().mode() & FOR_A_GROUP == FOR_A_GROUP) {
+        // The mask of a shell usually forbids the group to write. A tracker of the group could then store no clicks. If
+        // this fails, the file is as the mask wants it.
+        let _ = file.set_permissions(Permissions::from_mode(NOT_FOR_OTHERS));
+    }
 }
 
 /// Opens a connection outside the pools.

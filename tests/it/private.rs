@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
-use crate::helper::{Done, World, assert_says};
+use crate::helper::{Done, World, assert_says, behind};
 
 fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
@@ -79,6 +79,23 @@ fn other_users_may_not_read_a_new_database_and_its_lock() {
     let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
     assert_eq!(mode(&file) & 0o607, 0o600, "{:o}", mode(&file));
     assert_eq!(mode(&world.guard.config_file().with_file_name("guard.db.lock")), 0o600);
+}
+
+/// The mask of a shell forbids the group to write. An administrator types `migrate` in such a shell.
+#[test]
+fn a_new_database_is_its_groups_too_if_the_folder_was_made_for_a_group() {
+    let world = World::new();
+    let folder = world.guard.config_file().with_file_name("shared");
+    fs::create_dir(&folder).unwrap();
+    for (folder_mode, file_mode) in [(0o2770, 0o660), (0o770, 0o640), (0o2750, 0o640), (0o755, 0o640)] {
+        set_mode(&folder, folder_mode);
+        let file = folder.join(format!("{folder_mode:o}.db"));
+        let mut migrate = world.guard.program(&["migrate"]);
+        migrate.env("TRAFFIC_GENERATOR__DATABASE__URL", format!("sqlite://{}", file.display()));
+        Done::of(&mut behind(&migrate, "sh", &["-c", "umask 022; exec \"$@\"", "sh"])).succeeded();
+        let mode = fs::metadata(&file).unwrap().mode() & 0o777;
+        assert_eq!(mode, file_mode, "{mode:o} in a folder of mode {folder_mode:o}");
+    }
 }
 
 #[test]
