@@ -15,6 +15,7 @@ use crate::domain::action::ActionKind;
 use crate::domain::another_guard::Sign;
 use crate::domain::clock_difference::ClockDifference;
 use crate::domain::explain::{ActorBackoff, Explanation, Snapshot, explain, explain_from_standby};
+use crate::domain::failure::RemoteFault;
 use crate::domain::health::{Failing, GuardedCampaign, Health, ReadFailure, Vitals, health};
 use crate::domain::ids::CampaignId;
 use crate::domain::money::Money;
@@ -74,11 +75,10 @@ impl Board {
     pub fn metrics_text(&self, now: DateTime<Utc>, per_campaign: bool) -> String {
         let (dump, health) = (self.dump(now), self.health(now));
         let published = self.published.borrow();
-        let guarded = published.snapshots.iter().filter_map(|(id, snapshot)| {
-            let read_at = published.campaigns.get(id)?.observed.status_at;
-            // A campaign that was not read yet counts from the time when its actor was built.
-            Some(snapshot.status_unknown_since.or(read_at).unwrap_or(snapshot.built_at))
-        });
+        let guarded = published
+            .snapshots
+            .iter()
+            .filter_map(|(id, snapshot)| Some(last_reading(published.campaigns.get(id)?, snapshot)));
         let snapshots = published.snapshots.values();
         let exposed = metrics::Published {
             dump: &dump,
@@ -439,6 +439,17 @@ mod event_tests {
         assert_eq!(slow.try_recv().unwrap().id, Some(8));
         assert_eq!(late.unwrap().try_recv().unwrap().id, Some(EVENTS_KEPT as u64 + 2), "others lose nothing");
     }
+}
+
+/// Returns the time of a campaign's last reading, or the time since which it cannot be read. A campaign that was not read
+/// yet counts from the time when its actor was built. A 404 is a reading.
+fn last_reading(status: &CampaignStatus, snapshot: &Snapshot) -> DateTime<Utc> {
+    let remote = snapshot.assessment.as_ref().map(|assessment| &assessment.observation.remote);
+    let failed = match remote {
+        Some(Err(RemoteFault::Failed(_) | RemoteFault::Shared(_) | RemoteFault::Late)) => snapshot.status_unknown_since,
+        Some(Ok(_) | Err(RemoteFault::NotFound | RemoteFault::Gone)) | None => None,
+    };
+    failed.or(status.observed.status_at).unwrap_or(snapshot.built_at)
 }
 
 /// Returns how long a pause that was first decided at `since` took, if it is confirmed now.

@@ -125,7 +125,7 @@ pub async fn serve(
 ) -> Result<(), RunError> {
     let clock = Clock::system();
     let (service_manager, watchdog) = (ServiceManager::of_this_process(), Watchdog::default());
-    service_manager.status("starting: the campaigns are read");
+    service_manager.status("starting");
     let hang_up = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
     let store = store_of(config);
     // The lock comes first: without it, this process must not touch the socket of the supervisor that has the lock.
@@ -167,6 +167,8 @@ pub async fn serve(
         service_manager: service_manager.clone(),
     };
     let ended = daemon.run(std::pin::pin!(end)).await;
+    // An end because of an error is one, too.
+    service_manager.stopping();
     background.iter().for_each(tokio::task::JoinHandle::abort);
     if let Some(server) = daemon.control.open {
         server.stop().await;
@@ -194,6 +196,7 @@ impl ControlEndpoint {
             let (board, clock) = (shared.board.clone(), shared.clock.clone());
             self.open = Some(ControlServer::start(socket, metrics_port, shared)?);
             service_manager.ready();
+            // It ends with the last message: see `ServiceManager::stopping`.
             actix::spawn(report_status(board, clock, service_manager.clone()));
         }
         Ok(())
@@ -260,9 +263,9 @@ impl Daemon {
             () = end => Ok(None),
             won = win => won,
         };
-        self.watchdog.rest();
         self.router.clear();
         standing.end().await;
+        self.watchdog.rest();
         won
     }
 
@@ -327,7 +330,6 @@ impl Daemon {
             () = held.lost() => Ok(LeadershipEnd::Lost),
             failed = guard => failed,
         };
-        self.watchdog.rest();
         if matches!(ended, Ok(LeadershipEnd::Lost)) {
             self.router.clear();
             guarding.abandon().await;
@@ -336,6 +338,7 @@ impl Daemon {
             guarding.stop().await;
             self.router.clear();
         }
+        self.watchdog.rest();
         held.give_up().await;
         ended
     }

@@ -12,10 +12,10 @@
 //! | [`store`] | all SQL: one `Store` over SQLite and PostgreSQL, the migrations | decisions |
 //! | [`actors`] | all of actix: the supervisor, the campaign actors, the TrafficStar client, the database | decisions, SQL, HTTP |
 //! | [`board`], [`metrics`] | hold what the actors publish: status, events, counters | sending anything to the actors |
-//! | [`control`] | the control API on the Unix socket: its types, server and client | carrying orders out: `actors` does |
+//! | [`control`] | the control API on the Unix socket: its types, server and client; the metrics on a TCP port | carrying orders out: `actors` does |
 //! | [`cli`] | the commands, the screens, the manual | all work: it asks the supervisor; `run`, `check`, `migrate`, `pause-all --direct`, and `account` without a supervisor, call `daemon` |
 //! | [`config`] | `config.toml` and its overrides; reports every problem at once | the rules' default numbers: `domain` has them |
-//! | [`daemon`] | starts and connects everything: actors, control server, leadership, signals | the work itself, except the lease and `pause-all --direct` |
+//! | [`daemon`] | starts and connects everything: actors, control server, leadership, signals, service manager and its watchdog | the work itself, except the lease and `pause-all --direct` |
 //! | [`leadership`] | answers whether this process may send, before each request | taking and renewing the lease: `daemon` does |
 //! | [`clock`], [`telemetry`], [`error_chain`], [`operator`], [`printable`], `tls` | the time; log lines; an error with its causes; an operator's name; text from outside made safe to print; the TLS provider | |
 //!
@@ -28,6 +28,8 @@
 //! | an operator's order, such as `hold` | "An order", below |
 //! | what happens on a status code of TrafficStars | `trafficstar/http.rs`, `refusal` makes the error, `trafficstar/error.rs` says what it means; [`trafficstar`], "After a 429" |
 //! | a config key | [`config`], "A new key" |
+//! | whether the program counts as alive for systemd | `daemon/watchdog.rs`, then `actors/progress.rs` |
+//! | the package, its units, the alerts | `packaging/README.md` |
 //! | a test | `tests/README.md` |
 //!
 //! # An order

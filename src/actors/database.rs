@@ -23,7 +23,7 @@ pub(super) use self::catalog::url_columns;
 pub use self::catalog::{CarryOutUrls, WriteCampaign};
 use self::log_size::LogSize;
 use super::answers::{Answer, send_reply};
-use super::progress::{CheckProgress, OpenWork, Stalled};
+use super::progress::{CheckProgress, Stalled};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::failure::DatabaseFailure;
@@ -41,9 +41,6 @@ use crate::store::{
 const GATHER_READS: Duration = Duration::from_millis(5);
 /// The spends that arrive within this time are stored in one transaction.
 const GATHER_SPENDS: Duration = Duration::from_millis(250);
-
-/// No operation of the database takes longer: each has a time-out of its own, so that it fails if the database is away.
-const LONGEST_OPERATION: Duration = Duration::from_mins(2);
 
 /// Reads one campaign's row, clicks and spend history for a tick. The answer is `None` if there is no such row.
 #[derive(Debug, Clone, Copy, Message)]
@@ -124,8 +121,6 @@ pub struct DatabaseActor {
     failures: Arc<Mutex<Failures>>,
     log_size: Arc<Mutex<LogSize>>,
     sums: Arc<Mutex<Option<ReadSums>>>,
-    /// The operations that have begun and not ended.
-    work: OpenWork,
     /// Limits the queries of operators to one at a time.
     operator_reads: Arc<Semaphore>,
     /// Limits the reads for new actors to two at a time.
@@ -146,7 +141,6 @@ impl DatabaseActor {
             failures: Arc::default(),
             log_size: Arc::default(),
             sums: Arc::default(),
-            work: OpenWork::default(),
             operator_reads,
             build_reads,
         }
@@ -160,7 +154,6 @@ impl DatabaseActor {
             failures: Arc::clone(&self.failures),
             log_size: Arc::clone(&self.log_size),
             sums: Arc::clone(&self.sums),
-            work: self.work.clone(),
         }
     }
 
@@ -209,7 +202,6 @@ struct DatabaseHandle {
     failures: Arc<Mutex<Failures>>,
     log_size: Arc<Mutex<LogSize>>,
     sums: Arc<Mutex<Option<ReadSums>>>,
-    work: OpenWork,
 }
 
 /// The sums of all spends, with the time (UTC) when they were read.
@@ -282,13 +274,11 @@ impl DatabaseHandle {
 
     /// Waits for the outcome of a read, publishes it, and returns its answer.
     async fn read<T>(&self, operation: impl Future<Output = Result<T, StoreError>>) -> Answer<T> {
-        let _begun = self.work.begin("a read of the database", LONGEST_OPERATION);
         self.report(Access::Read, operation.await)
     }
 
     /// Waits for the outcome of a write, publishes it, and returns its answer.
     async fn written<T>(&self, operation: impl Future<Output = Result<T, StoreError>>) -> Answer<T> {
-        let _begun = self.work.begin("a write to the database", LONGEST_OPERATION);
         self.report(Access::Write, operation.await)
     }
 
@@ -341,10 +331,16 @@ impl Actor for DatabaseActor {
 }
 
 impl Handler<CheckProgress> for DatabaseActor {
-    type Result = Result<(), Stalled>;
+    type Result = ResponseFuture<Result<(), Stalled>>;
 
+    /// Answers if a thread is free on which an operation could run. A single operation that does not end, such as a read
+    /// from a disk that hangs, means that the database is away: a restart would not help.
     fn handle(&mut self, CheckProgress: CheckProgress, _: &mut Self::Context) -> Self::Result {
-        self.work.check()
+        Box::pin(async {
+            // The thread has nothing to do, so it cannot fail.
+            let _ = tokio::task::spawn_blocking(|| ()).await;
+            Ok(())
+        })
     }
 }
 

@@ -2,7 +2,8 @@
 //! others need, and tells the service manager that the program lives only if each of them makes progress.
 //!
 //! A failure is progress: a request that ends with a time-out has ended. So an API or a database that is away stops no
-//! progress. Deliberately absent: a remedy. The service manager restarts the program.
+//! progress. Deliberately absent: a remedy (the service manager restarts the program), and the operations of the
+//! database, since a disk that hangs ends none of them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

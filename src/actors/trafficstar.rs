@@ -33,8 +33,8 @@ const DIED: &str = "the TrafficStar client failed during this request";
 
 /// A request ends at its time-out. One that lasts this much longer will never end.
 const MORE_THAN_THE_TIMEOUT: Duration = Duration::from_mins(1);
-/// No reservation takes longer: the database's operations have time-outs.
-const LONGEST_RESERVATION: Duration = Duration::from_mins(2);
+/// A reservation that takes longer has failed. The database's operations have time-outs, but a disk that hangs has none.
+const RESERVED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Changes the length of a tick, and with it the points of the grid.
 #[derive(Debug, Clone, Copy, Message)]
@@ -91,7 +91,7 @@ pub struct TrafficStarActor {
     reserve: Recipient<ReserveRequests>,
     replies: BTreeMap<Requester, Reply>,
     timer: Option<(SpawnHandle, chrono::DateTime<chrono::Utc>)>,
-    /// The requests and reservations that have begun and not ended.
+    /// The requests that have begun and not ended.
     work: OpenWork,
     /// The longest time that a request takes: more than its time-out.
     longest_request: Duration,
@@ -232,15 +232,10 @@ impl TrafficStarActor {
 
     fn reserve(&self, ctx: &mut Context<Self>, reservation: Reservation) {
         let number = reservation.number;
-        let begun = self.work.begin("the reservation of requests in the database", LONGEST_RESERVATION);
-        let stored = self.reserve.send(ReserveRequests(reservation));
-        let reserved = async move {
-            let _begun = begun;
-            stored.await
-        };
+        let reserved = tokio::time::timeout(RESERVED_WITHIN, self.reserve.send(ReserveRequests(reservation)));
         ctx.spawn(reserved.into_actor(self).map(move |reserved, actor, ctx| {
             // The database actor reports a failure itself.
-            actor.client.reserved(actor.now(), number, matches!(reserved, Ok(Ok(()))));
+            actor.client.reserved(actor.now(), number, matches!(reserved, Ok(Ok(Ok(())))));
             actor.go_on(ctx);
         }));
     }

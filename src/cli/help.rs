@@ -41,6 +41,8 @@ pub(super) const SECTIONS: [Section; 3] = [
             ("TRAFFICSTAR_API_KEY", "the API key; it comes before [trafficstar] api_key_file"),
             ("TRAFFIC_GENERATOR__…", "any key of the config: TRAFFIC_GENERATOR__GENERATOR__TICK=30s"),
             ("PGPASSWORD", "the password of a PostgreSQL database"),
+            ("NOTIFY_SOCKET", "run tells the service manager there that it is ready, and that it lives"),
+            ("JOURNAL_STREAM", "log lines begin with their priority, if it names stderr"),
             ("NO_COLOR", "anything: no colours"),
             ("TERM", "dumb: no colours"),
         ],

@@ -165,6 +165,9 @@ impl Config {
             let opened = match File::open(file) {
                 Ok(opened) => opened,
                 Err(cause) if cause.kind() == ErrorKind::NotFound => continue,
+                // A command that runs as another user, by `runuser` or `sudo -u`, may stand in a folder that this user
+                // may not even search. No config there can be meant.
+                Err(cause) if cause.kind() == ErrorKind::PermissionDenied && !named && is_hidden(file) => continue,
                 // A file that exists but cannot be read is an error. The program does not use the next file instead,
                 // since the operator meant this one.
                 Err(cause) => return Err(ConfigError::Unreadable(file.to_path_buf(), cause).into()),
@@ -204,6 +207,11 @@ impl Config {
         given.extend(generator.groups.iter().flat_map(given_keys));
         Ok(Self { file: file.to_path_buf(), database, control, trafficstar, generator, metrics, log, given, warnings })
     }
+}
+
+/// Whether this user may not search the folder of a file.
+fn is_hidden(file: &Path) -> bool {
+    std::fs::symlink_metadata(file).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
 }
 
 fn read_database(settings: &mut Settings<'_>) -> DatabaseConfig {

@@ -29,6 +29,9 @@ use crate::trafficstar::http::HttpClient;
 
 /// The interval at which the daemon checks that the actors that all others need still run.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The longest time that the end of the program waits for the supervisor, which itself waits 30 s at most for requests in
+/// flight. A supervisor that hangs must not hold up the end.
+const SHUT_DOWN_WITHIN: Duration = Duration::from_secs(40);
 /// The longest time that the end of the program waits for the last spends to be stored.
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 /// The longest time that the end of a lost leadership waits for the journal entries of requests that were sent. Nothing
@@ -129,7 +132,7 @@ impl Guarding {
     /// Ends the role in order: requests in flight are finished.
     pub(super) async fn stop(self) {
         // An actor that died has nothing left to finish. A spend that is not stored in time is read again.
-        let _ = self.supervisor.send(Shutdown).await;
+        let _ = tokio::time::timeout(SHUT_DOWN_WITHIN, self.supervisor.send(Shutdown)).await;
         let _ = tokio::time::timeout(FLUSH_WITHIN, self.database.send(Flush)).await;
         end(self.arbiter).await;
     }

@@ -4,6 +4,8 @@
 //! A separate thread sends them, since the service manager may be too busy to take them. Deliberately absent: when the
 //! program counts as alive (`watchdog`).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -11,13 +13,16 @@ use sd_notify::NotifyState;
 
 /// The environment variable with the service manager's socket.
 const NOTIFY_SOCKET_VARIABLE: &str = "NOTIFY_SOCKET";
-/// The number of messages that may wait. A message that finds no room is lost: a newer one follows.
+/// The number of messages that may wait: far more than are sent in a minute. A service manager that takes none for so long
+/// has forgotten this program.
 const CAPACITY: usize = 16;
 
 /// The way to the service manager. Clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct ServiceManager {
     messages: Option<SyncSender<Message>>,
+    /// Whether the end was announced: nothing is said after that.
+    stops: Arc<AtomicBool>,
 }
 
 /// A message to the service manager.
@@ -36,16 +41,17 @@ enum Message {
 impl ServiceManager {
     /// Returns the way to the service manager that started this process, if there is one.
     pub(super) fn of_this_process() -> Self {
-        if std::env::var_os(NOTIFY_SOCKET_VARIABLE).is_none() {
-            return Self { messages: None };
+        let stops = Arc::default();
+        if std::env::var_os(NOTIFY_SOCKET_VARIABLE).is_none_or(|socket| socket.is_empty()) {
+            return Self { messages: None, stops };
         }
         let (messages, waiting) = sync_channel(CAPACITY);
         let sender = std::thread::Builder::new().name("service-manager".to_owned());
         match sender.spawn(move || send_all(&waiting)) {
-            Ok(_) => Self { messages: Some(messages) },
+            Ok(_) => Self { messages: Some(messages), stops },
             Err(error) => {
                 tracing::error!(%error, "the service manager cannot be told that this program is ready: no free thread");
-                Self { messages: None }
+                Self { messages: None, stops }
             }
         }
     }
@@ -53,7 +59,7 @@ impl ServiceManager {
     /// Returns the time within which the service manager wants to hear that the program lives; `None` if it does not
     /// watch this process.
     pub(super) fn watchdog(&self) -> Option<Duration> {
-        self.messages.as_ref().and_then(|_| sd_notify::watchdog_enabled())
+        self.messages.as_ref().and_then(|_| sd_notify::watchdog_enabled()).filter(|allowed| !allowed.is_zero())
     }
 
     /// Says that the control socket answers. Until then `systemctl start` waits.
@@ -72,13 +78,16 @@ impl ServiceManager {
         self.tell(Message::Alive);
     }
 
-    /// Says that the program is about to end.
+    /// Says that the program is about to end. This is the last message.
     pub(super) fn stopping(&self) {
         self.tell(Message::Stopping);
+        self.stops.store(true, Ordering::Relaxed);
     }
 
     fn tell(&self, message: Message) {
-        if let Some(messages) = &self.messages {
+        if let Some(messages) = &self.messages
+            && !self.stops.load(Ordering::Relaxed)
+        {
             let _ = messages.try_send(message);
         }
     }

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::connections::{self, Limits};
-use super::{Shared, explain, framed, not_found};
+use super::{Shared, explain, guarded, not_found};
 
 /// The port could not be opened.
 #[derive(Debug, Error)]
@@ -42,6 +42,6 @@ impl MetricsPort {
         let metrics = Router::new().route("/metrics", get(explain::prometheus)).fallback(not_found);
         // The port is never opened anew.
         let (_renew, renewed) = mpsc::channel(1);
-        connections::serve(self.0, renewed, framed(metrics).with_state(shared), Limits::default(), stop).await;
+        connections::serve(self.0, renewed, guarded(metrics).with_state(shared), Limits::default(), stop).await;
     }
 }
