@@ -164,7 +164,7 @@ impl DatabaseActor {
             let ids = reads.iter().map(|(read, _)| read.campaign).collect();
             let counted = reads.iter().filter(|(read, _)| read.counts_urls).map(|(read, _)| read.campaign).collect();
             let now = database.now();
-            let readings = database.read(database.store.tick_readings(ids, counted, now.date_naive(), now)).await;
+            let readings = database.read(database.store.tick_readings(ids, counted, now.date_naive(), now).await);
             let sums = match reads.iter().find_map(|(read, _)| read.sums_since) {
                 Some(since) => database.spend_sums(now, since).await,
                 None => None,
@@ -186,7 +186,7 @@ impl DatabaseActor {
             if spends.is_empty() {
                 return;
             }
-            if let Err(reason) = database.written(database.store.save_spends(spends)).await {
+            if let Err(reason) = database.written(database.store.save_spends(spends).await) {
                 tracing::warn!(%reason, "spends could not be stored: the next tick stores newer ones");
             }
         }
@@ -267,19 +267,19 @@ impl DatabaseHandle {
         if let Some((_, sums)) = known.filter(|(at, _)| serves(*at)) {
             return Some(sums);
         }
-        let sums = self.read(self.store.spend_sums(now.date_naive(), current_since)).await.ok().map(Arc::new)?;
+        let sums = self.read(self.store.spend_sums(now.date_naive(), current_since).await).ok().map(Arc::new)?;
         *self.sums.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Arc::clone(&sums)));
         Some(sums)
     }
 
-    /// Waits for the outcome of a read, publishes it, and returns its answer.
-    async fn read<T>(&self, operation: impl Future<Output = Result<T, StoreError>>) -> Answer<T> {
-        self.report(Access::Read, operation.await)
+    /// Publishes the outcome of a read, and returns its answer.
+    fn read<T>(&self, result: Result<T, StoreError>) -> Answer<T> {
+        self.report(Access::Read, result)
     }
 
-    /// Waits for the outcome of a write, publishes it, and returns its answer.
-    async fn written<T>(&self, operation: impl Future<Output = Result<T, StoreError>>) -> Answer<T> {
-        self.report(Access::Write, operation.await)
+    /// Publishes the outcome of a write, and returns its answer.
+    fn written<T>(&self, result: Result<T, StoreError>) -> Answer<T> {
+        self.report(Access::Write, result)
     }
 
     fn report<T>(&self, access: Access, result: Result<T, StoreError>) -> Answer<T> {
@@ -316,7 +316,7 @@ impl DatabaseHandle {
         let failed = self.failures.lock().unwrap_or_else(PoisonError::into_inner).write.is_some();
         if failed {
             // A failure was reported and published before.
-            let _ = self.written(self.store.count_requests(0, self.now(), None, self.now())).await;
+            let _ = self.written(self.store.count_requests(0, self.now(), None, self.now()).await);
         }
     }
 }
@@ -365,7 +365,7 @@ impl Handler<Save> for DatabaseActor {
 
     fn handle(&mut self, Save(record): Save, _: &mut Self::Context) -> Self::Result {
         let database = self.database();
-        Box::pin(async move { database.written(database.store.save(record, database.now())).await })
+        Box::pin(async move { database.written(database.store.save(record, database.now()).await) })
     }
 }
 
@@ -397,9 +397,9 @@ impl Handler<ReadRows> for DatabaseActor {
     fn handle(&mut self, ReadRows: ReadRows, _: &mut Self::Context) -> Self::Result {
         let database = self.database();
         Box::pin(async move {
-            let campaigns = database.read(database.store.campaigns()).await?;
-            let promises = database.read(database.store.stored_promises()).await?;
-            let holds = database.read(database.store.holds()).await?;
+            let campaigns = database.read(database.store.campaigns().await)?;
+            let promises = database.read(database.store.stored_promises().await)?;
+            let holds = database.read(database.store.holds().await)?;
             database.try_writing_again().await;
             database.watch_log_size().await;
             Ok(Rows { campaigns, promises, holds })
@@ -415,7 +415,7 @@ impl Handler<ReadStored> for DatabaseActor {
         Box::pin(async move {
             // The semaphore is never closed.
             let _permit = permits.acquire().await;
-            database.read(database.store.stored_campaign(id)).await
+            database.read(database.store.stored_campaign(id).await)
         })
     }
 }
@@ -427,7 +427,7 @@ impl Handler<SetGeneratorEnabled> for DatabaseActor {
         let database = self.database();
         Box::pin(async move {
             let SetGeneratorEnabled { campaign, enabled, hold } = message;
-            database.written(database.store.set_generator_enabled(campaign, enabled, hold, database.now())).await
+            database.written(database.store.set_generator_enabled(campaign, enabled, hold, database.now()).await)
         })
     }
 }
@@ -440,7 +440,7 @@ impl Handler<ReadJournal> for DatabaseActor {
         Box::pin(async move {
             // The semaphore is never closed.
             let _permit = permits.acquire().await;
-            database.read(database.store.journal(query)).await
+            database.read(database.store.journal(query).await)
         })
     }
 }

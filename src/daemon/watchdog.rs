@@ -90,6 +90,7 @@ mod tests {
 
     use super::*;
     use crate::actors::database::DatabaseActor;
+    use crate::actors::progress::Stalled;
     use crate::actors::supervisor::Supervisor;
     use crate::actors::trafficstar::TrafficStarActor;
     use crate::board::Board;
@@ -133,6 +134,39 @@ mod tests {
         let progress = [database.recipient(), client.recipient(), supervisor.recipient()];
         watchdog.watch(NAMES.into_iter().zip(progress).map(|(name, progress)| Watched { name, progress }).collect());
         watchdog
+    }
+
+    /// An actor that takes messages, and whose work does not end.
+    struct Stuck;
+
+    impl Actor for Stuck {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<CheckProgress> for Stuck {
+        type Result = Result<(), Stalled>;
+
+        fn handle(&mut self, CheckProgress: CheckProgress, _: &mut Self::Context) -> Self::Result {
+            Err(Stalled { work: "a request to TrafficStars" })
+        }
+    }
+
+    #[test]
+    fn an_actor_whose_work_does_not_end_is_trouble_and_one_that_has_ended_is_not() {
+        System::new().block_on(async {
+            let watchdog = Watchdog::default();
+            let stuck = Stuck.start();
+            watchdog.watch(vec![Watched { name: "TrafficStar client", progress: stuck.recipient() }]);
+            let trouble = watchdog.trouble(PATIENCE).await.unwrap_or_default();
+            let wanted = "the TrafficStar client actor is stuck: a request to TrafficStars has not ended";
+            assert!(trouble.starts_with(wanted), "{trouble}");
+            let thread = Arbiter::new();
+            let ended = Stuck::start_in_arbiter(&thread.handle(), |_| Stuck);
+            thread.stop();
+            thread.join().unwrap();
+            watchdog.watch(vec![Watched { name: "database", progress: ended.recipient() }]);
+            assert_eq!(watchdog.trouble(PATIENCE).await, None);
+        });
     }
 
     /// What hangs here is the thread, as in an endless loop. So each actor has a thread of its own.

@@ -31,12 +31,12 @@ impl Handler<WriteCampaign> for DatabaseActor {
     fn handle(&mut self, write: WriteCampaign, _: &mut Self::Context) -> Self::Result {
         let database = self.database();
         Box::pin(async move {
-            let (store, now) = (&database.store, database.now());
-            match write {
-                WriteCampaign::Add(columns, url) => database.written(store.add_campaign(columns, url, now)).await,
-                WriteCampaign::Change(id, columns) => database.written(store.change_campaign(id, columns, now)).await,
-                WriteCampaign::Remove(id) => database.written(store.remove_campaign(id)).await,
-            }
+            let result = match write {
+                WriteCampaign::Add(columns, url) => database.store.add_campaign(columns, url, database.now()).await,
+                WriteCampaign::Change(id, columns) => database.store.change_campaign(id, columns, database.now()).await,
+                WriteCampaign::Remove(id) => database.store.remove_campaign(id).await,
+            };
+            database.written(result)
         })
     }
 }
@@ -59,41 +59,37 @@ impl Handler<CarryOutUrls> for DatabaseActor {
 
 impl DatabaseHandle {
     async fn urls(&self, campaign: CampaignId) -> Result<Vec<Url>, Refusal> {
-        let rows = self.read(self.store.urls(campaign)).await.map_err(Refusal::NotRead)?;
+        let rows = self.read(self.store.urls(campaign).await).map_err(Refusal::NotRead)?;
         let rows = rows.ok_or(Refusal::UnknownCampaign(campaign))?;
         Ok(rows.into_iter().map(shown).collect())
     }
 
     async fn add_url(&self, AddUrl { campaign, patch }: AddUrl) -> Result<Url, Refusal> {
-        let added = self.store.add_url(campaign, url_columns(&patch), self.now());
-        self.found(added, Refusal::UnknownCampaign(campaign)).await.map(shown)
+        let added = self.store.add_url(campaign, url_columns(&patch), self.now()).await;
+        self.found(added, Refusal::UnknownCampaign(campaign)).map(shown)
     }
 
     async fn change_url(&self, ChangeUrl { url, patch }: ChangeUrl) -> Result<Url, Refusal> {
         if let Some(campaign) = patch.campaign_id {
             let row =
-                self.read(self.store.url(url)).await.map_err(Refusal::NotRead)?.ok_or(Refusal::UnknownUrl(url))?;
+                self.read(self.store.url(url).await).map_err(Refusal::NotRead)?.ok_or(Refusal::UnknownUrl(url))?;
             if row.campaign_id != campaign {
                 let problem =
                     format!("a URL cannot move to another campaign: this one belongs to campaign {}", row.campaign_id);
                 return Err(Refusal::BadField { field: "campaign_id", problem });
             }
         }
-        let changed = self.store.change_url(url, url_columns(&patch), self.now());
-        self.found(changed, Refusal::UnknownUrl(url)).await.map(shown)
+        let changed = self.store.change_url(url, url_columns(&patch), self.now()).await;
+        self.found(changed, Refusal::UnknownUrl(url)).map(shown)
     }
 
     async fn remove_url(&self, url: UrlId) -> Result<Url, Refusal> {
-        self.found(self.store.remove_url(url), Refusal::UnknownUrl(url)).await.map(shown)
+        self.found(self.store.remove_url(url).await, Refusal::UnknownUrl(url)).map(shown)
     }
 
     /// Returns the row that was written; `missing` if there is no such row.
-    async fn found<T>(
-        &self,
-        operation: impl Future<Output = Result<Option<T>, StoreError>>,
-        missing: Refusal,
-    ) -> Result<T, Refusal> {
-        self.written(operation).await.map_err(Refusal::NotStored)?.ok_or(missing)
+    fn found<T>(&self, result: Result<Option<T>, StoreError>, missing: Refusal) -> Result<T, Refusal> {
+        self.written(result).map_err(Refusal::NotStored)?.ok_or(missing)
     }
 }
 

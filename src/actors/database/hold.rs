@@ -28,7 +28,7 @@ impl Handler<StoreHoldOnAll> for DatabaseActor {
 
     fn handle(&mut self, StoreHoldOnAll(hold): StoreHoldOnAll, _: &mut Self::Context) -> Self::Result {
         let database = self.database();
-        Box::pin(async move { database.written(database.store.set_hold_on_all(hold)).await })
+        Box::pin(async move { database.written(database.store.set_hold_on_all(hold).await) })
     }
 }
 
@@ -37,6 +37,6 @@ impl Handler<StoreHold> for DatabaseActor {
 
     fn handle(&mut self, StoreHold { campaign, hold }: StoreHold, _: &mut Self::Context) -> Self::Result {
         let database = self.database();
-        Box::pin(async move { database.written(database.store.set_hold(campaign, hold)).await })
+        Box::pin(async move { database.written(database.store.set_hold(campaign, hold).await) })
     }
 }

@@ -18,7 +18,7 @@ impl Handler<ReserveRequests> for DatabaseActor {
         let Reservation { requests, by, unused, number: _ } = reservation;
         let database = self.database();
         Box::pin(
-            async move { database.written(database.store.count_requests(requests, by, unused, database.now())).await },
+            async move { database.written(database.store.count_requests(requests, by, unused, database.now()).await) },
         )
     }
 }

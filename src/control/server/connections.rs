@@ -1,4 +1,5 @@
-//! The connections to the control socket and to the metrics port: how many there may be, how long one may be silent, and which user each has.
+//! The connections to the control socket and to the metrics port: how many there may be, how long one may be silent, and
+//! which user each has.
 //!
 //! Each connection is a task of its own, so that a slow client does not delay the others. Deliberately absent: the
 //! answers.

@@ -1,6 +1,7 @@
 //! Several guards on one PostgreSQL database and one sandbox, with a record of which guard was the leader at which
 //! time.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -160,17 +161,32 @@ impl Fleet {
     pub(crate) fn freeze_before_a_pause_is_sent(&mut self, member: usize) {
         let refused = FaultKind::Status { code: 401, body: String::new() };
         self.sandbox.inject(Fault::always(refused).on(Operation::Pause).times(1));
-        let slow = FaultKind::DelayBeforeAnswer(Duration::from_millis(1_500));
+        let slow = FaultKind::DelayBeforeAnswer(Duration::from_secs(3));
         self.sandbox.inject(Fault::always(slow).on(Operation::Token).times(1));
         let before = self.sandbox.requests().last().map_or(0, |request| request.sequence);
         self.wait_for("a pause that waits for its token", PATIENCE, |fleet| {
             let since = fleet.sandbox.requests_after(before);
             since.iter().any(|request| request.operation == Operation::Token).then_some(())
         });
+        self.wait_for_silence();
         self.members[member].guard.signal(Signal::STOP);
         let since = self.sandbox.requests_after(before);
         let token = since.iter().find(|request| request.operation == Operation::Token).unwrap();
         assert_eq!(token.answered_at, None, "it was frozen too late");
+    }
+
+    /// Waits until no request has come for a while. The requests of the same tick are in flight when the first of them
+    /// comes, and a process that is frozen while it hands one to the network sends it when it continues: the manual says
+    /// so (`two-machines`, "Limits of the promises").
+    fn wait_for_silence(&mut self) {
+        let last = Cell::new((0, Instant::now()));
+        self.wait_for("no request in flight", PATIENCE, |fleet| {
+            let count = fleet.sandbox.requests().len();
+            if count != last.get().0 {
+                last.set((count, Instant::now()));
+            }
+            (last.get().1.elapsed() > Duration::from_millis(400)).then_some(())
+        });
     }
 
     pub(crate) fn wait_for_all_stopped(&mut self) {
