@@ -1,4 +1,4 @@
-//! Words about the supervisor as a whole. The log gets the campaigns that it guards, the requests that this takes, and
+//! What is said about the supervisor as a whole. The log gets the campaigns that it guards, the requests that this takes, and
 //! changes of its health. The service manager gets one line about its status. The actors log their own events.
 
 use std::sync::Arc;

@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
+use crate::printable::printable;
+
 /// The environment variable with the service manager's socket.
 const NOTIFY_SOCKET_VARIABLE: &str = "NOTIFY_SOCKET";
-/// The number of messages that may wait: far more than are sent in a minute. A service manager that takes none for so long
-/// has forgotten this program.
+/// The number of messages that may wait: more than are sent in a minute. A message that finds no room is lost.
 const CAPACITY: usize = 16;
 
-/// The way to the service manager. Clones share it.
+/// Sends messages to the service manager. Clones share the queue.
 #[derive(Debug, Clone)]
 pub(super) struct ServiceManager {
     messages: Option<SyncSender<Message>>,
@@ -39,7 +40,7 @@ enum Message {
 }
 
 impl ServiceManager {
-    /// Returns the way to the service manager that started this process, if there is one.
+    /// Returns the sender to the service manager that started this process. Without one, its messages go nowhere.
     pub(super) fn of_this_process() -> Self {
         let stops = Arc::default();
         if std::env::var_os(NOTIFY_SOCKET_VARIABLE).is_none_or(|socket| socket.is_empty()) {
@@ -70,7 +71,7 @@ impl ServiceManager {
     /// Says what the program is doing; `systemctl status` shows it.
     pub(super) fn status(&self, status: &str) {
         // A line break would end the message.
-        self.tell(Message::Status(crate::printable::printable(status)));
+        self.tell(Message::Status(printable(status)));
     }
 
     /// Says that the program lives. Without this message it is killed and started again.

@@ -55,10 +55,10 @@ fn register_work(registry: &mut Registry, published: &Published<'_>) {
     let now = published.dump.captured_at;
     let age_seconds = |since| u64::try_from(now.signed_duration_since(since).num_seconds()).unwrap_or(0);
     let sweep_age = gauge(published.oldest_reading.map_or(0, age_seconds));
-    let help = "Time since the guarded campaign was read that was read longest ago; 0 if no campaign is guarded";
+    let help = "Age of the oldest last reading among the guarded campaigns; 0 if no campaign is guarded";
     registry.register_with_unit("sweep_age", help, Unit::Seconds, sweep_age);
     let stop_pending = gauge(published.stopping_since.map_or(0, age_seconds));
-    let help = "Time since the first decision of the pause that has been unconfirmed for longest; 0 if there is none";
+    let help = "How long ago the oldest unconfirmed pause was first decided; 0 if there is none";
     registry.register_with_unit("stop_pending", help, Unit::Seconds, stop_pending);
     let backlog = gauge(published.journal_backlog);
     registry.register("journal_backlog", "Journal records that wait to be stored in the database", backlog);

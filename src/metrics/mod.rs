@@ -170,7 +170,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("traffic_generator");
         gauges::register(&mut registry, published);
         if per_campaign {
-            per_campaign::register(&mut registry, &published.dump.campaigns);
+            per_campaign::register(&mut registry, published.dump);
         }
         self.register(&mut registry);
         let mut text = String::new();

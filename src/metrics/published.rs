@@ -17,7 +17,6 @@ pub struct Published<'a> {
     pub oldest_reading: Option<DateTime<Utc>>,
     /// The number of journal records that wait to be stored.
     pub journal_backlog: u64,
-    /// The time (UTC) since which the first of the pauses that are not confirmed has been decided; `None` if there is
-    /// none.
+    /// The time (UTC) when the oldest unconfirmed pause was first decided; `None` if there is none.
     pub stopping_since: Option<DateTime<Utc>>,
 }

@@ -1,5 +1,5 @@
-//! The server answers HTTP with JSON on the Unix socket, and gives the metrics on a TCP port: it reads the board, and sends commands to channels. It
-//! leaves carrying them out to the actors and the daemon.
+//! The server answers HTTP with JSON on the Unix socket, and serves the metrics on a TCP port. It reads the board, and
+//! sends commands to channels. It leaves carrying them out to the actors and the daemon.
 
 mod account;
 mod admin;
