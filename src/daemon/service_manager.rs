@@ -51,7 +51,10 @@ impl ServiceManager {
         match sender.spawn(move || send_all(&waiting)) {
             Ok(_) => Self { messages: Some(messages), stops },
             Err(error) => {
-                tracing::error!(%error, "the service manager cannot be told that this program is ready: no free thread");
+                tracing::error!(
+                    %error,
+                    "the service manager cannot be told that this program is ready: raise the limit of threads"
+                );
                 Self { messages: None, stops }
             }
         }
@@ -107,7 +110,10 @@ fn send_all(waiting: &Receiver<Message>) {
             Ok(()) => logged = false,
             Err(error) => {
                 if !std::mem::replace(&mut logged, true) {
-                    tracing::warn!(%error, "the service manager does not take messages on NOTIFY_SOCKET");
+                    tracing::warn!(
+                        %error,
+                        "the service manager does not take messages: if there is none, unset NOTIFY_SOCKET"
+                    );
                 }
             }
         }
