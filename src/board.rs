@@ -5,13 +5,14 @@
 //! that is too slow loses the oldest events and learns how many; actors never wait for a reader. Deliberately absent:
 //! any way back; actors never read the board.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{broadcast, watch};
 
 use crate::domain::action::ActionKind;
+use crate::domain::alert::ReceiverTrouble;
 use crate::domain::another_guard::Sign;
 use crate::domain::clock_difference::ClockDifference;
 use crate::domain::explain::{ActorBackoff, Explanation, Snapshot, explain, explain_from_standby};
@@ -41,7 +42,7 @@ struct Published {
     database: DatabaseStatus,
     failing: Failing,
     /// The reports of today about limits that campaigns share.
-    shared_limits: BTreeSet<SharedLimitReport>,
+    shared_limits: BTreeMap<SharedLimitReport, (DateTime<Utc>, Money)>,
     campaigns: BTreeMap<CampaignId, Arc<CampaignStatus>>,
     snapshots: BTreeMap<CampaignId, Arc<Snapshot>>,
     backoffs: BTreeMap<CampaignId, ActorBackoff>,
@@ -55,6 +56,8 @@ struct Published {
 pub struct Board {
     published: watch::Sender<Published>,
     events: broadcast::Sender<Arc<OperatorEvent>>,
+    /// Counts the transactions that have stored occasions of alerts.
+    occasions: watch::Sender<u64>,
     started_at: DateTime<Utc>,
     metrics: Metrics,
 }
@@ -67,7 +70,8 @@ impl Board {
         // Until the role is known, this supervisor does not lead.
         let leadership = LeadershipStatus { role: Role::Standby, ..LeadershipStatus::default() };
         let published = Published { leadership, ..Published::default() };
-        Self { published: watch::Sender::new(published), events, started_at, metrics: Metrics::default() }
+        let (published, occasions) = (watch::Sender::new(published), watch::Sender::new(0));
+        Self { published, events, occasions, started_at, metrics: Metrics::default() }
     }
 
     /// Returns all metrics at `now` as text; those of single campaigns only if `per_campaign` says so.
@@ -237,14 +241,38 @@ impl Board {
     pub fn publish_shared_limit(&self, now: DateTime<Utc>, report: SharedLimitReport, spend: Money) {
         let mut is_first = false;
         self.publish(|published| {
-            published.shared_limits.retain(|earlier| earlier.day == report.day);
-            is_first = published.shared_limits.insert(report.clone());
+            published.shared_limits.retain(|earlier, _| earlier.day == report.day);
+            is_first = !published.shared_limits.contains_key(&report);
+            published.shared_limits.entry(report.clone()).or_insert((now, spend));
         });
         if is_first {
             let event = OperatorEvent::group_limit(now, &report, spend);
             tracing::warn!("{}", event.text);
             self.publish_event(event);
         }
+    }
+
+    /// Publishes that occasions of alerts were stored.
+    pub fn publish_occasions(&self) {
+        self.occasions.send_modify(|count| *count += 1);
+    }
+
+    /// Returns a receiver that changes when occasions of alerts were stored.
+    #[must_use]
+    pub fn stored_occasions(&self) -> watch::Receiver<u64> {
+        self.occasions.subscribe()
+    }
+
+    /// Publishes the receivers of alerts that take no messages.
+    pub fn publish_alerts(&self, receivers: Vec<ReceiverTrouble>) {
+        self.publish(|published| published.failing.receivers = receivers);
+    }
+
+    /// Returns the limits that campaigns share and that are reached or near today, each with the time of the first report
+    /// and the sum of the spends then.
+    #[must_use]
+    pub fn shared_limits(&self) -> BTreeMap<SharedLimitReport, (DateTime<Utc>, Money)> {
+        self.published.borrow().shared_limits.clone()
     }
 
     /// Sends an event to all listeners. Publish the state that it is about first: a listener then finds that state in

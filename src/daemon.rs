@@ -6,6 +6,7 @@
 
 pub mod account;
 mod admin;
+mod alerting;
 mod announce;
 pub mod check;
 pub mod direct;
@@ -16,6 +17,7 @@ mod retention;
 mod roles;
 mod service_manager;
 mod signals;
+mod threads;
 mod watchdog;
 
 use std::pin::Pin;
@@ -31,12 +33,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use self::admin::Admin;
+use self::alerting::receivers_of;
 use self::announce::{announce, report_campaigns, report_status, watch_health};
 use self::election::{Election, HeldLease, Look};
 use self::order_router::OrderRouter;
 use self::roles::{Guarding, RoleContext, StandingBy};
 use self::service_manager::ServiceManager;
 use self::watchdog::Watchdog;
+use crate::actors::alerts::AlertsPort;
 use crate::actors::campaign::{DatabasePort, RemotePort};
 use crate::actors::database::DatabaseActor;
 use crate::actors::supervisor::RowsPort;
@@ -45,6 +49,7 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::config::{Config, process_environment};
 use crate::control::server::{MetricsPort, MetricsPortError, Shared, Socket, SocketError};
+use crate::domain::supervisor_occasions::Process;
 use crate::error_chain::in_full;
 use crate::store::{Store, StoreError};
 use crate::telemetry::LogControl;
@@ -81,6 +86,9 @@ pub enum RunError {
     /// The program could not register for the signals that end it.
     #[error("the program cannot register for the signals of the operating system (SIGTERM, SIGINT, SIGHUP)")]
     Signals(#[source] std::io::Error),
+    /// The HTTP client of the alerts could not be set up.
+    #[error("the HTTP client for alerts cannot be set up: are the system's CA certificates installed?")]
+    Webhooks(#[source] reqwest::Error),
     /// The control server's thread could not be started.
     #[error("the control server could not be started")]
     ControlThread(#[source] std::io::Error),
@@ -139,7 +147,7 @@ pub async fn serve(
         tracing::info!(migration, "the database's schema was brought up to date");
     }
     let board = Board::new(clock.now());
-    let router = OrderRouter::new(config.generator.clone());
+    let router = OrderRouter::new(config.generator.clone(), receivers_of(config));
     let (orders, waiting_orders) = mpsc::channel(WAITING_ORDERS);
     actix::spawn(router.clone().route(waiting_orders, board.clone()));
     let (admin_orders, waiting_admin_orders) = mpsc::channel(WAITING_ORDERS);
@@ -319,9 +327,11 @@ impl Daemon {
                 report_campaigns(board, clock, config).await;
                 std::future::pending().await
             };
+            let process = this_process();
             let dead = tokio::select! {
                 dead = guarding.first_dead_actor() => dead,
                 never = report => never,
+                () = guarding.alerting().watch(&store, &process) => std::future::pending().await,
             };
             Err(RunError::ActorDied(dead))
         };
@@ -342,6 +352,20 @@ impl Daemon {
         held.give_up().await;
         ended
     }
+}
+
+/// Returns the name of this machine.
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Returns this process, for alerts.
+fn this_process() -> Process {
+    Process { host: host_name(), pid: std::process::id() }
+}
+
+fn alerts_port(database: &Addr<DatabaseActor>) -> AlertsPort {
+    AlertsPort { read: database.clone().recipient(), save: database.clone().recipient() }
 }
 
 fn database_port(database: &Addr<DatabaseActor>) -> DatabasePort {

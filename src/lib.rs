@@ -10,6 +10,7 @@
 //! | [`guard`] | drives one campaign's machine without I/O: the questions of a tick, the outbox | timers, actors, decisions |
 //! | [`trafficstar`] | speaks with TrafficStars: requests and answers, token, request limit, batches, endpoints | actors, retries |
 //! | [`store`] | all SQL: one `Store` over SQLite and PostgreSQL, the migrations | decisions |
+//! | [`alerts`] | tells people about occasions: which message is due to which receiver, its text, and sending it | finding occasions: `domain` does; storing them, timers |
 //! | [`actors`] | all of actix: the supervisor, the campaign actors, the TrafficStar client, the database | decisions, SQL, HTTP |
 //! | [`board`], [`metrics`] | hold what the actors publish: status, events, counters | sending anything to the actors |
 //! | [`control`] | the control API on the Unix socket: its types, server and client; the metrics on a TCP port | carrying orders out: `actors` does |
@@ -55,7 +56,7 @@
 //! | --- | --- |
 //! | `daemon` | everything |
 //! | `cli` | `clock`, `config`, `control`, `control::client`, `daemon`, `domain`, `error_chain`, `operator`, `printable`, `telemetry` |
-//! | `actors` | `board`, `clock`, `control`, `domain`, `error_chain`, `guard`, `store`, `trafficstar` |
+//! | `actors` | `alerts`, `board`, `clock`, `control`, `domain`, `error_chain`, `guard`, `store`, `trafficstar` |
 //! | `guard` | `domain`, `trafficstar` |
 //! | `control::server` | `board`, `clock`, `control`, `domain`, `error_chain`, `metrics`, `operator`, `printable` |
 //! | `control::client` | `control`, `domain`, `printable`, `tls` |
@@ -65,7 +66,8 @@
 //! | `store` | `domain` |
 //! | `board` | `domain`, `metrics` |
 //! | `metrics` | `domain`, `telemetry` |
-//! | `config` | `domain`, `store` |
+//! | `config` | `alerts`, `domain`, `error_chain`, `store` |
+//! | `alerts` | `domain`, `error_chain`, `printable`, `tls` |
 //! | `telemetry` | `config`, `printable` |
 //! | `error_chain`, `operator` | `printable` |
 //! | `domain`, `clock`, `printable`, `tls` | nothing |
@@ -76,6 +78,7 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_macros, clippy::unreachable, reason = "what can fail is answered"))]
 
 pub mod actors;
+pub mod alerts;
 pub mod board;
 pub mod cli;
 pub mod clock;

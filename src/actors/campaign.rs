@@ -28,6 +28,7 @@ use super::trafficstar::{MakeChange, ReadAccount, ReadSpend, ReadStatus, SetTick
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::another_guard::Sign;
+use crate::domain::campaign_occasions::CampaignOccasions;
 use crate::domain::event::Event;
 use crate::domain::explain::Snapshot;
 use crate::domain::explain::earlier::Earlier;
@@ -193,7 +194,7 @@ impl CampaignActor {
         stored: Option<StoredCampaign>,
         incarnation: Incarnation,
     ) -> Self {
-        let StoredCampaign { promise: stored, unfinished, hold, own_end_time, budget, recent } =
+        let StoredCampaign { promise: stored, unfinished, hold, own_end_time, budget, recent, occasions } =
             stored.unwrap_or_default();
         let entry = unfinished.as_ref().map(|(id, action)| (action.id, *id));
         let promise = stored.as_ref().map(|stored| stored.promise);
@@ -211,7 +212,9 @@ impl CampaignActor {
             supervisor: surroundings.supervisor.died.clone(),
         };
         let shows_steps = tracing::enabled!(tracing::Level::TRACE);
-        let session = Session::new(Beginning { remote: row.trafficstar_id, policy, machine, entry, shows_steps });
+        let occasions = CampaignOccasions::new(surroundings.clock.now(), occasions);
+        let remote = row.trafficstar_id;
+        let session = Session::new(Beginning { remote, policy, machine, occasions, entry, shows_steps });
         Self {
             surroundings: Arc::new(surroundings),
             row,

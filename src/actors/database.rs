@@ -4,11 +4,13 @@
 //! in one transaction, and no decision waits for it. One query of an operator runs at a time, and two reads for new
 //! actors, so that a connection stays free for the ticks.
 
+mod alerts;
 mod catalog;
 mod hold;
 mod log_size;
 mod requests;
 
+pub use self::alerts::{ReadAlerts, SaveAlerts};
 pub use self::hold::{StoreHold, StoreHoldOnAll};
 pub use self::requests::ReserveRequests;
 
@@ -365,7 +367,14 @@ impl Handler<Save> for DatabaseActor {
 
     fn handle(&mut self, Save(record): Save, _: &mut Self::Context) -> Self::Result {
         let database = self.database();
-        Box::pin(async move { database.written(database.store.save(record, database.now()).await) })
+        let has_occasions = !record.occasions.is_empty();
+        Box::pin(async move {
+            let saved = database.written(database.store.save(record, database.now()).await);
+            if has_occasions && saved.is_ok() {
+                database.board.publish_occasions();
+            }
+            saved
+        })
     }
 }
 

@@ -26,6 +26,7 @@
 //! - actix does not notice an actor that hangs. [`progress`] lets the daemon ask each actor that all others need.
 //! - The futures of an actor end with the actor. Each write to the database therefore runs detached inside the store.
 
+pub mod alerts;
 pub mod answers;
 pub mod campaign;
 pub mod database;

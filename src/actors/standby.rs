@@ -10,12 +10,12 @@ use actix::prelude::*;
 
 use super::answers::{of_database, send_reply};
 use super::campaign::without_actor;
-use super::database::{CarryOutUrls, ReadJournal, ReadRows, Rows};
+use super::database::{CarryOutUrls, ReadAlerts, ReadJournal, ReadRows, Rows};
 use super::progress::{CheckProgress, Stalled};
 use super::supervisor::{CarryOut, SetDefaults, SyncNow, shown};
 use crate::board::Board;
 use crate::clock::Clock;
-use crate::control::{Campaign, CampaignOrder, Order, Refusal, UrlOrder};
+use crate::control::{AlertOrder, Alerts, Campaign, CampaignOrder, NEWEST_ALERTS, Order, Refusal, UrlOrder};
 use crate::domain::failure::SyncFailure;
 use crate::domain::ids::CampaignId;
 use crate::domain::policy::Policy;
@@ -33,6 +33,8 @@ pub struct ReadingPort {
     pub read_journal: Recipient<ReadJournal>,
     /// Lists the URLs of a campaign.
     pub carry_out_urls: Recipient<CarryOutUrls>,
+    /// Reads the alerts.
+    pub read_alerts: Recipient<ReadAlerts>,
 }
 
 /// The standby actor. The status that it publishes is at most a few seconds old.
@@ -133,6 +135,14 @@ impl Handler<CarryOut> for Standby {
                     send_reply(ask.reply, answer.map_err(Refusal::NotRead));
                 }));
             }
+            Order::Alerts(AlertOrder::List(ask)) => {
+                let read = self.rows.read_alerts.send(ReadAlerts { newest: NEWEST_ALERTS });
+                let now = self.clock.now();
+                ctx.spawn(read.into_actor(self).map(move |answer, _, _| {
+                    let stored = of_database(answer).map_err(Refusal::NotRead);
+                    send_reply(ask.reply, stored.map(|stored| Alerts::stored(stored, now)));
+                }));
+            }
             Order::Campaigns(CampaignOrder::List(ask)) => {
                 let list = Self::list(self.rows.read_rows.clone());
                 ctx.spawn(list.into_actor(self).map(|listed, _, _| send_reply(ask.reply, listed)));
@@ -155,7 +165,10 @@ impl Handler<CarryOut> for Standby {
             | Order::Hold(_)
             | Order::Release(_)
             | Order::HoldAll(_)
-            | Order::ReleaseAll(_)) => order.refuse(Refusal::NotLeading(None)),
+            | Order::ReleaseAll(_)
+            | Order::Alerts(AlertOrder::Ack(_) | AlertOrder::Mute(_) | AlertOrder::Test(_))) => {
+                order.refuse(Refusal::NotLeading(None))
+            }
         }
     }
 }

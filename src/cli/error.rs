@@ -73,6 +73,9 @@ pub(super) enum CommandError {
     /// `check` has printed what is wrong.
     #[error("the check failed")]
     CheckFailed,
+    /// `alert test` has printed what each receiver answered.
+    #[error("{failed} of {of} receivers did not take the test message: see above")]
+    NotDelivered { failed: usize, of: u64 },
     /// `health` has printed what is wrong.
     #[error("the guard is degraded")]
     Degraded,
@@ -98,6 +101,7 @@ impl CommandError {
             | Self::NotPaused(_)
             | Self::NotReached { .. }
             | Self::NotEverywhere { .. }
+            | Self::NotDelivered { .. }
             | Self::Page(..)
             | Self::Account(_)
             | Self::NoName { .. }
@@ -115,6 +119,7 @@ impl CommandError {
             self,
             Self::NotPaused(_)
                 | Self::NotEverywhere { .. }
+                | Self::NotDelivered { .. }
                 | Self::CheckFailed
                 | Self::Degraded
                 | Self::InTrouble

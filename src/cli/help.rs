@@ -10,7 +10,7 @@ use super::Arguments;
 
 /// The commands in groups, by their purpose: clap itself has no groups of commands.
 pub(super) const GROUPS: [(&str, &[&str]); 5] = [
-    ("Look", &["status", "health", "top", "explain", "history", "watch", "wait", "account", "dump"]),
+    ("Look", &["status", "health", "top", "explain", "history", "watch", "wait", "alert", "account", "dump"]),
     ("Give orders", &["enable", "disable", "process", "hold", "release", "pause-all", "release-all"]),
     ("Manage", &["campaign", "url"]),
     ("Operate", &["run", "check", "migrate", "reload", "log-filter", "shutdown"]),
@@ -40,6 +40,7 @@ pub(super) const SECTIONS: [Section; 3] = [
         &[
             ("TRAFFICSTAR_API_KEY", "the API key; it comes before [trafficstar] api_key_file"),
             ("TRAFFIC_GENERATOR__…", "any key of the config: TRAFFIC_GENERATOR__GENERATOR__TICK=30s"),
+            ("TRAFFIC_GENERATOR_ALERTS_…", "a receiver's secret or address: TRAFFIC_GENERATOR_ALERTS_OPS_SECRET"),
             ("PGPASSWORD", "the password of a PostgreSQL database"),
             ("NOTIFY_SOCKET", "run tells the service manager there that it is ready, and that it lives"),
             ("JOURNAL_STREAM", "log lines begin with their priority, if it names stderr"),

@@ -37,6 +37,10 @@ pub(super) enum Topic {
     Browser,
     /// The program's conduct in a crash, a fault or an outage
     Failures,
+    /// Alerts: of what operators are told, and when
+    Alerts,
+    /// Receivers of alerts: webhooks, chats, commands, and templates
+    AlertReceivers,
     /// The account's limit of requests, and what is sent first
     Limit,
     /// SQLite and PostgreSQL: set-up, trouble, history, back-up, upgrade
@@ -75,6 +79,8 @@ impl Topic {
             Self::Api => include_str!("manual/api.md"),
             Self::Browser => include_str!("manual/browser.md"),
             Self::Failures => include_str!("manual/failures.md"),
+            Self::Alerts => include_str!("manual/alerts.md"),
+            Self::AlertReceivers => include_str!("manual/alert-receivers.md"),
             Self::Limit => include_str!("manual/limit.md"),
             Self::Database => include_str!("manual/database.md"),
             Self::TwoMachines => include_str!("manual/two-machines.md"),

@@ -6,6 +6,7 @@
 //! supervisor answers on the socket.
 
 mod account;
+mod alert;
 mod attention;
 mod campaign;
 mod check;
@@ -165,6 +166,9 @@ enum Command {
     /// socket, this command sends them itself, with the config's API key.
     #[command(after_help = "Example: traffic-generator account --json | jq '.[] | select(.guarded | not)'")]
     Account,
+    /// Show the alerts, send a test, take an alert over, mute alerts
+    #[command(subcommand, after_help = "Example: traffic-generator alert list")]
+    Alert(alert::Verb),
     /// Show, add, change and remove campaigns
     #[command(subcommand, after_help = "Example: traffic-generator campaign list")]
     Campaign(Box<campaign::Verb>),
@@ -409,6 +413,7 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
             arguments.wait_for(disable::disable(arguments, id, *pause, *leave_running))
         }
         Command::Account => arguments.wait_for(account::account(arguments)),
+        Command::Alert(verb) => arguments.wait_for(alert::carry_out(arguments, verb)),
         Command::Campaign(verb) => arguments.wait_for(campaign::carry_out(arguments, verb)),
         Command::Url(verb) => arguments.wait_for(url::carry_out(arguments, verb)),
         Command::History { id, since, step, limit, money } => {

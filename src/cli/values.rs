@@ -56,6 +56,11 @@ pub(super) fn force() -> impl TypedValueParser<Value = ForceKind> {
         .map(|word| if word == "pause" { ForceKind::Pause } else { ForceKind::Activate })
 }
 
+/// Parses the duration of a mute. The text itself is sent.
+pub(super) fn mute_span(text: &str) -> Result<String, ValueError> {
+    if text.trim() == "0s" { Ok(text.to_owned()) } else { hold_span(text) }
+}
+
 /// Checks how long a hold lasts, and returns the text unchanged.
 pub(super) fn hold_span(text: &str) -> Result<String, ValueError> {
     control::hold_span(text).map(|_| text.to_owned())

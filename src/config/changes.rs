@@ -1,6 +1,6 @@
 //! The differences between two configs, and which of them a running supervisor can apply.
 
-use super::{Config, ControlConfig, DatabaseConfig, LogConfig, MetricsConfig, TrafficStarConfig};
+use super::{Config, ControlConfig, DatabaseConfig, DisplayConfig, LogConfig, MetricsConfig, TrafficStarConfig};
 use crate::domain::policy::PolicyNumbers;
 
 /// The keys that differ, as `section.key`.
@@ -50,13 +50,29 @@ impl Config {
     /// Returns the differences between this config and `fresh`.
     #[must_use]
     pub fn changes_to(&self, fresh: &Self) -> Changes {
-        let Self { file: _, database, control, trafficstar, generator, metrics, log, given, warnings: _ } = self;
+        let Self {
+            file: _,
+            database,
+            control,
+            trafficstar,
+            generator,
+            metrics,
+            alerts,
+            receivers,
+            display,
+            log,
+            given,
+            warnings: _,
+        } = self;
+        let changes_alerts = *alerts != fresh.alerts || *receivers != fresh.receivers;
         let at_run_time = [
             changed_numbers(generator, &fresh.generator),
             changed!("trafficstar", trafficstar, fresh.trafficstar, TrafficStarConfig {
                 confirm_within;
                 base_url, api_key_file, requests_per_minute, timeout
             }),
+            changed!("display", display, fresh.display, DisplayConfig { time_zone, digest; }),
+            changes_alerts.then_some("alerts").into_iter().collect(),
             changed!("log", log, fresh.log, LogConfig { filter; format }),
         ];
         let needs_restart = [
@@ -80,6 +96,9 @@ impl Config {
     pub fn take_over(&mut self, fresh: Self) {
         self.generator = fresh.generator.answered_within(self.generator.answer_within);
         self.trafficstar.confirm_within = fresh.trafficstar.confirm_within;
+        self.alerts = fresh.alerts;
+        self.receivers = fresh.receivers;
+        self.display = fresh.display;
         self.log.filter = fresh.log.filter;
         self.given = fresh.given;
     }
@@ -161,13 +180,20 @@ mod tests {
             [metrics]
             listen = "127.0.0.1:9464"
             per_campaign = true
+            [[alerts]]
+            name = "ops"
+            url = "http://127.0.0.1:1/"
+            template = "slack"
+            [display]
+            time_zone = "Europe/Berlin"
+            digest = "08:00"
             [log]
             filter = "warn"
             format = "json"
             "#,
         );
         let changes = present.changes_to(&fresh);
-        assert_eq!(changes.at_run_time.len(), 26, "{changes:#?}");
+        assert_eq!(changes.at_run_time.len(), 29, "{changes:#?}");
         assert_eq!(changes.needs_restart.len(), 12, "{changes:#?}");
         present.take_over(fresh.clone());
         let left = present.changes_to(&fresh);

@@ -24,6 +24,8 @@
 //!    - `actors/supervisor/catalog.rs`, and the types and `API.md` of `control`;
 //!    - the option in `cli/campaign.rs`, and the manual's topic `campaigns`.
 
+mod alert_values;
+mod alerts;
 mod changes;
 mod error;
 mod secret;
@@ -40,13 +42,16 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use alerts::{AlertConfig, DisplayConfig};
 pub use changes::Changes;
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use secret::{API_KEY_FILE, ApiKeyError, ExposedSecret};
 pub use value::{LogFilter, LogFilterError, LogFormat};
 
+use crate::alerts::receiver::Receiver;
 use crate::domain::policy::{Group, HighSpend, Policy, PolicyError, PolicyNumbers, SharedLimit};
 use crate::store::DatabaseUrl;
+use alerts::{read_alerts, read_display};
 use settings::Settings;
 pub(crate) use settings::suggestion;
 
@@ -74,6 +79,12 @@ pub struct Config {
     pub generator: Policy,
     /// The metrics for Prometheus.
     pub metrics: MetricsConfig,
+    /// The receivers of alerts, as written.
+    pub alerts: Vec<AlertConfig>,
+    /// The receivers of alerts, with what their files contain. Empty until [`Config::load`] has read the files.
+    pub receivers: Vec<Receiver>,
+    /// How times are shown to people.
+    pub display: DisplayConfig,
     /// The filter and the format of the log.
     pub log: LogConfig,
     /// The keys that the file or the environment gives, as `section.key`, or as
@@ -173,7 +184,7 @@ impl Config {
                 Err(cause) => return Err(ConfigError::Unreadable(file.to_path_buf(), cause).into()),
             };
             let text = Self::text(file, opened, named || file.is_absolute())?;
-            return Self::parse(file, &text, environment);
+            return Self::parse(file, &text, environment)?.with_files();
         }
         let searched = files.iter().map(|file| file.to_path_buf()).collect();
         Err(ConfigError::NoFile(searched).into())
@@ -201,11 +212,38 @@ impl Config {
         let trafficstar = read_trafficstar(&mut settings);
         let numbers = read_generator(&mut settings, &trafficstar);
         let metrics = read_metrics(&mut settings);
+        let display = read_display(&mut settings);
+        let alerts = read_alerts(&mut settings, environment);
         let log = read_log(&mut settings);
         let mut given = settings.given();
         let (generator, warnings) = settings.finish(validated(numbers))?;
         given.extend(generator.groups.iter().flat_map(given_keys));
-        Ok(Self { file: file.to_path_buf(), database, control, trafficstar, generator, metrics, log, given, warnings })
+        Ok(Self {
+            file: file.to_path_buf(),
+            database,
+            control,
+            trafficstar,
+            generator,
+            metrics,
+            alerts,
+            receivers: Vec::new(),
+            display,
+            log,
+            given,
+            warnings,
+        })
+    }
+
+    /// Reads the files that the receivers of alerts name.
+    fn with_files(mut self) -> Result<Self, ConfigErrors> {
+        let mut errors = Vec::new();
+        for alert in &self.alerts {
+            match alert.read() {
+                Ok(receiver) => self.receivers.push(receiver),
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() { Ok(self) } else { Err(ConfigErrors::new(errors)) }
     }
 }
 

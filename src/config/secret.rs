@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use thiserror::Error;
 
-use super::{Config, Environment, trust};
+use super::{AlertConfig, Config, Environment, trust};
 use crate::store::Password;
 
 /// The environment variable with the API key. It comes before the file.
@@ -81,10 +81,12 @@ impl Config {
             Password::File(file) => Some(file),
         });
         let files = [(API_KEY_FILE, self.named_key_file(environment).cloned()), ("database.password_file", password)];
+        let of_alerts = self.alerts.iter().flat_map(AlertConfig::secret_files);
+        let of_alerts = of_alerts.map(|(key, file)| (key, Some(file.to_path_buf())));
         let exposed = |(key, file): (_, Option<PathBuf>)| {
             Some(ExposedSecret { key, mode: trust::mode(file.as_deref()?).filter(|mode| trust::is_exposed(*mode))? })
         };
-        files.into_iter().filter_map(exposed).collect()
+        files.into_iter().chain(of_alerts).filter_map(exposed).collect()
     }
 
     /// Returns all warnings, one line each: those about the config, and those about the files that it names.

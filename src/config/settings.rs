@@ -171,6 +171,22 @@ impl<'a> Settings<'a> {
         }
     }
 
+    /// Returns the place of a key in one of several sections of a name.
+    pub(super) fn place_of(&self, (section, number): (&'static str, usize), name: &'static str) -> Place {
+        self.place(Key { section, number: Some(number), name })
+    }
+
+    /// Whether a value of one of these keys was refused, in one of several sections of a name.
+    pub(super) fn has_refused(&self, (section, number): (&'static str, usize), names: &[&'static str]) -> bool {
+        names.iter().any(|name| self.refused.contains(&Key { section, number: Some(number), name }))
+    }
+
+    /// Records that a variable of this program is unknown.
+    pub(super) fn refuse_variable(&mut self, name: &str, hint: &str) {
+        let (place, what) = (Place::Variable(name.to_owned()), "variable of this program");
+        self.errors.push(ConfigError::Unknown { place, what, name: name.to_owned(), hint: hint.to_owned() });
+    }
+
     fn read_key<T>(&mut self, key: Key, default: T, parse: impl FnOnce(&Raw) -> Result<T, String>) -> T {
         self.known.push(key);
         let Some(setting) = self.written(key) else { return default };

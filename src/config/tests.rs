@@ -1,5 +1,6 @@
 //! Tests of the shipped file, of every key, and of the messages about mistakes.
 
+mod alerts;
 mod groups;
 mod values;
 
@@ -71,7 +72,8 @@ fn the_shipped_file_holds_the_defaults_and_gives_no_warning() {
 
 /// Returns the keys of a section, as the message about an unknown key lists them.
 fn keys_of(section: &str) -> Vec<String> {
-    let section = if section == "groups" { "[[groups]]".to_owned() } else { format!("[{section}]") };
+    let is_list = ["alerts", "groups"].contains(&section);
+    let section = if is_list { format!("[[{section}]]") } else { format!("[{section}]") };
     let found = messages(&format!("{section}\nzzz = 1"), []);
     let keys = found.iter().find_map(|line| Some(line.split_once(" are ")?.1)).unwrap_or_else(|| panic!("{found:?}"));
     keys.split(", ").map(str::to_owned).collect()
@@ -81,19 +83,32 @@ fn keys_of(section: &str) -> Vec<String> {
 fn the_shipped_file_shows_every_key_and_no_other() {
     // The file shows the keys without a default as comments.
     let without_default = [
+        "[[alerts]]",
         "[[groups]]",
+        "command",
         "contested_backoff",
         "daily_budget",
+        "digest",
+        "group_wait",
         "high_activate_clicks",
         "high_pause_clicks",
         "high_spend",
         "implausible_clicks",
         "listen",
         "name",
+        "occasions",
         "password_file",
         "price_per_thousand",
+        "quiet",
+        "remind_after",
+        "resolved",
+        "secret_file",
+        "severity",
         "spend_limit",
+        "template",
         "top_up_ceiling",
+        "url",
+        "url_file",
         "warn_at",
     ];
     let shown = |line: &str| {
@@ -127,6 +142,8 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(config.trafficstar.timeout, Duration::from_secs(15));
     assert_eq!(config.trafficstar.confirm_within, Duration::from_secs(30));
     assert_eq!(config.metrics, MetricsConfig { listen: None, per_campaign: false });
+    assert_eq!(config.display, DisplayConfig { time_zone: chrono_tz::Tz::UTC, digest: None });
+    assert_eq!(config.alerts, []);
     assert_eq!(config.log.filter.as_str(), "info");
     assert_eq!(config.log.format, LogFormat::Text);
 }
@@ -188,11 +205,16 @@ fn every_key_sets_its_field() {
         [metrics]
         listen = "[::1]:9464"
         per_campaign = true
+        [display]
+        time_zone = "Europe/Berlin"
+        digest = "08:30"
         [log]
         filter = "warn,traffic_generator=debug"
         format = "json"
         "#,
     );
+    let (time_zone, digest) = (chrono_tz::Europe::Berlin, NaiveTime::from_hms_opt(8, 30, 0));
+    assert_eq!(config.display, DisplayConfig { time_zone, digest });
     assert_eq!(config.database.url.expose(), "postgres://ads@db/traffic");
     assert_eq!(config.database.password_file.as_deref(), Some(Path::new("/run/credentials/password")));
     assert_eq!(config.database.keep_history, humantime::parse_duration("2years").unwrap());

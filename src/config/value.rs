@@ -20,7 +20,7 @@ use crate::store::{DatabaseUrl, DatabaseUrlError};
 /// The longest duration of most keys. A longer one is a mistake, since the spend is counted per day.
 const LONGEST: Duration = Duration::from_hours(24);
 /// The longest tick. A campaign that is read more rarely is hardly guarded.
-const LONGEST_TICK: Duration = Duration::from_hours(1);
+pub(super) const LONGEST_TICK: Duration = Duration::from_hours(1);
 /// The longest time-out. A pause may have to wait this long for a connection that hangs.
 const LONGEST_TIMEOUT: Duration = Duration::from_mins(5);
 /// The longest `confirm_within`. Until it has passed, a campaign that still runs after a pause is not paused again.
@@ -42,6 +42,8 @@ pub(super) enum Raw {
     Integer(i64),
     /// `true` or `false`.
     Boolean(bool),
+    /// A list.
+    List(Vec<Raw>),
     /// A kind of value that no key takes. Holds its description for messages.
     Other(&'static str),
     /// The text of an environment variable. It is parsed as any of the first three.
@@ -57,17 +59,25 @@ impl Raw {
             DeValue::Boolean(value) => Self::Boolean(*value),
             DeValue::Float(_) => Self::Other("a number with a fraction"),
             DeValue::Datetime(_) => Self::Other("a date or time without quotes"),
-            DeValue::Array(_) => Self::Other("a list"),
+            DeValue::Array(items) => Self::List(items.iter().map(|item| Self::from_toml(item.get_ref())).collect()),
             DeValue::Table(_) => Self::Other("a section"),
         }
     }
 
-    fn text(&self) -> Option<&str> {
+    pub(super) fn text(&self) -> Option<&str> {
         match self {
             // Bytes that are not UTF-8 were replaced by this character: such a value cannot be intended.
             Self::Variable(text) if text.contains(char::REPLACEMENT_CHARACTER) => None,
             Self::Text(text) | Self::Variable(text) => Some(text),
-            Self::Integer(_) | Self::Boolean(_) | Self::Other(_) => None,
+            Self::Integer(_) | Self::Boolean(_) | Self::List(_) | Self::Other(_) => None,
+        }
+    }
+
+    /// Returns the texts of a list.
+    pub(super) fn texts(&self) -> Option<Vec<&str>> {
+        match self {
+            Self::List(items) => items.iter().map(Self::text).collect(),
+            Self::Text(_) | Self::Integer(_) | Self::Boolean(_) | Self::Other(_) | Self::Variable(_) => None,
         }
     }
 }
@@ -78,6 +88,7 @@ impl fmt::Display for Raw {
             Self::Text(text) | Self::Variable(text) => write!(f, "{text:?}"),
             Self::Integer(number) => number.fmt(f),
             Self::Boolean(value) => value.fmt(f),
+            Self::List(_) => f.write_str("a list"),
             Self::Other(what) => f.write_str(what),
         }
     }
@@ -93,7 +104,7 @@ pub(super) fn boolean(raw: &Raw) -> Result<bool, String> {
     match raw {
         Raw::Boolean(value) => Some(*value),
         Raw::Variable(text) => text.parse().ok(),
-        Raw::Text(_) | Raw::Integer(_) | Raw::Other(_) => None,
+        Raw::Text(_) | Raw::Integer(_) | Raw::List(_) | Raw::Other(_) => None,
     }
     .ok_or_else(|| format!("{raw} is neither true nor false (without quotes)"))
 }
@@ -116,7 +127,7 @@ fn integer(raw: &Raw) -> Option<i64> {
     match raw {
         Raw::Integer(number) => Some(*number),
         Raw::Variable(text) => text.parse().ok(),
-        Raw::Text(_) | Raw::Boolean(_) | Raw::Other(_) => None,
+        Raw::Text(_) | Raw::Boolean(_) | Raw::List(_) | Raw::Other(_) => None,
     }
 }
 
@@ -156,7 +167,7 @@ pub(super) fn confirmation(raw: &Raw) -> Result<Duration, String> {
     duration_up_to(raw, LONGEST_CONFIRMATION)
 }
 
-fn duration_up_to(raw: &Raw, longest: Duration) -> Result<Duration, String> {
+pub(super) fn duration_up_to(raw: &Raw, longest: Duration) -> Result<Duration, String> {
     let text = raw.text().ok_or_else(|| format!("{raw} is not text in quotes: {DURATION_EXAMPLES}"))?;
     let duration = match humantime::parse_duration(text) {
         Ok(duration) => duration,
@@ -311,7 +322,7 @@ fn version_at_end(url: &Url) -> Option<&str> {
     .then_some(last)
 }
 
-fn is_loopback(host: Option<Host<&str>>) -> bool {
+pub(super) fn is_loopback(host: Option<Host<&str>>) -> bool {
     match host {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => Ipv4Addr::is_loopback(&address),

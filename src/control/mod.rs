@@ -8,6 +8,7 @@
 
 mod account;
 mod admin;
+mod alerts;
 mod campaigns;
 pub mod client;
 mod hold;
@@ -27,12 +28,16 @@ use utoipa::ToSchema;
 
 pub use self::account::AccountCampaign;
 pub use self::admin::{AdminOrder, AdminPort, LogFilterSetting, ReloadBody, Reloaded, Stopping};
+pub use self::alerts::{
+    AlertOrder, AlertView, Alerts, DeliveryView, MuteBody, NEWEST_ALERTS, ReceiverView, TestAlert, TestResult,
+};
 pub use self::campaigns::{Campaign, CampaignOrder, CampaignPatch, ChangeCampaign, RemoveCampaign};
 pub use self::hold::{Held, HoldBody, Released, SetHold};
 pub use self::pause_all::{HeldAll, NotPaused, OutlookOfAll};
 pub use self::process::{Process, ProcessAll, ProcessBody, Processed};
 pub use self::urls::{AddUrl, ChangeUrl, Url, UrlOrder, UrlPatch, UrlStatus};
 pub use self::values::{Cooldown, Count, SpendLimit, ValueError, hold_span, name, remote_id, target_url};
+use crate::domain::alert::OccasionId;
 use crate::domain::failure::{DatabaseFailure, SyncFailure};
 use crate::domain::ids::{CampaignId, RemoteId, UrlId};
 use crate::domain::journal::{JournalEntry, JournalQuery};
@@ -122,6 +127,9 @@ pub enum Refusal {
     /// The account has no such campaign at TrafficStars.
     #[error("the account has no campaign {0} at TrafficStars (404): `traffic-generator account` lists its campaigns")]
     NotInAccount(RemoteId),
+    /// No open occasion has this number.
+    #[error("no open alert has the number {0}: `traffic-generator alert list` shows them")]
+    UnknownAlert(OccasionId),
     /// There is no such URL.
     #[error("there is no URL {0}")]
     UnknownUrl(UrlId),
@@ -195,6 +203,8 @@ pub enum Order {
     HoldAll(Ask<Hold, HeldAll>),
     /// Release all campaigns from the hold on all.
     ReleaseAll(Ask<(), Released>),
+    /// Read or order something about alerts.
+    Alerts(AlertOrder),
 }
 
 impl Order {
@@ -203,6 +213,7 @@ impl Order {
     pub const fn only_reads(&self) -> bool {
         match self {
             Self::ReadJournal(_)
+            | Self::Alerts(AlertOrder::List(_))
             | Self::Campaigns(CampaignOrder::List(_) | CampaignOrder::Show(_))
             | Self::Urls(UrlOrder::List(_)) => true,
             // Only the leader sends requests to TrafficStars.
@@ -215,7 +226,8 @@ impl Order {
             | Self::Hold(_)
             | Self::Release(_)
             | Self::HoldAll(_)
-            | Self::ReleaseAll(_) => false,
+            | Self::ReleaseAll(_)
+            | Self::Alerts(AlertOrder::Ack(_) | AlertOrder::Mute(_) | AlertOrder::Test(_)) => false,
         }
     }
 
@@ -240,6 +252,19 @@ impl Order {
             Self::Release(ask) => ask.refuse(refusal),
             Self::HoldAll(ask) => ask.refuse(refusal),
             Self::ReleaseAll(ask) => ask.refuse(refusal),
+            Self::Alerts(order) => order.refuse(refusal),
+        }
+    }
+}
+
+impl AlertOrder {
+    /// Answers with a refusal.
+    pub fn refuse(self, refusal: Refusal) {
+        match self {
+            Self::List(ask) => ask.refuse(refusal),
+            Self::Ack(ask) => ask.refuse(refusal),
+            Self::Mute(ask) => ask.refuse(refusal),
+            Self::Test(ask) => ask.refuse(refusal),
         }
     }
 }

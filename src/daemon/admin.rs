@@ -3,6 +3,7 @@
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 
+use super::alerting::receivers_of;
 use super::order_router::OrderRouter;
 use crate::actors::answers::send_reply;
 use crate::config::{Config, LogFilter, process_environment};
@@ -66,7 +67,7 @@ impl Admin {
                 changes.vanished.join(", ")
             )]));
         }
-        self.router.set_defaults(fresh.generator.clone()).await;
+        self.router.reload(fresh.generator.clone(), receivers_of(&fresh)).await;
         if let Some(log) = &self.log {
             log.set_filter(&fresh.log.filter).map_err(|error| Refusal::Failed(in_full(&error)))?;
         }

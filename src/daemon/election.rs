@@ -9,6 +9,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
+use super::host_name;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::lease::{Epoch, HEARTBEAT_EVERY, LEASE, LOOK_EVERY, Leader, Lease, LeaseRow, MARGIN, Moment, Watch};
@@ -62,7 +63,7 @@ struct LeaseRenewer {
 
 impl Election {
     pub(super) fn new(store: &Store, lock: Option<Arc<SupervisorLock>>, board: Board, clock: Clock) -> Self {
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let host = host_name();
         let pid = std::process::id();
         // The start time makes the name unique: containers may have the same host name and the same process id.
         let name = format!("{host} {pid} {}", clock.now().timestamp_nanos_opt().unwrap_or_default());

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use actix::Recipient;
 use tokio::sync::mpsc;
 
+use super::alerting::Alerting;
+use crate::actors::alerts::SetReceivers;
 use crate::actors::supervisor::{CarryOut, SetDefaults};
 use crate::board::Board;
 use crate::control::{Order, Refusal};
@@ -21,6 +23,8 @@ pub(super) struct OrderRouter(Arc<Mutex<Inner>>);
 struct Inner {
     /// The config's defaults that are in force. The next handler starts with them.
     defaults: Policy,
+    /// The receivers of alerts that are in force.
+    receivers: SetReceivers,
     /// The current handler; `None` while the leadership changes.
     handler: Option<OrderHandler>,
 }
@@ -34,11 +38,13 @@ pub(super) struct OrderHandler {
     pub(super) set_defaults: Recipient<SetDefaults>,
     /// The leadership of the supervisor; `None` for the standby.
     pub(super) leadership: Option<Leadership>,
+    /// The alerts of the supervisor; `None` for the standby.
+    pub(super) alerting: Option<Alerting>,
 }
 
 impl OrderRouter {
-    pub(super) fn new(defaults: Policy) -> Self {
-        Self(Arc::new(Mutex::new(Inner { defaults, handler: None })))
+    pub(super) fn new(defaults: Policy, receivers: SetReceivers) -> Self {
+        Self(Arc::new(Mutex::new(Inner { defaults, receivers, handler: None })))
     }
 
     /// Returns the config's defaults that are in force.
@@ -51,6 +57,9 @@ impl OrderRouter {
         let mut inner = self.inner();
         // A reload may have changed the defaults since the handler was built.
         handler.set_defaults.do_send(SetDefaults(inner.defaults.clone()));
+        if let Some(alerting) = &handler.alerting {
+            alerting.set_receivers(inner.receivers.clone());
+        }
         inner.handler = Some(handler);
     }
 
@@ -59,14 +68,18 @@ impl OrderRouter {
         self.inner().handler = None;
     }
 
-    /// Replaces the config's defaults. Returns when they are in force.
-    pub(super) async fn set_defaults(&self, defaults: Policy) {
+    /// Replaces the config's defaults and the receivers of alerts. Returns when the defaults are in force.
+    pub(super) async fn reload(&self, defaults: Policy, receivers: SetReceivers) {
         let handler = {
             let mut inner = self.inner();
             inner.defaults = defaults.clone();
+            inner.receivers = receivers.clone();
             inner.handler.clone()
         };
         if let Some(handler) = handler {
+            if let Some(alerting) = &handler.alerting {
+                alerting.set_receivers(receivers);
+            }
             // A handler that has just ended does not need them. The next one is built with them.
             let _ = handler.set_defaults.send(SetDefaults(defaults)).await;
         }
@@ -78,8 +91,11 @@ impl OrderRouter {
             let handler = self.inner().handler.clone();
             match handler {
                 Some(handler) if order.only_reads() || handler.leadership.as_ref().is_some_and(Leadership::lasts) => {
-                    // A handler that has ended drops the order with its reply slot, so the requester gets an error.
-                    handler.carry_out.do_send(CarryOut(order));
+                    match (order, &handler.alerting) {
+                        (Order::Alerts(order), Some(alerting)) => alerting.carry_out(order),
+                        // A handler that has ended drops the order with its reply slot, so the requester gets an error.
+                        (order, _) => handler.carry_out.do_send(CarryOut(order)),
+                    }
                 }
                 Some(_) => {
                     let leadership = board.leadership();

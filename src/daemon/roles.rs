@@ -6,14 +6,15 @@ use std::time::Duration;
 use actix::dev::ToEnvelope;
 use actix::prelude::*;
 use secrecy::SecretString;
-use tokio::sync::oneshot;
 
+use super::alerting::{Alerting, receivers_of};
 use super::direct;
 use super::election::HeldLease;
 use super::order_router::OrderHandler;
 use super::retention::HistoryCleanup;
+use super::threads::end;
 use super::watchdog::Watched;
-use super::{RunError, database_port, remote_port, rows_port};
+use super::{RunError, alerts_port, database_port, remote_port, rows_port, this_process};
 use crate::actors::database::{DatabaseActor, Flush};
 use crate::actors::standby::{ReadingPort, Standby};
 use crate::actors::supervisor::{Shutdown, Supervisor, SyncNow};
@@ -37,8 +38,6 @@ const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 /// The longest time that the end of a lost leadership waits for the journal entries of requests that were sent. Nothing
 /// else is stored then.
 const ABANDON_WITHIN: Duration = Duration::from_secs(3);
-/// The longest time that the daemon waits for the end of a thread. An operation of the database is not interrupted.
-const THREAD_ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// The parts of the program that both roles use.
 #[derive(Clone)]
@@ -55,6 +54,7 @@ pub(super) struct Guarding {
     database: Addr<DatabaseActor>,
     trafficstar: Addr<TrafficStarActor>,
     supervisor: Addr<Supervisor>,
+    alerting: Alerting,
     /// Deletes old history while this process leads.
     _history_cleanup: HistoryCleanup,
 }
@@ -79,6 +79,8 @@ impl Guarding {
                 TrafficStarActor::new(http, &limits, reserve, board, clock)
             })
         };
+        let settings = receivers_of(&context.config);
+        let alerting = Alerting::start(alerts_port(&database), board.clone(), clock.clone(), settings)?;
         let rows = rows_port(&database);
         let (database_port, remote_port) = (database_port(&database), remote_port(&trafficstar, seen_clock));
         let supervisor = Supervisor::start_in_arbiter(&arbiter.handle(), move |_| {
@@ -86,7 +88,7 @@ impl Guarding {
         });
         let (store, keep, clock) = (held.store.clone(), config.database.keep_history, context.clock.clone());
         let _history_cleanup = HistoryCleanup::start(store, keep, clock);
-        Ok(Self { arbiter, database, trafficstar, supervisor, _history_cleanup })
+        Ok(Self { arbiter, database, trafficstar, supervisor, alerting, _history_cleanup })
     }
 
     /// Returns when every campaign is published. It waits for a database that fails at the start, but not for an actor
@@ -104,7 +106,13 @@ impl Guarding {
             carry_out: self.supervisor.clone().recipient(),
             set_defaults: self.supervisor.clone().recipient(),
             leadership: Some(held.leadership.clone()),
+            alerting: Some(self.alerting.clone()),
         }
+    }
+
+    /// Returns the alerts of this role.
+    pub(super) const fn alerting(&self) -> &Alerting {
+        &self.alerting
     }
 
     /// Returns the actors whose progress the watchdog checks.
@@ -133,6 +141,7 @@ impl Guarding {
     pub(super) async fn stop(self) {
         // An actor that died has nothing left to finish. A spend that is not stored in time is read again.
         let _ = tokio::time::timeout(SHUT_DOWN_WITHIN, self.supervisor.send(Shutdown)).await;
+        self.alerting.stop(&this_process()).await;
         let _ = tokio::time::timeout(FLUSH_WITHIN, self.database.send(Flush)).await;
         end(self.arbiter).await;
     }
@@ -140,6 +149,8 @@ impl Guarding {
     /// Ends the role because the leadership is lost: nothing more is sent, and only requests that were sent are
     /// journalled.
     pub(super) async fn abandon(self) {
+        // What is not delivered belongs to the next leader.
+        self.alerting.abandon().await;
         let _ = tokio::time::timeout(ABANDON_WITHIN, self.supervisor.send(Shutdown)).await;
         end(self.arbiter).await;
     }
@@ -164,6 +175,7 @@ impl StandingBy {
             read_rows: database.clone().recipient(),
             read_journal: database.clone().recipient(),
             carry_out_urls: database.clone().recipient(),
+            read_alerts: database.clone().recipient(),
         };
         let standby = Standby::start_in_arbiter(&arbiter.handle(), move |_| Standby::new(clock, board, defaults, rows));
         Ok(Self { arbiter, database, standby })
@@ -184,6 +196,7 @@ impl StandingBy {
             carry_out: self.standby.clone().recipient(),
             set_defaults: self.standby.clone().recipient(),
             leadership: None,
+            alerting: None,
         }
     }
 
@@ -237,20 +250,5 @@ async fn first_dead_actor(dead: impl Fn() -> Option<&'static str>) -> &'static s
         if let Some(name) = dead() {
             return name;
         }
-    }
-}
-
-/// Ends a thread with all its actors and their futures.
-async fn end(arbiter: Arbiter) {
-    arbiter.stop();
-    let (ended, end) = oneshot::channel();
-    // The join runs on a plain thread: the end of the runtime would wait for one of its own threads.
-    std::thread::spawn(move || {
-        let joined = arbiter.join();
-        // The caller may no longer wait.
-        let _ = ended.send(joined.is_ok());
-    });
-    if tokio::time::timeout(THREAD_ENDS_WITHIN, end).await.is_err() {
-        tracing::warn!("an operation of the database did not end in time: the program does not wait for it");
     }
 }

@@ -129,6 +129,11 @@ impl Contest {
         lifted
     }
 
+    /// Returns when somebody else last changed the campaign, within the last hour.
+    pub(super) fn last_change_at(&self) -> Option<DateTime<Utc>> {
+        self.changes.iter().max().copied()
+    }
+
     /// Returns when the mark ends, unless others change the campaign again.
     pub(super) fn ends_at(&self) -> Option<DateTime<Utc>> {
         self.changes.iter().max().filter(|_| self.contested).map(|&at| at + MEMORY)

@@ -10,6 +10,7 @@ use super::budget::DayBudget;
 use super::failure::RemoteFault;
 use super::money::{Clicks, Money};
 use super::observation::Observation;
+use super::occasion::OccasionChange;
 use super::order::{DisableRefusal, Force, ForceFailure, HoldChange, OrderId};
 use super::phase::{PhaseWord, Promise};
 use super::remote::RemoteCampaign;
@@ -161,6 +162,16 @@ pub struct Record {
     pub hold: HoldChange,
     /// The day's budget, if it has changed; `None` leaves the stored one.
     pub budget: Option<DayBudget>,
+    /// The occasions that began or ended, for alerts. The session adds them.
+    pub occasions: Vec<OccasionChange>,
+}
+
+impl Record {
+    /// Returns a record that stores only this promise.
+    #[must_use]
+    pub const fn of(promise: Promise) -> Self {
+        Self { promise, entry: None, by: None, hold: HoldChange::Keep, budget: None, occasions: Vec::new() }
+    }
 }
 
 /// A request to the TrafficStars client.

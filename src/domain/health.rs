@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::action::ActionKind;
+use super::alert::ReceiverTrouble;
 use super::another_guard::Signs;
 use super::clock_difference::ClockDifference;
 use super::explain::{ActionProgress, Snapshot};
@@ -25,6 +26,8 @@ const WAITING_TICKS: i32 = 2;
 const PAUSE_WITHIN: Duration = Duration::minutes(2);
 /// A campaign whose status or clicks were unreadable for this long degrades health.
 const BLIND_FOR: Duration = Duration::minutes(15);
+/// A receiver of alerts that has failed for this long degrades health.
+const RECEIVER_FAILS_FOR: Duration = Duration::minutes(5);
 /// At most this many campaigns are named in the reason. The list has all of them.
 const NAMED: usize = 5;
 
@@ -98,6 +101,8 @@ pub enum DegradationKind {
     Unguarded,
     /// Activations have been queued for more than two tick intervals.
     ActivationsWaiting,
+    /// A receiver of alerts has taken no message for five minutes, or wants none.
+    Alerts,
 }
 
 /// The data about one guarded campaign.
@@ -141,6 +146,8 @@ pub struct Failing {
     pub clock_since: Option<DateTime<Utc>>,
     /// The signs of another program like this one.
     pub signs: Signs,
+    /// The receivers of alerts that take no messages.
+    pub receivers: Vec<ReceiverTrouble>,
 }
 
 /// All data that health is judged by.
@@ -178,6 +185,7 @@ pub fn health(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Health {
         another_guard(now, vitals),
         unguarded(vitals),
         activations_waiting(now, vitals),
+        alerts(now, vitals),
     ]
     .into_iter()
     .flatten()
@@ -243,6 +251,17 @@ fn unguarded(vitals: &Vitals<'_>) -> Option<Degradation> {
         let (run, them) = named.either(("runs with its", "it"), ("run with their", "them"));
         format!("{named} {run} clicks used up, and the guard does not pause {them}")
     })
+}
+
+/// The operator does not hear of a trouble whose alert does not arrive.
+fn alerts(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
+    let is_dead =
+        |one: &&ReceiverTrouble| one.is_disabled || now.signed_duration_since(one.since) >= RECEIVER_FAILS_FOR;
+    let dead: Vec<&ReceiverTrouble> = vitals.failing.receivers.iter().filter(is_dead).collect();
+    let since = dead.iter().map(|one| one.since).min()?;
+    let each: Vec<String> = dead.iter().map(|one| format!("{} ({})", one.name, one.reason)).collect();
+    let reason = format!("no alert arrives at: {}", each.join("; "));
+    Some(Degradation { kind: DegradationKind::Alerts, since, reason, campaigns: Vec::new() })
 }
 
 /// A request that was sent and is not answered yet is not queued.

@@ -230,6 +230,12 @@ impl Machine {
         }
     }
 
+    /// Returns the promise as it is stored.
+    #[must_use]
+    pub fn promise(&self) -> Promise {
+        Promise { phase: self.phase, since: self.since, end_time_owed: self.end_times.is_owed() }
+    }
+
     /// Stores the promise without a journal entry.
     fn store(&mut self, step: &mut StepContext<'_>) {
         self.store_record(step, false, HoldChange::Keep);
@@ -241,10 +247,9 @@ impl Machine {
     }
 
     fn store_record(&mut self, step: &mut StepContext<'_>, with_entry: bool, hold: HoldChange) {
-        let promise = Promise { phase: self.phase, since: self.since, end_time_owed: self.end_times.is_owed() };
         let entry = self.last.action().cloned().filter(|_| with_entry);
         let by = self.last.by.clone().filter(|_| with_entry);
         let budget = self.budget.take_unstored();
-        step.ask_for(Effect::Store(Box::new(Record { promise, entry, by, hold, budget })));
+        step.ask_for(Effect::Store(Box::new(Record { entry, by, hold, budget, ..Record::of(self.promise()) })));
     }
 }

@@ -178,6 +178,8 @@ const RUNNING_WORDS: [&str; 2] = ["enabled", "active"];
 const STOPPED_WORD: &str = "paused";
 /// Values of `status` for an account without money, for a campaign switched off or on.
 const NO_FUNDS_WORDS: [&str; 2] = ["no_funds_paused", "no_funds_active"];
+/// The reason of a campaign that is blocked because the account is out of funds.
+pub(super) const OUT_OF_FUNDS: &str = "out of funds";
 /// The value of `stopped` that means the same.
 const STOPPED_WITHOUT_FUNDS: &str = "no_funds";
 /// Values of `status` for a campaign that moderation keeps from running.
@@ -267,7 +269,7 @@ fn block(campaign: &RemoteCampaign) -> Option<String> {
     }
     let stopped_without_funds = campaign.stopped.as_deref() == Some(STOPPED_WITHOUT_FUNDS);
     if campaign.no_funds || stopped_without_funds || has_status(&NO_FUNDS_WORDS) {
-        return Some("out of funds".to_owned());
+        return Some(OUT_OF_FUNDS.to_owned());
     }
     if let Some(word) = campaign.approved.as_deref()
         && word != APPROVED_WORD

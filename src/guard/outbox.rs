@@ -75,6 +75,7 @@ impl Outbox {
                 record.hold = last.hold;
             }
             record.budget = record.budget.or(last.budget);
+            record.occasions.splice(0..0, last.occasions);
         }
         self.unstored.push_back(record);
     }

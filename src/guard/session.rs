@@ -12,6 +12,7 @@ use super::tick::{Next, Reading, StoredFacts, Tick};
 use crate::domain::action::{ActionId, ActionKind, Outcome};
 use crate::domain::another_guard::EndTimeSign;
 use crate::domain::assessment::Assessment;
+use crate::domain::campaign_occasions::CampaignOccasions;
 use crate::domain::clock_difference::ClockDifference;
 use crate::domain::event::{Effect, Event, FollowingEndTime, Note, QuestionId, Record, Request};
 use crate::domain::explain::{ActionProgress, Snapshot};
@@ -120,6 +121,8 @@ pub struct Beginning {
     pub policy: Policy,
     /// The machine, in the state of the stored promise.
     pub machine: Machine,
+    /// The occasions for alerts that are stored.
+    pub occasions: CampaignOccasions,
     /// The unfinished action and its journal entry; `None` if no action is unfinished.
     pub entry: Option<(ActionId, JournalId)>,
     /// Whether each step of the machine is an output.
@@ -132,6 +135,8 @@ pub struct Session {
     remote: RemoteId,
     policy: Policy,
     machine: Machine,
+    /// The occasions for alerts that are stored, or are about to be.
+    occasions: CampaignOccasions,
     trend: Trend,
     /// The values of the campaign's own spend counters since midnight.
     sightings: Sightings,
@@ -153,11 +158,12 @@ impl Session {
     /// Returns a session that ticks at once.
     #[must_use]
     pub fn new(beginning: Beginning) -> Self {
-        let Beginning { remote, policy, machine, entry, shows_steps } = beginning;
+        let Beginning { remote, policy, machine, occasions, entry, shows_steps } = beginning;
         Self {
             remote,
             policy,
             machine,
+            occasions,
             trend: Trend::default(),
             sightings: Sightings::default(),
             clock: None,
@@ -191,12 +197,35 @@ impl Session {
     fn feed(&mut self, now: DateTime<Utc>, event: Event) {
         self.has_changed = true;
         let shown = self.shows_steps.then(|| event.clone());
-        let effects = self.machine.step(now, &self.policy, event);
+        let mut effects = self.machine.step(now, &self.policy, event);
+        self.store_occasions(now, &mut effects);
         if let Some(event) = shown {
             let (phase, high_spend) = (self.machine.phase(), self.machine.high_spend());
             self.outputs.push(Output::Step(Box::new(Step { event, effects: effects.clone(), phase, high_spend })));
         }
         self.waiting.extend(effects);
+    }
+
+    /// Puts the occasions that began or ended with a step into its last record, so that one transaction stores both. A
+    /// step without a record gets one.
+    fn store_occasions(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        let disabled_at = effects.iter().position(|effect| matches!(effect, Effect::Disabled { .. }));
+        let changes = match disabled_at {
+            None => self.occasions.after_step(now, &self.machine, &self.policy),
+            Some(_) => self.occasions.end_all(now),
+        };
+        if changes.is_empty() {
+            return;
+        }
+        let records = effects
+            .iter_mut()
+            .filter_map(|effect| if let Effect::Store(record) = effect { Some(record) } else { None });
+        if let Some(record) = records.last() {
+            record.occasions = changes;
+            return;
+        }
+        let record = Record { occasions: changes, ..Record::of(self.machine.promise()) };
+        effects.insert(disabled_at.unwrap_or(effects.len()), Effect::Store(Box::new(record)));
     }
 
     /// Returns the snapshot that `explain` needs, as of `now`, without the journal entry.

@@ -22,8 +22,9 @@ fn an_action_whose_journal_entry_is_not_stored_waits_for_the_database() {
     let policy = PolicyNumbers::default().validate().unwrap();
     let machine = Machine::new(noon(), &policy, None, None);
     let remote = RemoteId(995_224);
-    let mut session =
-        Session::new(Beginning { remote, policy: policy.clone(), machine, entry: None, shows_steps: false });
+    let occasions = CampaignOccasions::default();
+    let beginning = Beginning { remote, policy: policy.clone(), machine, occasions, entry: None, shows_steps: false };
+    let mut session = Session::new(beginning);
     session.step(noon(), Event::Wake);
     let question_id = session
         .take_outputs()

@@ -10,6 +10,7 @@ mod per_campaign;
 mod published;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
@@ -22,6 +23,7 @@ use prometheus_client::registry::{Registry, Unit};
 pub use self::published::Published;
 use crate::domain::action::ActionKind;
 use crate::domain::event::ActionUpdate;
+use crate::domain::occasion::Severity;
 use crate::domain::status::QueueStatus;
 use crate::telemetry::lost_lines;
 
@@ -44,6 +46,8 @@ const STOP_SECONDS: [f64; 9] = [0.5, 1.0, 2.5, 5.0, 15.0, 30.0, 60.0, 120.0, 300
 
 type Label = [(&'static str, &'static str); 1];
 type TwoLabels = [(&'static str, &'static str); 2];
+type AlertLabels = [(&'static str, String); 2];
+type ReceiverLabel = [(&'static str, String); 1];
 type AnswerLabels = [(&'static str, Cow<'static, str>); 2];
 
 /// The counters and histograms. Clones share them.
@@ -62,10 +66,24 @@ pub struct Metrics {
     trafficstar_errors: Counter,
     database_errors: Counter,
     database_log: Gauge,
+    alerts_sent: Family<AlertLabels, Counter>,
+    alerts_open: Family<Label, Gauge>,
+    alerts_waiting: Family<ReceiverLabel, Gauge>,
+    alerts_lost: Family<ReceiverLabel, Gauge>,
 }
 
 const KINDS: [ActionKind; 5] =
     [ActionKind::Activate, ActionKind::Pause, ActionKind::SetEndTime, ActionKind::TopUp, ActionKind::DailyBudget];
+const SEVERITIES: [Severity; 3] = [Severity::Info, Severity::Warning, Severity::Critical];
+
+const fn severity_word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "info",
+        Severity::Warning => "warning",
+        Severity::Critical => "critical",
+    }
+}
+
 const STEPS: [&str; 6] = ["requested", "accepted", "confirmed", "failed", "superseded", "observed-only"];
 
 impl Default for Metrics {
@@ -86,6 +104,10 @@ impl Default for Metrics {
             drop(request_wait.get_or_create(&[("class", class)]));
             drop(answer_time.get_or_create(&[("class", class)]));
         }
+        let alerts_open = Family::<Label, Gauge>::default();
+        for severity in SEVERITIES {
+            drop(alerts_open.get_or_create(&[("severity", severity_word(severity))]));
+        }
         Self {
             actor_deaths: Counter::default(),
             ticks: Counter::default(),
@@ -100,6 +122,10 @@ impl Default for Metrics {
             trafficstar_errors: Counter::default(),
             database_errors: Counter::default(),
             database_log: Gauge::default(),
+            alerts_sent: Family::default(),
+            alerts_open,
+            alerts_waiting: Family::default(),
+            alerts_lost: Family::default(),
         }
     }
 }
@@ -164,6 +190,41 @@ impl Metrics {
         self.database_log.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
+    /// Counts an attempt to send a message of alerts to a receiver.
+    pub fn alert_sent(&self, receiver: &str, is_delivered: bool) {
+        let result = if is_delivered { "delivered" } else { "failed" };
+        self.alerts_sent.get_or_create(&[("receiver", receiver.to_owned()), ("result", result.to_owned())]).inc();
+    }
+
+    /// Sets the number of open occasions of each severity, and for each receiver how many wait for it and how many it was
+    /// never told.
+    pub fn alerts(
+        &self,
+        open: &BTreeMap<Severity, u64>,
+        waiting: impl Iterator<Item = (String, u64)>,
+        lost: impl Iterator<Item = (String, u64)>,
+    ) {
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        for severity in SEVERITIES {
+            let count = open.get(&severity).copied().unwrap_or_default();
+            self.alerts_open.get_or_create(&[("severity", severity_word(severity))]).set(number(count));
+        }
+        // A receiver that is no longer in the config is no longer shown.
+        self.alerts_waiting.clear();
+        self.alerts_lost.clear();
+        for (receiver, count) in waiting {
+            for result in ["delivered", "failed"] {
+                // Both exist from the beginning, so that a rate is correct from the first message on.
+                let labels = [("receiver", receiver.clone()), ("result", result.to_owned())];
+                drop(self.alerts_sent.get_or_create(&labels));
+            }
+            self.alerts_waiting.get_or_create(&[("receiver", receiver)]).set(number(count));
+        }
+        for (receiver, count) in lost {
+            self.alerts_lost.get_or_create(&[("receiver", receiver)]).set(number(count));
+        }
+    }
+
     /// Returns all metrics as text; those of single campaigns only if `per_campaign` says so.
     #[must_use]
     pub fn text(&self, published: &Published<'_>, per_campaign: bool) -> String {
@@ -204,6 +265,13 @@ impl Metrics {
         let (name, help) =
             ("stop_lag", "Time from the decision to pause a campaign to the confirmation that it stopped");
         registry.register_with_unit(name, help, Unit::Seconds, self.stop_lag.clone());
+        let help = "Attempts to send a message of alerts, by receiver and result";
+        registry.register("alert_sends", help, self.alerts_sent.clone());
+        registry.register("alerts_open", "Occasions that are still the case, by severity", self.alerts_open.clone());
+        let help = "Occasions that wait for a receiver or are being sent to it";
+        registry.register("alerts_waiting", help, self.alerts_waiting.clone());
+        let help = "Occasions that a receiver was never told, because its messages were given up";
+        registry.register("alerts_lost", help, self.alerts_lost.clone());
         registry.register("actions", "Steps of actions, by kind and step", self.actions.clone());
         registry.register("requests", "Requests sent to TrafficStars, by class", self.requests.clone());
         let help = "Requests that ended, by class and by status code or the reason why there was none";

@@ -127,6 +127,12 @@ pub enum StoreError {
     /// Reading how many requests were sent to TrafficStars in the last minutes failed.
     #[error("cannot read from the database how many requests were sent to TrafficStars in the last minutes")]
     ReadRequests(#[source] Fault),
+    /// Reading occasions, deliveries, receivers or mutes failed.
+    #[error("cannot read the alerts from the database")]
+    ReadAlerts(#[source] Fault),
+    /// Storing occasions, deliveries, receivers or mutes failed.
+    #[error("cannot store the alerts in the database")]
+    SaveAlerts(#[source] Fault),
     /// Deleting history older than `keep_history` failed.
     #[error("cannot delete old history from the database")]
     Forget(#[source] Fault),

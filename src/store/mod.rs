@@ -8,7 +8,7 @@
 //! A file uses only files of the layers below it. The layers, from the lowest one up:
 //! 1. `values`, `schema`;
 //! 2. `error`;
-//! 3. `password`, `rows`, `budget`;
+//! 3. `password`, `rows`, `budget`, `occasions`;
 //! 4. `connection`, the trait that both databases implement;
 //! 5. `sqlite` and `postgres`, its implementations;
 //! 6. `url`, which names a database;
@@ -20,16 +20,19 @@
 //! (`campaigns`, `urls`) as they are. Invalid values in them are reported by [`CampaignRow::policy`] and by the
 //! reading's defect. So one bad row does not make other campaigns unreadable.
 
+mod alerts;
 mod budget;
 mod campaigns;
 mod catalog;
 mod connection;
+mod digest;
 mod error;
 mod hold;
 mod journal;
 mod lease;
 mod lock;
 mod migrations;
+mod occasions;
 mod password;
 mod pools;
 mod postgres;

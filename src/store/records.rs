@@ -11,14 +11,16 @@ use super::budget::{BudgetColumns, DayBudgetRow};
 use super::connection::StoreConnection;
 use super::error::{Fault, StoreError};
 use super::hold::HoldRow;
+use super::occasions::{OccasionRow, change_occasions, known};
 use super::pools::{db, db_write};
 use super::rows::{LeaseState, LeaseTerm};
-use super::schema::{campaigns, day_budgets, holds, journal, journal_steps, promises};
+use super::schema::{campaigns, day_budgets, holds, journal, journal_steps, occasions, promises};
 use super::values::{BadValue, OptionalTrackerText, Place, Stamp, TrackerText, column_clicks};
 use crate::domain::action::{Action, ActionId, ActionKind, Step};
 use crate::domain::budget::DayBudget;
 use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::journal::JournalId;
+use crate::domain::occasion::{KnownOccasion, OccasionCampaign, OccasionChange};
 use crate::domain::order::HoldChange;
 use crate::domain::phase::{Phase, PhaseWord, Promise};
 use crate::domain::status::Hold;
@@ -52,10 +54,16 @@ pub struct StoredCampaign {
     /// The newest journal entries, the newest first, to show them. Each has the operator who ordered it, if one did. An
     /// entry that cannot be read is left out.
     pub recent: Vec<(Action, Option<String>)>,
+    /// The occasions for alerts that are open, and the newest of those that do not last.
+    pub occasions: Vec<KnownOccasion>,
 }
 
 /// The number of the newest journal entries that a new actor gets, to show them.
 const RECENT: i64 = 5;
+
+/// The number of occasions that do not last, and that a new actor gets so that it does not find them again. They are those
+/// of its day; even one that is not among them is stored only once.
+const TOLD: i64 = 30;
 
 /// A transition to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +80,10 @@ pub struct Record {
     pub hold: HoldChange,
     /// The day's budget; `None` leaves the stored one.
     pub budget: Option<DayBudget>,
+    /// The campaign's name, for its occasions.
+    pub name: String,
+    /// The occasions that began or ended.
+    pub occasions: Vec<OccasionChange>,
 }
 
 /// A journal entry to insert or to update.
@@ -159,6 +171,20 @@ impl Store {
                     .limit(RECENT)
                     .select((journal::id, DecisionRow::as_select(), StepRow::as_select()))
                     .load(connection)?;
+                let is_open = occasions::lasts.eq(true).and(occasions::resolved_at.is_null());
+                let of_campaign = || {
+                    occasions::table
+                        .filter(occasions::campaign_id.eq(id.0))
+                        .order(occasions::id.desc())
+                        .select((occasions::id, OccasionRow::as_select()))
+                };
+                let mut told: Vec<(i64, OccasionRow)> = of_campaign().filter(is_open).load(connection)?;
+                told.extend(
+                    of_campaign()
+                        .filter(occasions::lasts.eq(false))
+                        .limit(TOLD)
+                        .load::<(i64, OccasionRow)>(connection)?,
+                );
                 let recent = recent.into_iter().filter_map(|(id, mut decision, steps)| {
                     let by = decision.by.take();
                     action(id, decision, steps).ok().map(|action| (action, by))
@@ -174,6 +200,7 @@ impl Store {
                     budget: budget.and_then(|row| row.read().inspect_err(unreadable_budget).ok()),
                     hold: hold.map(|row| row.read(id.0)),
                     recent: recent.collect(),
+                    occasions: known(told),
                     // An end time that cannot be read is ignored: it must not keep the campaign from being guarded.
                     own_end_time: own_end_time
                         .and_then(|(row, at)| Place { table: "journal", row }.time("end_time", at).ok()),
@@ -217,6 +244,11 @@ impl Store {
                 LeaseState::Over => Some(record.sent_unstored(now).ok_or(Fault::NotLeading)?),
                 LeaseState::Expired => return Err(Fault::NotLeading),
             };
+            if lease_state == LeaseState::Lasts {
+                let (id, name, trafficstar_id) = (record.campaign, record.name.clone(), record.remote);
+                let campaign = OccasionCampaign { id, name, trafficstar_id };
+                change_occasions!(connection, Some(&campaign), &record.occasions);
+            }
             if lease_state == LeaseState::Lasts && !connection.lock_campaigns(&[record.campaign.0])?.is_empty() {
                 let row = PromiseRow::new(&record, now);
                 diesel::insert_into(promises::table)

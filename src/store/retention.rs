@@ -25,16 +25,15 @@ const IS_NOT_THE_NEWEST: &str = "(EXISTS (SELECT 1 FROM journal AS newer \
     OR NOT EXISTS (SELECT 1 FROM campaigns WHERE campaigns.id = journal.campaign_id))";
 
 impl Store {
-    /// Deletes a few journal entries and spends from before `horizon`, the oldest first. Returns how many it deleted; 0
+    /// Deletes a few journal entries, settled occasions and spends from before `horizon`, the oldest first. Returns how many it deleted; 0
     /// means that no old rows are left. Unfinished entries and the newest entry of each campaign are kept.
     ///
     /// # Errors
     /// The database does not answer. Rows that earlier calls deleted stay deleted.
     pub async fn forget_before(&self, horizon: DateTime<Utc>) -> Result<usize, StoreError> {
-        match self.forget_entries(horizon).await? {
-            0 => self.forget_spends(horizon.date_naive()).await,
-            deleted => Ok(deleted),
-        }
+        let deleted = self.forget_entries(horizon).await?;
+        let deleted = if deleted == 0 { self.forget_occasions(horizon).await? } else { deleted };
+        if deleted == 0 { self.forget_spends(horizon.date_naive()).await } else { Ok(deleted) }
     }
 
     async fn forget_entries(&self, horizon: DateTime<Utc>) -> Result<usize, StoreError> {

@@ -151,6 +151,65 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    occasions (id) {
+        id -> BigInt,
+        campaign_id -> BigInt,
+        campaign_name -> Nullable<Text>,
+        trafficstar_id -> Nullable<BigInt>,
+        kind -> Text,
+        detail -> Text,
+        severity -> Text,
+        text -> Text,
+        lasts -> Bool,
+        since -> Timestamp,
+        resolved_at -> Nullable<Timestamp>,
+        acked_at -> Nullable<Timestamp>,
+        acked_by -> Nullable<Text>,
+        settled -> Bool,
+    }
+}
+
+diesel::table! {
+    alert_deliveries (occasion_id, receiver) {
+        occasion_id -> BigInt,
+        receiver -> Text,
+        step -> Text,
+        reminders -> BigInt,
+        message_id -> Text,
+        gathered_at -> Timestamp,
+        attempts -> BigInt,
+        last_sent_at -> Nullable<Timestamp>,
+        next_attempt_at -> Nullable<Timestamp>,
+        delivered_at -> Nullable<Timestamp>,
+        given_up_at -> Nullable<Timestamp>,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    alert_receivers (name) {
+        name -> Text,
+        since -> Timestamp,
+        disabled_at -> Nullable<Timestamp>,
+        failing_since -> Nullable<Timestamp>,
+        last_error -> Nullable<Text>,
+        delivered_at -> Nullable<Timestamp>,
+        lost -> BigInt,
+    }
+}
+
+diesel::table! {
+    alert_mutes (campaign_id) {
+        campaign_id -> BigInt,
+        since -> Timestamp,
+        until -> Timestamp,
+        reason -> Nullable<Text>,
+        by -> Nullable<Text>,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(alert_deliveries, occasions);
 diesel::allow_tables_to_appear_in_same_query!(campaigns, promises);
 diesel::allow_tables_to_appear_in_same_query!(campaigns, spends);
 diesel::allow_tables_to_appear_in_same_query!(journal, journal_steps);

@@ -1,5 +1,6 @@
 //! Tests of the store.
 
+mod alerts;
 mod catalog;
 mod databases;
 mod journal;
@@ -76,7 +77,16 @@ fn pause(step: Step) -> Action {
 
 fn record(phase: Phase, entry: Option<Entry>) -> Record {
     let (hold, budget) = (HoldChange::Keep, None);
-    Record { campaign: CAMPAIGN, remote: REMOTE, promise: promise(phase), entry, hold, budget }
+    Record {
+        campaign: CAMPAIGN,
+        remote: REMOTE,
+        promise: promise(phase),
+        entry,
+        hold,
+        budget,
+        name: "shoes".to_owned(),
+        occasions: Vec::new(),
+    }
 }
 
 fn new_entry(action: Action) -> Option<Entry> {

@@ -146,7 +146,7 @@ fn modules_are_files_and_imports_name_each_item() {
 }
 
 /// The libraries that only some rooms may use, with these rooms.
-const ONLY_IN: [(&str, &[&str]); 13] = [
+const ONLY_IN: [(&str, &[&str]); 15] = [
     ("actix", &["actors", "daemon"]),
     ("axum", &["control::server"]),
     ("clap", &["cli"]),
@@ -155,7 +155,9 @@ const ONLY_IN: [(&str, &[&str]); 13] = [
     ("nix", &["operator"]),
     ("prometheus_client", &["metrics"]),
     ("ratatui", &["cli"]),
-    ("reqwest", &["trafficstar", "control::client"]),
+    ("minijinja", &["alerts::template"]),
+    ("reqwest", &["alerts::webhook", "trafficstar", "control::client", "daemon"]),
+    ("ring", &["alerts::signature"]),
     ("rustls", &["store::postgres", "tls"]),
     ("sd_notify", &["daemon"]),
     ("tokio_postgres", &["store::postgres"]),

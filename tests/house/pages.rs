@@ -128,6 +128,8 @@ fn exposed_labels() -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
     let now = DateTime::UNIX_EPOCH;
     let board = Board::new(now);
     board.metrics().request_ended("sweep", Cow::Borrowed("200"), Duration::ZERO, Duration::ZERO);
+    let of_receiver = |count: u64| std::iter::once(("ops".to_owned(), count));
+    board.metrics().alerts(&BTreeMap::new(), of_receiver(0), of_receiver(0));
     let campaign = serde_json::json!({
         "id": 1, "name": "shoes", "trafficstar_id": 1001, "state": "idle", "since": now,
         "high_spend": false, "contested": false, "unguarded": false,

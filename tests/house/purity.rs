@@ -34,6 +34,7 @@ const SLEEPS: Allowed = &[
     ("src/control/server/connections.rs", "closes silent connections; accepts again after an error"),
     ("src/control/server/socket.rs", "looks whether the socket's file still exists"),
     ("src/daemon.rs", "looks whether the actors are alive"),
+    ("src/daemon/alerting.rs", "looks whether there is an occasion for an alert"),
     ("src/daemon/announce.rs", "looks whether there is something to report"),
     ("src/daemon/check/visit.rs", "limits the time of its look at the account"),
     ("src/daemon/direct.rs", "waits for the lease of a dead leader; gives up on a database that does not answer"),
@@ -46,6 +47,7 @@ const SLEEPS: Allowed = &[
 ];
 
 const ENVIRONMENT: Allowed = &[
+    ("src/alerts/command.rs", "gives PATH, HOME and LANG to the command of a receiver"),
     ("src/cli/failure.rs", "whether arguments that cannot be parsed request JSON"),
     ("src/config/mod.rs", "the keys' variables, read once"),
     ("src/daemon/service_manager.rs", "NOTIFY_SOCKET"),

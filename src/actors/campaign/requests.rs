@@ -104,7 +104,7 @@ impl CampaignActor {
     }
 
     pub(super) fn save(&self, ctx: &mut Context<Self>, record: Record, entry: Option<JournalId>) {
-        let Record { promise, entry: action, by, hold, budget } = record;
+        let Record { promise, entry: action, by, hold, budget, occasions } = record;
         let message = Save(crate::store::Record {
             campaign: self.row.id,
             remote: self.row.trafficstar_id,
@@ -112,6 +112,8 @@ impl CampaignActor {
             entry: action.map(|action| Entry { id: entry, action, by }),
             hold,
             budget,
+            name: self.row.name.clone(),
+            occasions,
         });
         let save = self.surroundings.database.save.send(message);
         ctx.spawn(save.into_actor(self).map(|answer, actor, ctx| {

@@ -5,7 +5,7 @@ use actix::prelude::*;
 use super::Supervisor;
 use super::catalog::DisableMode;
 use crate::actors::database::CarryOutUrls;
-use crate::control::{Ask, Generator, Order, SetGenerator};
+use crate::control::{Ask, Generator, Order, Refusal, SetGenerator};
 
 /// Carries an order out. The reply slot of the order is answered when it has taken effect.
 #[derive(Debug, Message)]
@@ -37,6 +37,8 @@ impl Handler<CarryOut> for Supervisor {
             Order::Release(Ask { question, reply }) => self.release(ctx, question, reply),
             Order::HoldAll(Ask { question, reply }) => self.hold_all(ctx, question, reply),
             Order::ReleaseAll(Ask { question: (), reply }) => self.release_all(ctx, reply),
+            // The order router gives these to the alerts actor.
+            Order::Alerts(order) => order.refuse(Refusal::NotNow("the alerts have no actor now".to_owned())),
         }
     }
 }

@@ -140,6 +140,9 @@ impl Supervisor {
                 entry: None,
                 hold: HoldChange::Keep,
                 budget: None,
+                name: row.name.clone(),
+                // The alerts end the occasions of a campaign without an actor.
+                occasions: Vec::new(),
             };
             // If this fails, the next sync does it again.
             self.rows.save.do_send(Save(record));

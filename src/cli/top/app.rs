@@ -8,6 +8,8 @@ use chrono::{DateTime, Utc};
 use super::history::History;
 use crate::cli::attention::{self, Urgency};
 use crate::cli::condition::Condition;
+use crate::control::{AlertView, Alerts};
+use crate::domain::alert::OccasionId;
 use crate::domain::explain::Explanation;
 use crate::domain::health::Health;
 use crate::domain::ids::CampaignId;
@@ -19,6 +21,7 @@ use crate::domain::status::{CampaignStatus, Dump, Role};
 pub(super) struct State {
     pub(super) dump: Dump,
     pub(super) health: Health,
+    pub(super) alerts: Alerts,
 }
 
 /// The last dump, and when it arrived.
@@ -26,6 +29,7 @@ pub(super) struct State {
 pub(super) struct Data {
     pub(super) dump: Dump,
     pub(super) health: Health,
+    pub(super) alerts: Alerts,
     pub(super) received_at: DateTime<Utc>,
     /// The urgency of each campaign, in the order of the dump.
     urgencies: Vec<Urgency>,
@@ -48,6 +52,12 @@ pub(super) enum Order {
     PauseAll(String),
     /// End the hold on all campaigns.
     ReleaseAll,
+    /// Take an alert over.
+    Ack(OccasionId),
+    /// Send no alerts of one campaign for a while; `None`: no alerts at all.
+    Mute(Option<CampaignId>),
+    /// Send a test message to every receiver of alerts.
+    TestAlerts,
 }
 
 impl fmt::Display for Order {
@@ -60,6 +70,10 @@ impl fmt::Display for Order {
             Self::Disable(campaign) => write!(formatter, "disable {campaign}"),
             Self::PauseAll(_) => formatter.write_str("pause all"),
             Self::ReleaseAll => formatter.write_str("release all"),
+            Self::Ack(alert) => write!(formatter, "alert ack {alert}"),
+            Self::Mute(Some(campaign)) => write!(formatter, "alert mute {campaign}"),
+            Self::Mute(None) => formatter.write_str("alert mute"),
+            Self::TestAlerts => formatter.write_str("alert test"),
         }
     }
 }
@@ -112,6 +126,8 @@ pub(super) enum Focus {
     Dialog(Dialog),
     /// The help.
     Help,
+    /// The alerts, with the place of the selected one.
+    Alerts(usize),
 }
 
 /// The question before an order. Its campaign does not change when the list does.
@@ -162,7 +178,7 @@ pub(super) struct App {
 
 impl App {
     /// Takes over a new dump.
-    pub(super) fn receive(&mut self, State { dump, health }: State, now: DateTime<Utc>) {
+    pub(super) fn receive(&mut self, State { dump, health, alerts }: State, now: DateTime<Utc>) {
         let is_another = |data: &Data| data.dump.started_at != dump.started_at;
         if self.data.as_ref().is_some_and(is_another) {
             self.notice =
@@ -178,7 +194,7 @@ impl App {
         }
         let captured_at = dump.captured_at;
         let urgencies = dump.campaigns.iter().map(|campaign| Urgency::of(campaign, captured_at)).collect();
-        self.data = Some(Data { dump, health, received_at: now, urgencies });
+        self.data = Some(Data { dump, health, alerts, received_at: now, urgencies });
         self.list();
     }
 
@@ -234,6 +250,11 @@ impl App {
     pub(super) fn attention_count(&self) -> usize {
         let urgencies = self.data.as_ref().map_or(&[][..], |data| &data.urgencies);
         urgencies.iter().filter(|urgency| urgency.needs_attention()).count()
+    }
+
+    /// Returns the alerts, the open ones first.
+    pub(super) fn alerts(&self) -> &[AlertView] {
+        self.data.as_ref().map_or(&[], |data| &data.alerts.alerts)
     }
 
     /// Returns the selected campaign's place in the list; the first place if that campaign is no longer listed.

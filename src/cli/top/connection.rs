@@ -14,13 +14,15 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::Message;
 use super::app::{Notice, Order, State};
 use crate::cli::order_report::OrderReport;
-use crate::cli::{disable, enable, hold, pause_all, process};
+use crate::cli::{alert, disable, enable, hold, pause_all, process};
 use crate::control::client::{Client, ClientError};
-use crate::control::{CampaignPatch, HoldBody, ProcessBody};
+use crate::control::{CampaignPatch, HoldBody, MuteBody, ProcessBody, TestAlert};
 use crate::domain::ids::CampaignId;
 use crate::error_chain::in_full;
 
 const POLL_EVERY: Duration = Duration::from_secs(1);
+/// How long `m` and `M` mute alerts.
+pub(super) const MUTE_FOR: &str = "2h";
 /// If the dump takes longer than this, the view shows that there is no answer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
@@ -92,10 +94,12 @@ async fn poll(client: Arc<Client>, mut selected: watch::Receiver<Option<Campaign
     }
 }
 
-/// Reads the dump and the health.
+/// Reads the dump, the health and the alerts.
 pub(super) async fn state(client: &Client) -> Result<State, ClientError> {
     let (dump, health) = tokio::try_join!(client.state(), client.health())?;
-    Ok(State { dump, health })
+    // They come from the database, which may be away: then the campaigns are shown without them.
+    let alerts = client.alerts().await.unwrap_or_default();
+    Ok(State { dump, health, alerts })
 }
 
 /// Returns why no dump arrived, short enough for the header.
@@ -142,6 +146,16 @@ async fn reported(client: &Client, order: &Order) -> Result<OrderReport, ClientE
         }
         Order::ReleaseAll => {
             pause_all::of_released_all(&client.release_all().await?, client.state().await.ok().as_ref())
+        }
+        Order::Ack(id) => OrderReport::new(alert::of_acked(&client.ack(*id).await?), Vec::new()),
+        Order::Mute(campaign) => {
+            let body = MuteBody { campaign: *campaign, lasts: MUTE_FOR.to_owned(), reason: None };
+            OrderReport::new(alert::of_mutes(&client.mute(&body).await?), Vec::new())
+        }
+        Order::TestAlerts => {
+            let results = client.test_alerts(&TestAlert::default()).await?;
+            let is_problem = results.iter().any(|result| !result.delivered);
+            OrderReport { is_problem, ..OrderReport::new(alert::of_tests(&results), Vec::new()) }
         }
         Order::Release(campaign) => hold::of_released(*campaign, &client.release(*campaign).await?),
         Order::PauseAll(reason) => {

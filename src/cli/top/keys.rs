@@ -4,6 +4,7 @@
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::app::{App, Dialog, Focus, Notice, Order};
+use crate::control::AlertView;
 use crate::domain::status::CampaignStatus;
 
 /// The number of lines that PageUp and PageDown move.
@@ -32,6 +33,7 @@ impl App {
             Focus::List => self.press_in_list(key.code),
             Focus::Filter => self.press_in_filter(key),
             Focus::Dialog(dialog) => return self.press_in_dialog(dialog, key),
+            Focus::Alerts(place) => self.press_in_alerts(place, key.code),
             // Any key closes the help.
             Focus::Help => {}
         }
@@ -43,6 +45,7 @@ impl App {
             KeyCode::Char('q') => self.ended = true,
             KeyCode::Char('?') | KeyCode::F(1) => self.focus = Focus::Help,
             KeyCode::Char('/') => self.focus = Focus::Filter,
+            KeyCode::Char('a') => self.focus = Focus::Alerts(0),
             KeyCode::Enter => {
                 self.details_enlarged = !self.details_enlarged;
                 self.details_scroll = 0;
@@ -74,6 +77,25 @@ impl App {
                 let text = format!("`{letter}` does nothing here: ? shows the keys");
                 self.notice = Some(Notice { text, is_problem: false });
             }
+            _ => {}
+        }
+    }
+
+    fn press_in_alerts(&mut self, place: usize, key: KeyCode) {
+        let last = self.alerts().len().saturating_sub(1);
+        let place = place.min(last);
+        let selected = self.alerts().get(place).cloned();
+        let stay = |place| Focus::Alerts(place);
+        match (key, selected) {
+            (KeyCode::Up | KeyCode::Char('k'), _) => self.focus = stay(place.saturating_sub(1)),
+            (KeyCode::Down | KeyCode::Char('j'), _) => self.focus = stay((place + 1).min(last)),
+            (KeyCode::Char('t'), _) => self.ask(Order::TestAlerts, String::new()),
+            (KeyCode::Char('o'), Some(AlertView { id: Some(id), text, .. })) => self.ask(Order::Ack(id), text),
+            (KeyCode::Char('m'), Some(AlertView { campaign: Some(campaign), .. })) => {
+                self.ask(Order::Mute(Some(campaign.id)), format!("{} ({})", campaign.id, campaign.name));
+            }
+            (KeyCode::Char('M'), _) => self.ask(Order::Mute(None), String::new()),
+            // Any other key closes the window.
             _ => {}
         }
     }
@@ -146,7 +168,14 @@ impl App {
 fn reason_of(order: &mut Order) -> Option<&mut String> {
     match order {
         Order::Hold(_, reason) | Order::PauseAll(reason) => Some(reason),
-        Order::Process(_) | Order::Release(_) | Order::Enable(_) | Order::Disable(_) | Order::ReleaseAll => None,
+        Order::Process(_)
+        | Order::Release(_)
+        | Order::Enable(_)
+        | Order::Disable(_)
+        | Order::ReleaseAll
+        | Order::Ack(_)
+        | Order::Mute(_)
+        | Order::TestAlerts => None,
     }
 }
 

@@ -16,6 +16,8 @@ use super::draw;
 use crate::cli::draw::paper::written;
 use crate::cli::draw::theme::Theme;
 use crate::cli::tests::{assert_drawn, campaign, dump, explanation, health, noon, noon_plus, several};
+use crate::control::Alerts;
+use crate::domain::alert::OccasionId;
 use crate::domain::explain::{Explanation, NextStep};
 use crate::domain::ids::CampaignId;
 use crate::domain::status::Dump;
@@ -27,7 +29,7 @@ fn app_with(campaigns: &[Value]) -> App {
 }
 
 fn receive(app: &mut App, dump: Dump) {
-    app.receive(State { dump, health: health(&[]) }, noon());
+    app.receive(State { dump, health: health(&[]), alerts: Alerts::default() }, noon());
 }
 
 /// Presses keys, one per character. `⏎` is Enter, `⎋` is Escape, `⌫` is Backspace.
@@ -353,4 +355,40 @@ fn ten_thousand_campaigns_stay_usable() {
     assert!(drawn.contains("10000 one of many") && !drawn.contains(" 9900 "), "{drawn}");
     press(&mut app, "/77⏎");
     assert_eq!(app.listed_count(), 1);
+}
+
+/// Returns two open alerts and one that is over.
+fn alerts() -> Alerts {
+    let alert = |id: i64, occasion: &str, severity: &str, state: &str, campaign: Value| {
+        json!({
+            "id": id, "occasion": occasion, "key": occasion, "severity": severity, "state": state,
+            "campaign": campaign, "text": format!("{occasion}: {}", "something is the case, ".repeat(8)),
+            "since": noon_plus(-60 * id), "resolved_at": null, "acked": null, "deliveries": [],
+        })
+    };
+    let shoes = json!({"id": 1, "name": "shoes", "trafficstar_id": 1001});
+    let alerts = json!([
+        alert(7, "no-funds", "critical", "firing", shoes),
+        alert(5, "degraded", "warning", "firing", Value::Null),
+        alert(3, "restarted", "info", "resolved", Value::Null),
+    ]);
+    serde_json::from_value(json!({"alerts": alerts, "receivers": [], "mutes": []})).unwrap()
+}
+
+#[test]
+fn the_alerts_are_counted_listed_taken_over_muted_and_tested() {
+    let mut app = App::default();
+    app.receive(State { dump: dump(&several()), health: health(&[]), alerts: alerts() }, noon());
+    press(&mut app, "a↓");
+    for size in [SMALL, LARGE] {
+        assert_screen("alerts", &app, size);
+    }
+    assert_eq!(press(&mut app, "oy"), [Order::Ack(OccasionId(5))]);
+    assert_eq!(press(&mut app, "aoy"), [Order::Ack(OccasionId(7))]);
+    assert_eq!(press(&mut app, "amy"), [Order::Mute(Some(CampaignId(1)))]);
+    assert_eq!(press(&mut app, "a↓m"), [], "this alert is about no campaign");
+    assert_eq!(press(&mut app, "aMy"), [Order::Mute(None)]);
+    assert_eq!(press(&mut app, "aty"), [Order::TestAlerts]);
+    assert_eq!(press(&mut app, "a⎋oy"), [], "the window is closed");
+    assert_eq!(app.focus, Focus::List);
 }

@@ -191,6 +191,7 @@ impl Answer {
                 problem.field = Some("trafficstar_id".to_owned());
                 (StatusCode::NOT_FOUND, "unknown campaign")
             }
+            Refusal::UnknownAlert(_) => (StatusCode::NOT_FOUND, "unknown alert"),
             Refusal::UnknownUrl(_) => (StatusCode::NOT_FOUND, "unknown URL"),
             Refusal::BadField { field, problem } => return Self::bad_field(field, problem.clone()),
             Refusal::BadConfig(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad config"),

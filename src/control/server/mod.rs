@@ -3,6 +3,7 @@
 
 mod account;
 mod admin;
+mod alerts;
 mod answer;
 mod campaigns;
 mod connections;
@@ -63,6 +64,7 @@ fn routes() -> Vec<Route> {
         explain::routes(),
         openapi::routes(),
         admin::routes(),
+        alerts::routes(),
     ];
     groups.into_iter().flatten().collect()
 }

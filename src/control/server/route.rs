@@ -67,7 +67,13 @@ impl Route {
         if !path.contains("{id}") {
             return route;
         }
-        let row = if path.starts_with("/v1/urls/") { "There is no such URL" } else { NO_SUCH_CAMPAIGN };
+        let row = if path.starts_with("/v1/urls/") {
+            "There is no such URL"
+        } else if path.starts_with("/v1/alerts/") {
+            "No open alert has this number"
+        } else {
+            NO_SUCH_CAMPAIGN
+        };
         route.parameter("id", ParameterIn::Path, i64::schema(), "The database id").refuses(404, row).refuses_bad_input()
     }
 

@@ -6,12 +6,14 @@ use super::{Counters, Machine};
 use crate::domain::action::{Action, ActionKind};
 use crate::domain::assessment::Assessment;
 use crate::domain::decision::decide;
+use crate::domain::decision_log::PastDecision;
 use crate::domain::explain::{ActionProgress, Snapshot};
 use crate::domain::outlook::Outlook;
 use crate::domain::phase::{Phase, PhaseWord};
 use crate::domain::policy::{Mode, Policy};
 use crate::domain::remote::RemoteStatus;
 use crate::domain::timer::{Timer, TimerKind};
+use crate::domain::unguarded::Unguarded;
 
 impl Machine {
     /// Returns the promise.
@@ -42,6 +44,30 @@ impl Machine {
     #[must_use]
     pub const fn contested(&self) -> bool {
         self.contest.is_contested()
+    }
+
+    /// Returns when somebody else last changed the campaign; `None` if no other did within the last hour.
+    #[must_use]
+    pub fn last_foreign_change_at(&self) -> Option<DateTime<Utc>> {
+        self.contest.last_change_at()
+    }
+
+    /// Returns when the machine was built.
+    #[must_use]
+    pub const fn built_at(&self) -> DateTime<Utc> {
+        self.built_at
+    }
+
+    /// Returns when the first unconfirmed pause was decided, while a pause is wanted.
+    #[must_use]
+    pub const fn pausing_since(&self) -> Option<DateTime<Utc>> {
+        self.readings.pausing_since
+    }
+
+    /// Returns since when and why it runs past a threshold while no promise is in force.
+    #[must_use]
+    pub const fn unguarded_state(&self) -> Option<&Unguarded> {
+        self.flags.unguarded.as_ref()
     }
 
     /// Whether it runs past a threshold while no promise is in force.
@@ -119,6 +145,12 @@ impl Machine {
     #[must_use]
     pub fn last_decision(&self) -> Option<&str> {
         self.decisions.last().map(|decision| decision.reason.as_str())
+    }
+
+    /// Returns the last decision, including decisions to do nothing.
+    #[must_use]
+    pub fn newest_decision(&self) -> Option<&PastDecision> {
+        self.decisions.last()
     }
 
     /// Returns the numbers that were counted since the machine was built.

@@ -485,7 +485,10 @@ impl World {
                 "5: {entry:?} begins before {before:?} has ended"
             );
         }
-        if matches!(entry.step, Step::Confirmed | Step::Failed) && entry.kind != ActionKind::SetEndTime {
+        // An activation that was accepted, and that a forced pause replaces, had left, too.
+        let is_replaced = entry.step == Step::Superseded && entry.accepted_at.is_some();
+        let has_ended = matches!(entry.step, Step::Confirmed | Step::Failed) || is_replaced;
+        if has_ended && entry.kind != ActionKind::SetEndTime {
             self.outdated = true;
         }
         self.journal = Some(entry.clone());

@@ -1,5 +1,6 @@
 //! Draws the state on a frame. Pure: the result depends on the arguments alone.
 
+mod alerts;
 mod details;
 mod list;
 mod overlay;
@@ -17,7 +18,9 @@ use crate::cli::draw::paper::Paper;
 use crate::cli::draw::text::{both_ends, flow, wrap};
 use crate::cli::draw::theme::Theme;
 use crate::cli::heading;
-use crate::cli::render::{span, until};
+use crate::cli::render::{count_of, span, until};
+use crate::control::AlertView;
+use crate::domain::occasion::Severity;
 use crate::domain::status::{QueueStatus, RemoteClientStatus};
 use crate::domain::text::clock;
 
@@ -54,6 +57,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, now: DateTime
         Focus::List | Focus::Filter => {}
         Focus::Dialog(dialog) => overlay::dialog(frame, dialog, theme, area),
         Focus::Help => overlay::help(frame, theme, area),
+        Focus::Alerts(place) => alerts::draw(frame, app.alerts(), *place, theme, now, area),
     }
     Some(furthest)
 }
@@ -135,6 +139,7 @@ fn view(app: &App, data: &Data, theme: Theme, now: DateTime<Utc>) -> Vec<Span<'s
         1 => Span::styled("1 needs attention", theme.bad()),
         count => Span::styled(format!("{count} need attention"), theme.bad()),
     }];
+    items.extend(open_alerts(app.alerts(), theme));
     let is_listed_in_part = app.listed_count() < total;
     items.extend(
         is_listed_in_part.then(|| Span::styled(format!("{} of {total} shown", app.listed_count()), theme.warning())),
@@ -144,6 +149,14 @@ fn view(app: &App, data: &Data, theme: Theme, now: DateTime<Utc>) -> Vec<Span<'s
     items.push(Span::styled(format!("data {} old", span(data.received_at, now)), theme.label()));
     items.extend(blocked(data, now).map(|text| Span::styled(text, theme.bad())));
     items
+}
+
+/// Returns how many alerts are open, and the key that shows them.
+fn open_alerts(alerts: &[AlertView], theme: Theme) -> Option<Span<'static>> {
+    let open = || alerts.iter().filter(|alert| alert.is_open());
+    let count = open().count();
+    let style = if open().any(|alert| alert.severity == Severity::Critical) { theme.bad() } else { theme.warning() };
+    (count > 0).then(|| Span::styled(format!("{} open (a)", count_of(count, "alert")), style))
 }
 
 /// Returns until when TrafficStars accepts no requests, if it has said so.

@@ -7,6 +7,7 @@ use ratatui::widgets::{Block, BorderType, Clear, Paragraph, Wrap};
 
 use crate::cli::draw::theme::Theme;
 use crate::cli::top::app::{Dialog, Order};
+use crate::cli::top::connection::MUTE_FOR;
 
 const WIDTH: u16 = 64;
 
@@ -31,6 +32,18 @@ pub(super) fn dialog(frame: &mut Frame<'_>, dialog: &Dialog, theme: Theme, area:
             format!("Stop guarding campaign {campaign}? This is refused while it runs: hold and pause it first."),
             None,
         ),
+        Order::Ack(_) => {
+            ("take over", format!("Take this alert over, so that no reminder of it is sent? {campaign}"), None)
+        }
+        Order::Mute(Some(_)) => (
+            "mute",
+            format!("Send no alerts of campaign {campaign} for {MUTE_FOR}? What is still the case then is sent."),
+            None,
+        ),
+        Order::Mute(None) => {
+            ("MUTE ALL", format!("Send no alerts at all for {MUTE_FOR}? What is still the case then is sent."), None)
+        }
+        Order::TestAlerts => ("test", "Send a test message to every receiver of alerts?".to_owned(), None),
         Order::ReleaseAll => (
             "release all",
             "End the hold on all campaigns? The guard activates those whose clicks and spend allow it.".to_owned(),
@@ -66,6 +79,7 @@ pub(super) fn help(frame: &mut Frame<'_>, theme: Theme, area: Rect) {
         ("h  r", "hold it (the guard changes nothing), release it"),
         ("e  d", "enable its guard, disable its guard"),
         ("P  R", "pause all and keep them paused; release all"),
+        ("a", "the alerts: take one over, mute them, send a test"),
         ("q Ctrl-C", "quit; the guard continues"),
     ];
     let mut lines: Vec<Line<'_>> = keys
@@ -85,7 +99,13 @@ pub(super) fn help(frame: &mut Frame<'_>, theme: Theme, area: Rect) {
 }
 
 /// Draws a window in the middle, as high as its lines need.
-fn window(frame: &mut Frame<'_>, title: &str, style: ratatui::style::Style, lines: Vec<Line<'_>>, area: Rect) {
+pub(super) fn window(
+    frame: &mut Frame<'_>,
+    title: &str,
+    style: ratatui::style::Style,
+    lines: Vec<Line<'_>>,
+    area: Rect,
+) {
     let inner = usize::from(WIDTH.min(area.width)).saturating_sub(4).max(1);
     // Lines are wrapped between words, so the height is computed before.
     let rows: usize = lines.iter().map(|line| line.width().div_ceil(inner).max(1)).sum();

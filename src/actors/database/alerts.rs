@@ -1,0 +1,44 @@
+//! Reading and storing what is kept of alerts.
+
+use actix::prelude::*;
+
+use super::super::answers::Answer;
+use super::DatabaseActor;
+use crate::domain::alert::{AlertChanges, StoredAlerts};
+
+/// Reads what is kept of alerts and not settled.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Answer<StoredAlerts>")]
+pub struct ReadAlerts {
+    /// The number of the newest occasions that are read as well, settled or not.
+    pub newest: u32,
+}
+
+/// Stores changes of alerts in one transaction.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Answer<()>")]
+pub struct SaveAlerts(pub AlertChanges);
+
+impl Handler<ReadAlerts> for DatabaseActor {
+    type Result = ResponseFuture<Answer<StoredAlerts>>;
+
+    fn handle(&mut self, ReadAlerts { newest }: ReadAlerts, _: &mut Self::Context) -> Self::Result {
+        let database = self.database();
+        Box::pin(async move {
+            let read = match newest {
+                0 => database.store.unsettled_alerts().await,
+                newest => database.store.newest_alerts(newest).await,
+            };
+            database.read(read)
+        })
+    }
+}
+
+impl Handler<SaveAlerts> for DatabaseActor {
+    type Result = ResponseFuture<Answer<()>>;
+
+    fn handle(&mut self, SaveAlerts(changes): SaveAlerts, _: &mut Self::Context) -> Self::Result {
+        let database = self.database();
+        Box::pin(async move { database.written(database.store.save_alerts(changes, database.now()).await) })
+    }
+}
