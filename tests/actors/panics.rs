@@ -1,5 +1,6 @@
 //! A panic in the whole program, which runs against the sandbox and SQLite, on real time.
 
+use std::fmt::Debug;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -8,8 +9,10 @@ use tokio::sync::oneshot;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use traffic_generator::config::{Config, Environment};
-use traffic_generator::control::client::Client;
+use traffic_generator::control::client::{Client, ClientError};
+use traffic_generator::control::{AlertView, Alerts};
 use traffic_generator::domain::ids::CampaignId;
+use traffic_generator::domain::occasion::{OccasionKind, Severity};
 use traffic_generator::domain::operator_event::{EventKind, Part};
 use traffic_generator::domain::phase::PhaseWord;
 use traffic_generator::domain::status::{ActorStatus, CampaignStatus, Dump, Liveness};
@@ -18,11 +21,19 @@ use traffic_generator::{daemon, store};
 use crate::defect::Defect;
 
 async fn until(client: &Client, what: &str, holds: impl Fn(&Dump) -> bool) -> Dump {
+    wait_for(what, async || client.state().await, holds).await
+}
+
+/// Asks again and again until the answer is as the test needs it.
+async fn wait_for<T: Debug>(
+    what: &str,
+    ask: impl AsyncFn() -> Result<T, ClientError>,
+    holds: impl Fn(&T) -> bool,
+) -> T {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
-        let dump = client.state().await;
-        match dump {
-            Ok(dump) if holds(&dump) => return dump,
+        match ask().await {
+            Ok(answer) if holds(&answer) => return answer,
             other => assert!(Instant::now() < deadline, "waited too long until {what}: {other:#?}"),
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -35,6 +46,16 @@ fn campaign(dump: &Dump, id: i64) -> &CampaignStatus {
 
 fn actor(dump: &Dump, id: i64) -> &ActorStatus {
     campaign(dump, id).actor.as_ref().expect("it is guarded")
+}
+
+/// Of the two campaigns, the alerts name the one whose actor died.
+async fn assert_only_the_second_is_told(client: &Client) {
+    let is_restart = |alert: &&AlertView| alert.occasion == OccasionKind::Restarted && alert.campaign.is_some();
+    let has_restart = |alerts: &Alerts| alerts.alerts.iter().any(|alert| is_restart(&alert));
+    let alerts = wait_for("the death is told", async || client.alerts().await, has_restart).await;
+    let restarts = alerts.alerts.iter().filter(is_restart);
+    let told = restarts.map(|alert| (alert.key.as_str(), alert.severity, alert.state.as_str()));
+    assert_eq!(told.collect::<Vec<_>>(), [("restarted/2", Severity::Warning, "firing")]);
 }
 
 fn config(folder: &Path, base_url: &str) -> Config {
@@ -112,6 +133,7 @@ fn a_panic_in_one_campaigns_actor_disturbs_no_other_and_the_actor_is_respawned_f
             }
         }
         assert_eq!(reported, ["it died", "it was respawned"]);
+        assert_only_the_second_is_told(&client).await;
 
         stop.send(()).unwrap();
         daemon.await.unwrap().unwrap();

@@ -150,7 +150,7 @@ fn unfinished(world: &mut World) -> i64 {
 
 /// Starts the guard until it answers. A guard that was killed a moment ago may still seem to hold the database. The
 /// start is refused then, and has to be repeated.
-fn start(world: &mut World) {
+pub(crate) fn start(world: &mut World) {
     let begun = std::time::Instant::now();
     world.guard.start();
     while world.guard.try_state().is_err() {

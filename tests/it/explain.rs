@@ -144,7 +144,7 @@ fn health_names_a_pause_only_when_it_is_late() {
 
 #[test]
 fn every_documented_metric_is_exposed_and_every_exposed_one_is_documented() {
-    let mut world = World::configured(Config::default().set("metrics", "per_campaign", true));
+    let mut world = World::configured(Config::default().set("metrics", "per_campaign", true).with_receiver());
     world.add(CampaignSpec::paused(ID), 20_000);
     world.wait_for_step(ID, "confirmed");
     let reply = world.guard.get("/metrics");

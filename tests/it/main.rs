@@ -52,6 +52,21 @@
 //! | `private` | protection from other users of the machine |
 //! | `readme` | the commands and outputs that README.md shows |
 //!
+//! # Alerts
+//!
+//! | file | subject |
+//! | --- | --- |
+//! | `alerts/campaigns` | the occasions of campaigns: each is reported once, and so is its end |
+//! | `alerts/supervisor` | the occasions of the supervisor, of the account and of groups |
+//! | `alerts/calm` | what is no occasion |
+//! | `alerts/delivery` | signatures, and receivers that refuse, hang, redirect or want no more |
+//! | `alerts/timing` | receivers that are away, quiet hours, reminders, gathering, the digest |
+//! | `alerts/ways_out` | templates, and commands as receivers |
+//! | `alerts/crash` | a guard that is killed, or restarted, while it has something to tell |
+//! | `alerts/leaders` | a change of leader on PostgreSQL |
+//! | `alerts/orders` | `alert list`, `test`, `ack` and `mute`, on the command line and on the socket |
+//! | `alerts/bad_config` | mistakes in `[[alerts]]` and `[display]` |
+//!
 //! # Failures and limits
 //!
 //! | file | subject |
@@ -82,6 +97,7 @@
 
 mod account;
 mod admin;
+mod alerts;
 mod announced;
 mod away;
 mod catalog;

@@ -26,7 +26,10 @@ fn free_port() -> u16 {
 }
 
 fn config(port: u16) -> Config {
-    Config::default().set("metrics", "listen", format!("127.0.0.1:{port}")).set("metrics", "per_campaign", true)
+    Config::default()
+        .set("metrics", "listen", format!("127.0.0.1:{port}"))
+        .set("metrics", "per_campaign", true)
+        .with_receiver()
 }
 
 /// A world with two guarded campaigns, and the port of its metrics.

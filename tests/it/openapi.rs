@@ -5,15 +5,19 @@
 
 use std::collections::BTreeSet;
 
-use sandbox::CampaignSpec;
+use sandbox::{CampaignSpec, Interference};
 use serde_json::{Value, json};
 
-use crate::helper::{Reply, World, ask, ask_with};
+use crate::alerts::telling;
+use crate::helper::{Config, Receiver, Reply, World, ask, ask_with};
 
 /// Documented answers that the test does not request, because they take too long.
-const NOT_SAMPLED: [(&str, &str, &str); 14] = [
+const NOT_SAMPLED: [(&str, &str, &str); 16] = [
     // The stream has no end.
     ("get", "/v1/events", "200"),
+    // The alerts are not busy for long enough.
+    ("put", "/v1/alerts/mute", "409"),
+    ("post", "/v1/alerts/test", "409"),
     // The others are answered only when an order has had no effect for 25 seconds.
     ("get", "/v1/account", "202"),
     ("post", "/v1/campaigns", "202"),
@@ -148,7 +152,8 @@ fn merged(schema: &Value, schemas: &Value) -> Value {
 
 #[test]
 fn every_answer_is_as_documented() {
-    let mut world = World::new();
+    let receiver = Receiver::start();
+    let mut world = World::configured(telling(Config::default(), "ops", &receiver, &[]));
     world.add_guarded(701);
     world.add_disabled(CampaignSpec::paused(702), 20_000);
     world.wait_until(702, "in the dump", |_| true);
@@ -193,6 +198,7 @@ fn every_answer_is_as_documented() {
 
     sample_rows(&mut api, &world, &guarded);
     sample_orders(&mut api, &world, &guarded, &unguarded);
+    sample_alerts(&mut api, &mut world, 701);
 
     api.sample(&world, "put", "/v1/log-filter", "", r#"{"filter": "debug"}"#, 200);
     api.sample(&world, "put", "/v1/log-filter", "", r#"{"filter": "debgu"}"#, 422);
@@ -272,4 +278,23 @@ fn sample_orders(api: &mut Description, world: &World, guarded: &str, unguarded:
     api.sample(world, "get", "/v1/journal?limit=0", "", "", 422);
     api.sample(world, "get", "/v1/events?campaign=999", "", "", 404);
     api.sample(world, "get", "/v1/events?campaign=one", "", "", 422);
+}
+
+/// Samples the alerts: it lets this campaign be blocked, which is told to the receiver.
+fn sample_alerts(api: &mut Description, world: &mut World, id: i64) {
+    const ACK: &str = "/v1/alerts/{id}/ack";
+    world.sandbox.interfere(id, Interference::SetArchived(true)).unwrap();
+    let alert = world.wait_for("an open alert", |world| {
+        let all = world.guard.get("/v1/alerts").json();
+        let found = all["alerts"].as_array().unwrap().iter().find(|alert| alert["occasion"] == "blocked").cloned();
+        found.ok_or_else(|| all.to_string())
+    });
+    api.sample(world, "put", "/v1/alerts/mute", "", r#"{"for": "2h", "reason": "new page"}"#, 200);
+    api.sample(world, "get", "/v1/alerts", "", "", 200);
+    api.sample(world, "put", "/v1/alerts/mute", "", r#"{"for": "soon"}"#, 422);
+    api.sample(world, "post", ACK, &alert["id"].to_string(), "", 200);
+    api.sample(world, "post", ACK, "999", "", 404);
+    api.sample(world, "post", ACK, "one", "", 422);
+    api.sample(world, "post", "/v1/alerts/test", "", "", 200);
+    api.sample(world, "post", "/v1/alerts/test", "", r#"{"receiver": "unknown"}"#, 422);
 }

@@ -1,5 +1,7 @@
 //! The guard's config file.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,11 +15,13 @@ pub(crate) const TICK: Duration = Duration::from_millis(700);
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     table: Table,
+    /// The files beside config.toml, by name.
+    files: Vec<(String, String)>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        let empty = Self { table: Table::new() };
+        let empty = Self { table: Table::new(), files: Vec::new() };
         empty
             .set("trafficstar", "requests_per_minute", 100_000)
             .set("trafficstar", "timeout", "10s")
@@ -51,6 +55,41 @@ impl Config {
         self
     }
 
+    /// Returns the same config with a receiver of alerts: a command that takes every message. With it, each metric of alerts
+    /// has a value.
+    pub(crate) fn with_receiver(self) -> Self {
+        let command: Vec<toml::Value> = vec!["/bin/true".into()];
+        self.alert(&[("name", "ops".into()), ("command", command.into())])
+    }
+
+    /// Returns the same config with one more receiver of alerts. If a key comes twice, the later one counts.
+    pub(crate) fn alert(mut self, keys: &[(&str, Value)]) -> Self {
+        let section: Table = keys.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        let sections = self.table.entry("alerts").or_insert_with(|| Value::Array(Vec::new()));
+        sections.as_array_mut().unwrap().push(Value::Table(section));
+        self
+    }
+
+    /// Returns the same config with a file beside it that only its owner may read. The guard's working directory is
+    /// there, so that the file's name is its path.
+    pub(crate) fn file(mut self, name: &str, content: &str) -> Self {
+        self.files.push((name.to_owned(), content.to_owned()));
+        self
+    }
+
+    /// Returns the same config with the keys, the lists of sections and the files of another one.
+    pub(crate) fn and(mut self, other: &Self) -> Self {
+        for (name, section) in &other.table {
+            if let (Some(Value::Table(own)), Value::Table(new)) = (self.table.get_mut(name), section) {
+                own.extend(new.clone());
+            } else {
+                self.table.insert(name.clone(), section.clone());
+            }
+        }
+        self.files.extend(other.files.iter().cloned());
+        self
+    }
+
     /// Returns the same config without a section.
     pub(crate) fn without(mut self, section: &str) -> Self {
         assert!(self.table.remove(section).is_some(), "there is no {section}");
@@ -63,6 +102,11 @@ impl Config {
             return self;
         }
         self.set("database", "url", url)
+    }
+
+    /// Whether this names a database of its own, and not the usual file.
+    pub(crate) fn names_a_database(&self) -> bool {
+        self.table.contains_key("database")
     }
 
     /// Returns the database's URL.
@@ -78,5 +122,10 @@ impl Config {
 
     pub(super) fn write(&self, file: &Path) {
         std::fs::write(file, self.table.to_string()).unwrap();
+        for (name, content) in &self.files {
+            let beside = file.with_file_name(name);
+            std::fs::write(&beside, content).unwrap();
+            std::fs::set_permissions(&beside, Permissions::from_mode(0o600)).unwrap();
+        }
     }
 }

@@ -144,7 +144,8 @@ impl Database {
         blocker.execute(match blocker {
             AnyConnection::Sqlite(_) => "BEGIN IMMEDIATE",
             AnyConnection::Postgres(_) => {
-                "BEGIN; LOCK TABLE promises, journal, journal_steps, spends, requests_sent IN EXCLUSIVE MODE"
+                "BEGIN; LOCK TABLE promises, journal, journal_steps, spends, requests_sent, occasions, \
+                 alert_deliveries, alert_receivers, alert_mutes IN EXCLUSIVE MODE"
             }
         });
         let newest = blocker.number("SELECT CAST(COALESCE(MAX(id), 0) AS BIGINT) AS number FROM journal");

@@ -30,7 +30,7 @@ const ALTERNATING: [i64; 2] = [20_000, 1_000];
 
 /// The guards, with the sandbox and the database that they share.
 pub(crate) struct Fleet {
-    sandbox: Sandbox,
+    pub(crate) sandbox: Sandbox,
     pub(crate) members: Vec<Member>,
     database: Database,
     /// The process id of every process that ever ran, and the index of its member.
@@ -81,6 +81,11 @@ impl Fleet {
     /// Starts `size` guards. The first one is the leader. Returns `None` on a machine without PostgreSQL, and prints a
     /// message then.
     pub(crate) fn of(size: usize) -> Option<Self> {
+        Self::configured(size, |config| config)
+    }
+
+    /// Does the same with what `change` makes of each guard's config.
+    pub(crate) fn configured(size: usize, change: impl Fn(Config) -> Config) -> Option<Self> {
         let (name, server) = (new_postgres_database()?, shared_socket_folder()?);
         wait_until_midnight_is_far();
         let more_api_keys: Vec<String> = (0..size).map(|member| format!("key-of-guard-{member}")).collect();
@@ -92,7 +97,7 @@ impl Fleet {
             std::fs::create_dir(&own).unwrap();
             let line = Line::to(&server);
             let config = Config::default().generator("cooldown", "500ms");
-            let config = config.set("database", "url", url(&line.folder(), &name));
+            let config = change(config.set("database", "url", url(&line.folder(), &name)));
             let mut guard = Guard::new(&own, &sandbox.base_url(), config);
             guard.api_key.clone_from(api_key);
             Member { guard, line }
