@@ -35,8 +35,8 @@ include!(concat!(env!("OUT_DIR"), "/tests/simulation/world.rs"));
 /// storm has a finding that it does not have without the fault.
 const SEEDS: [RangeInclusive<u64>; 3] = [
     1..=200,
-    FIRST_SEED_WITH_BUDGETS..=FIRST_SEED_WITH_BUDGETS + 299,
-    FIRST_SEED_WITH_DOUBTS..=FIRST_SEED_WITH_DOUBTS + 1_099,
+    FIRST_SEED_WITH_BUDGETS..=FIRST_SEED_WITH_BUDGETS + 1_199,
+    FIRST_SEED_WITH_DOUBTS..=FIRST_SEED_WITH_DOUBTS + 2_999,
 ];
 /// Storms with more campaigns take long and find nothing more.
 const MOST_CAMPAIGNS: usize = 8;

@@ -11,6 +11,7 @@ use diesel::sql_types::{BigInt, Bool};
 use diesel::sqlite::SqliteConnection;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use traffic_generator::domain::alert::Occasion;
 use traffic_generator::domain::ids::CampaignId;
 use traffic_generator::domain::journal::JournalQuery;
 use traffic_generator::domain::money::Clicks;
@@ -26,7 +27,7 @@ const SOUND: CampaignId = CampaignId(2);
 const MOST_CLICKS: i64 = 1_000_000_000_000;
 
 /// The tables, the condition of the damaged campaign's rows, and the columns that an input may overwrite.
-const TABLES: [(&str, &str, &str); 9] = [
+const TABLES: [(&str, &str, &str); 11] = [
     (
         "campaigns",
         "id = 1",
@@ -47,12 +48,23 @@ const TABLES: [(&str, &str, &str); 9] = [
     ("holds", "campaign_id = 1", "reason since until by pause"),
     ("hold_on_all", "id = 1", "reason since until by pause"),
     ("requests_sent", "unix_second > 0", "unix_second requests"),
+    (
+        "occasions",
+        "campaign_id = 1",
+        "campaign_name trafficstar_id kind detail severity text lasts since resolved_at acked_at acked_by",
+    ),
+    (
+        "alert_deliveries",
+        "occasion_id = 1",
+        "step reminders message_id gathered_at attempts last_sent_at next_attempt_at delivered_at given_up_at error",
+    ),
 ];
 
 /// The rows of two campaigns that differ only in their ids.
 const ROWS: &str = "
     DELETE FROM campaigns; DELETE FROM urls; DELETE FROM promises; DELETE FROM journal; DELETE FROM journal_steps;
     DELETE FROM spends; DELETE FROM holds; DELETE FROM hold_on_all; DELETE FROM requests_sent;
+    DELETE FROM alert_deliveries; DELETE FROM occasions;
     INSERT INTO campaigns (id, name, trafficstar_id, generator_enabled) VALUES (1, 'one', 1001, 1), (2, 'two', 1002, 1);
     INSERT INTO urls (id, campaign_id, name, target_url, click_limit)
         SELECT id, id, 'url', 'https://example.com', 20000 FROM campaigns;
@@ -66,7 +78,11 @@ const ROWS: &str = "
     INSERT INTO spends SELECT id, '2026-11-22', trafficstar_id, 3210000, 'campaign', '2026-11-22 11:59:00' FROM campaigns;
     INSERT INTO holds SELECT id, 'maintenance', '2026-11-22 11:00:00', '2026-11-22 13:00:00', '0 (root)', 0 FROM campaigns;
     INSERT INTO hold_on_all VALUES (1, 'all', '2026-11-22 11:00:00', '2026-11-22 13:00:00', '0 (root)', 0);
-    INSERT INTO requests_sent VALUES (1795348740, 3);";
+    INSERT INTO requests_sent VALUES (1795348740, 3);
+    INSERT INTO occasions (id, campaign_id, kind, detail, severity, text, lasts, since)
+        SELECT id, id, 'blocked', '', 'warning', 'TrafficStars will not run it', 1, '2026-11-22 11:59:00' FROM campaigns;
+    INSERT INTO alert_deliveries (occasion_id, receiver, step, reminders, message_id, gathered_at, attempts)
+        SELECT id, 'phone', 'firing', 0, 'msg_' || id, '2026-11-22 11:59:00', 0 FROM campaigns;";
 
 /// The sound campaign is read as if the other one were sound. A damaged value is read as it is, or is an error.
 pub fn check(bytes: &[u8]) {
@@ -189,6 +205,9 @@ impl Read {
         read.sound(store.urls(SOUND).await);
         read.damaged(store.urls(DAMAGED).await);
         read.damaged(store.requests_sent(now).await);
+        let alerts = store.unsettled_alerts().await.map(|alerts| alerts.occasions);
+        let is_sound = |occasion: &Occasion| occasion.campaign.as_ref().is_some_and(|campaign| campaign.id == SOUND);
+        read.sound(alerts.map(|all| all.into_iter().find(|(occasion, _)| is_sound(occasion))));
         read
     }
 

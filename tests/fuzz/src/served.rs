@@ -18,9 +18,10 @@ use traffic_generator::clock::Clock;
 use traffic_generator::config::LogFilter;
 use traffic_generator::control::server::{Shared, Socket};
 use traffic_generator::control::{
-    AdminOrder, Ask, CampaignOrder, CampaignPatch, HeldAll, Order, Refusal, Released, Reloaded, Stopping, UrlOrder,
-    UrlPatch,
+    AdminOrder, AlertOrder, Alerts, Ask, CampaignOrder, CampaignPatch, HeldAll, Order, Refusal, Released, Reloaded,
+    Stopping, UrlOrder, UrlPatch,
 };
+use traffic_generator::domain::alert::Mute;
 use traffic_generator::domain::ids::CampaignId;
 use traffic_generator::domain::status::Hold;
 
@@ -202,6 +203,18 @@ async fn answer_orders(mut orders: Receiver<Order>) {
             Order::ProcessAll(ask) => accept(ask, Vec::new()),
             Order::ReleaseAll(ask) => accept(ask, Released::default()),
             Order::Hold(ask) => answer(ask, |set| bad_hold(&set.hold), |_| Err(UNKNOWN)),
+            Order::Alerts(AlertOrder::List(ask)) => accept(ask, Alerts::default()),
+            Order::Alerts(AlertOrder::Ack(ask)) => {
+                answer(
+                    ask,
+                    |(_, ack)| ack.by.is_none().then_some("no operator"),
+                    |(id, _)| Err(Refusal::UnknownAlert(id)),
+                );
+            }
+            Order::Alerts(AlertOrder::Mute(ask)) => answer(ask, bad_mute, |mute| Ok(vec![mute])),
+            Order::Alerts(AlertOrder::Test(ask)) => {
+                answer(ask, |test| test.by.is_none().then_some("no operator"), |_| Ok(Vec::new()));
+            }
             Order::HoldAll(ask) => {
                 let (not_paused, warnings) = (Vec::new(), Vec::new());
                 answer(ask, bad_hold, |hold| {
@@ -267,4 +280,12 @@ fn bad_url(patch: &UrlPatch) -> Problem {
 fn bad_hold(hold: &Hold) -> Problem {
     let is_endless = hold.until.is_some_and(|until| until < hold.since || until - hold.since > TimeDelta::days(36_526));
     is_endless.then_some("an end").or(hold.by.is_none().then_some("no operator"))
+}
+
+/// Returns the defect of a mute. It lasts as long as a hold can. The server has no campaign that could be muted.
+fn bad_mute(mute: &Mute) -> Problem {
+    let Mute { campaign, since, until, reason: _, by } = mute;
+    let is_endless = until < since || *until - *since > TimeDelta::days(36_526);
+    let problem = is_endless.then_some("an end").or(by.is_none().then_some("no operator"));
+    problem.or(campaign.is_some().then_some("an unknown campaign"))
 }

@@ -7,7 +7,7 @@
 //! | `judge` | the page's definitions: the remote status and today's spend from raw fields |
 //! | `shadow` | the decision table of the page, and the reasons that delay a decision |
 //! | `memory` | what the shadow remembers of earlier steps: backoffs, end times owed, changes of others |
-//! | `starts`, `sending`, `requests`, `actions`, `states`, `ticks`, `durable`, `contest`, `reading`, `midnight`, `doubts`, `refusals`, `session`, `waits` | the other rules, by theme |
+//! | `starts`, `sending`, `requests`, `actions`, `states`, `ticks`, `durable`, `contest`, `reading`, `midnight`, `doubts`, `refusals`, `session`, `waits`, `occasions` | the other rules, by theme |
 //! | `budgets`, `ledger` | the day's budget under the policy `top-up`, and what is known of it |
 //! | `liveness` | after the last fault, every campaign reaches the state that its facts demand |
 //!
@@ -25,6 +25,7 @@ mod ledger;
 mod liveness;
 mod memory;
 mod midnight;
+mod occasions;
 mod reading;
 mod refusals;
 mod requests;
@@ -106,6 +107,7 @@ pub(crate) fn check(lines: &[Line]) -> Vec<Violation> {
         Box::new(doubts::OutOfFunds::default()),
         Box::new(refusals::Refusals::default()),
         Box::new(budgets::Budgets::default()),
+        Box::new(occasions::OnceUntilOver::default()),
         Box::new(liveness::Liveness::default()),
     ];
     let mut found = Findings::default();

@@ -1,6 +1,7 @@
 //! One campaign's session, and what the log needs besides: true times, and the values that the counter has shown.
 
 use chrono::{DateTime, Duration, Utc};
+use traffic_generator::domain::campaign_occasions::CampaignOccasions;
 use traffic_generator::domain::clock_difference::ClockDifference;
 use traffic_generator::domain::event::{Event, QuestionId};
 use traffic_generator::domain::failure::RemoteFault;
@@ -59,9 +60,10 @@ impl Campaign {
             .having_done(restored.newest.as_deref())
             .on_hold(restored.hold, restored.hold_on_all);
         let (remote, policy) = (id_of(life.campaign), policy.clone());
+        let occasions = CampaignOccasions::new(now.wall, restored.occasions);
         Self {
             life,
-            session: Session::new(Beginning { remote, policy, machine, entry, shows_steps }),
+            session: Session::new(Beginning { remote, policy, machine, occasions, entry, shows_steps }),
             wakes_at: None,
             began: None,
             answered: None,

@@ -9,6 +9,7 @@ use traffic_generator::domain::budget::DayBudget;
 use traffic_generator::domain::event::Record;
 use traffic_generator::domain::failure::DatabaseFailure;
 use traffic_generator::domain::journal::JournalId;
+use traffic_generator::domain::occasion::{Finding, KnownOccasion, OccasionChange};
 use traffic_generator::domain::order::HoldChange;
 use traffic_generator::domain::phase::Promise;
 use traffic_generator::domain::spend::{Spend, SpendHistory, StoredSpend};
@@ -25,6 +26,7 @@ struct Stored {
     budget: Option<DayBudget>,
     spends: BTreeMap<NaiveDate, StoredSpend>,
     journal: BTreeMap<JournalId, Action>,
+    occasions: Vec<KnownOccasion>,
 }
 
 #[derive(Debug)]
@@ -35,6 +37,19 @@ pub(crate) struct Database {
     sent: BTreeMap<DateTime<Utc>, u64>,
     last_entry: JournalId,
     pub(crate) away: bool,
+}
+
+/// Changes the stored occasions as `store::occasions` does.
+fn change_occasion(occasions: &mut Vec<KnownOccasion>, change: &OccasionChange) {
+    match change {
+        OccasionChange::Began(Finding { key, since, lasts, .. }) => {
+            let is_known = |known: &KnownOccasion| known.key == *key && (known.is_open || !*lasts);
+            if !occasions.iter().any(is_known) {
+                occasions.push(KnownOccasion { key: key.clone(), since: *since, is_open: *lasts });
+            }
+        }
+        OccasionChange::Ended(key, _) => occasions.retain(|known| !known.is_open || known.key != *key),
+    }
 }
 
 /// Returns the failure that callers get while the database is away.
@@ -49,7 +64,7 @@ impl Database {
 
     pub(crate) fn add(&mut self, row: Row, promise: Option<Promise>) {
         let (hold, budget, spends, journal) = (None, None, BTreeMap::new(), BTreeMap::new());
-        self.campaigns.push(Stored { row, promise, hold, budget, spends, journal });
+        self.campaigns.push(Stored { row, promise, hold, budget, spends, journal, occasions: Vec::new() });
     }
 
     pub(crate) fn row(&self, campaign: usize) -> Option<&Row> {
@@ -85,6 +100,9 @@ impl Database {
         if let Some(budget) = &record.budget {
             stored.budget = Some(budget.clone());
         }
+        for change in &record.occasions {
+            change_occasion(&mut stored.occasions, change);
+        }
         let action = record.entry.as_ref()?;
         // As in `store::records`: the entry is already there if its commit succeeded but the answer was lost.
         let same = |known: &Action| known.requested_at == action.requested_at && known.kind == action.kind;
@@ -100,7 +118,7 @@ impl Database {
     pub(crate) fn end_promise(&mut self, campaign: usize, wall: DateTime<Utc>) -> Option<Record> {
         let stored = self.campaigns.get(campaign).filter(|stored| !stored.row.enabled)?;
         let promise = stored.promise?.disabled(wall)?;
-        let record = Record { promise, entry: None, by: None, hold: HoldChange::Keep, budget: None };
+        let record = Record::of(promise);
         self.save(campaign, &record, None);
         Some(record)
     }
@@ -128,6 +146,7 @@ impl Database {
             own_end_time: stored
                 .and_then(|stored| stored.journal.values().rev().find(sets_end_time))
                 .map(|last| last.end_time),
+            occasions: stored.map(|stored| stored.occasions.clone()).unwrap_or_default(),
         };
         (restored, unfinished.map(|(number, _)| *number))
     }

@@ -9,6 +9,7 @@ use traffic_generator::domain::budget::DayBudget;
 use traffic_generator::domain::event::{Effect, Event, QuestionId, Record};
 use traffic_generator::domain::failure::{DatabaseFailure, RemoteFault};
 use traffic_generator::domain::money::{Clicks, Money, RemainingClicks};
+use traffic_generator::domain::occasion::KnownOccasion;
 use traffic_generator::domain::phase::{Phase, Promise};
 use traffic_generator::domain::policy::Policy;
 use traffic_generator::domain::read_priority::Urgency;
@@ -124,6 +125,8 @@ pub(crate) struct Restored {
     pub(crate) budget: Option<DayBudget>,
     /// The end time of the newest journal entry that is not a pause.
     pub(crate) own_end_time: Option<DateTime<Utc>>,
+    /// The occasions of alerts that are stored.
+    pub(crate) occasions: Vec<KnownOccasion>,
 }
 
 /// All that a tick has read, before the guard judges it.

@@ -67,6 +67,15 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "status.filter(|status| !matches!(status, RemoteStatus::Blocked { .. }))",
     },
     Fault {
+        name: "force-passes-a-lack-of-funds",
+        what: "a forced activation runs a campaign that is out of funds",
+        breaks: "2",
+        file: FORCE,
+        original: "match «status» {
+            Some(RemoteStatus::Blocked { reason, .. }) => {",
+        faulty: "status.filter(|status| !matches!(status, RemoteStatus::Blocked { reason, .. } if reason == \"out of funds\"))",
+    },
+    Fault {
         name: "force-passes-an-unknown-status",
         what: "a forced activation runs a campaign of unknown status",
         breaks: "1",

@@ -7,6 +7,7 @@ const CONCLUDE: &str = "src/domain/machine/conclude.rs";
 const HOLD: &str = "src/domain/machine/hold.rs";
 const LAST_ACTION: &str = "src/domain/machine/last_action.rs";
 const MACHINE: &str = "src/domain/machine.rs";
+const OCCASIONS: &str = "src/domain/campaign_occasions.rs";
 const SESSION: &str = "src/guard/session.rs";
 const OUTBOX: &str = "src/guard/outbox.rs";
 pub(super) const FAULTS: &[Fault] = &[
@@ -63,7 +64,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a cool-down is stored as `paused-guarded`",
         breaks: "7",
         file: MACHINE,
-        original: "phase: «self.phase», since: self.since, end_time_owed: self.end_times.is_owed() };",
+        original: "phase: «self.phase», since: self.since, end_time_owed: self.end_times.is_owed() }",
         faulty: "if matches!(self.phase, Phase::CoolingDown { .. }) { Phase::PausedGuarded } else { self.phase }",
     },
     Fault {
@@ -71,8 +72,40 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "the mark that an end time is owed is not stored",
         breaks: "7",
         file: MACHINE,
-        original: "since: self.since, end_time_owed: «self.end_times.is_owed()» };",
+        original: "since: self.since, end_time_owed: «self.end_times.is_owed()» }",
         faulty: "false",
+    },
+    Fault {
+        name: "restart-forgets-occasions",
+        what: "a restart forgets which occasions of alerts are open",
+        breaks: "Alerts",
+        file: OCCASIONS,
+        original: "known.into_iter().partition(|occasion| «occasion.is_open»);",
+        faulty: "false",
+    },
+    Fault {
+        name: "unread-ends-occasions",
+        what: "an occasion that only the status shows ends when the status cannot be read after a restart",
+        breaks: "Alerts",
+        file: OCCASIONS,
+        original: "self.judged().is_some_and(|judged| «!matches!(judged.status, RemoteStatus::Unknown { .. })»)",
+        faulty: "true",
+    },
+    Fault {
+        name: "replaced-record-loses-occasions",
+        what: "the occasions of a record that a newer one replaces are not stored",
+        breaks: "Alerts",
+        file: OUTBOX,
+        original: "«record.occasions.splice(0..0, last.occasions);»",
+        faulty: "",
+    },
+    Fault {
+        name: "disabled-leaves-occasions-open",
+        what: "the occasions of a campaign stay open when its generator is disabled",
+        breaks: "Alerts",
+        file: SESSION,
+        original: "Some(_) => «self.occasions.end_all(now)»,",
+        faulty: "Vec::new()",
     },
     Fault {
         name: "cooldown-begins-anew",
