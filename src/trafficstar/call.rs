@@ -29,7 +29,26 @@ pub const REPORT_LIMIT: usize = 500;
 pub type SizeNames = &'static [&'static str];
 
 /// The parameters for a page of the list: first all names at once, then none if these are refused.
-pub const LISTS: [SizeNames; 2] = [&["per_page", "page_size", "limit"], &[]];
+pub const LISTS: [SizeNames; 2] = [ALL_SIZES, &[]];
+const ALL_SIZES: SizeNames = &["size", "per_page", "page_size", "limit"];
+
+/// A way to ask for the entries of some campaigns in the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListById {
+    /// The parameter that names each id.
+    id: &'static str,
+    /// The names of the parameter for the page size.
+    sizes: SizeNames,
+}
+
+/// The ways to ask for campaigns by their ids: both spellings of the filter with all names for the page size, then
+/// without them.
+pub const LISTS_BY_ID: [ListById; 4] = [
+    ListById { id: "id[]", sizes: ALL_SIZES },
+    ListById { id: "id", sizes: ALL_SIZES },
+    ListById { id: "id[]", sizes: &[] },
+    ListById { id: "id", sizes: &[] },
+];
 
 /// The reports of all campaigns' spends.
 pub const CAMPAIGN_REPORTS: [&str; 1] = ["/v1.1/advertiser/custom/report/by-campaign"];
@@ -87,6 +106,13 @@ pub enum Call {
         number: u64,
         /// The names of the parameter for the page size.
         sizes: SizeNames,
+    },
+    /// The entries of some campaigns in the list.
+    ListById {
+        /// The ids of the campaigns at TrafficStars.
+        remotes: BTreeSet<RemoteId>,
+        /// How to ask, from [`LISTS_BY_ID`].
+        way: ListById,
     },
     /// One campaign.
     Campaign(RemoteId),
@@ -169,7 +195,7 @@ impl Call {
     pub const fn operation(&self) -> Operation {
         match self {
             Self::Token => Operation::Token,
-            Self::Page { .. } => Operation::List,
+            Self::Page { .. } | Self::ListById { .. } => Operation::List,
             Self::Campaign(_) => Operation::Campaign,
             Self::Report { .. } | Self::DayReport { .. } => Operation::Report,
             Self::EndTime { .. } => Operation::EndTime,
@@ -183,9 +209,12 @@ impl Call {
         match self {
             Self::Token => (Method::POST, "/v1/auth/token".to_owned(), Vec::new(), None),
             Self::Page { number, sizes } => {
-                let sizes = sizes.iter().map(|name| (*name, WANTED_PAGE_SIZE.to_owned()));
-                let query = std::iter::once(("page", number.to_string())).chain(sizes).collect();
+                let query = std::iter::once(("page", number.to_string())).chain(wanted_size(sizes)).collect();
                 (Method::GET, LIST_PATH.to_owned(), query, None)
+            }
+            Self::ListById { remotes, way } => {
+                let ids = remotes.iter().map(|remote| (way.id, remote.to_string()));
+                (Method::GET, LIST_PATH.to_owned(), ids.chain(wanted_size(way.sizes)).collect(), None)
             }
             Self::Campaign(remote) => (Method::GET, campaign_path(*remote), Vec::new(), None),
             // `date_from` and `date_to` are the same day: the vendor's reports use whole days and include both. A later
@@ -236,6 +265,7 @@ impl Call {
                 Answer::Token(token)
             }
             Self::Page { number, .. } => Answer::Page(page(&answer, *number)?),
+            Self::ListById { .. } => Answer::Page(page(&answer, 1)?),
             Self::Campaign(remote)
             | Self::EndTime { remote, .. }
             | Self::Budget { remote, .. }
@@ -299,9 +329,21 @@ impl DayReport {
 
 /// Returns the list's method, path and parameters, as the dump shows them.
 pub(super) fn list_line(sizes: SizeNames) -> String {
-    let sizes: Vec<String> = sizes.iter().map(|name| format!("{name}={WANTED_PAGE_SIZE}")).collect();
+    let sizes: Vec<String> = wanted_size(sizes).map(|(name, size)| format!("{name}={size}")).collect();
     let mark = if sizes.is_empty() { "" } else { "?" };
     format!("GET {LIST_PATH}{mark}{}", sizes.join("&"))
+}
+
+fn wanted_size(sizes: SizeNames) -> impl Iterator<Item = (&'static str, String)> {
+    sizes.iter().map(|name| (*name, WANTED_PAGE_SIZE.to_owned()))
+}
+
+impl ListById {
+    /// Returns the method, path and parameters, as the dump shows them.
+    pub(super) fn line(self) -> String {
+        let sizes = wanted_size(self.sizes).map(|(name, size)| format!("&{name}={size}"));
+        format!("GET {LIST_PATH}?{}={{id}}{}", self.id, sizes.collect::<String>())
+    }
 }
 
 fn campaign_path(id: RemoteId) -> String {

@@ -25,6 +25,7 @@ const LOOK_AGAIN_AFTER: Duration = Duration::minutes(15);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Endpoint {
     List,
+    ListById,
     Run,
     Pause,
     SpendByCampaign,
@@ -36,6 +37,7 @@ impl Endpoint {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::List => "list",
+            Self::ListById => "list-by-id",
             Self::Run => "run",
             Self::Pause => "pause",
             Self::SpendByCampaign => "spend-by-campaign",
@@ -47,6 +49,7 @@ impl Endpoint {
     pub(super) const fn purpose(self) -> &'static str {
         match self {
             Self::List => "list campaigns",
+            Self::ListById => "list campaigns by their ids",
             Self::Run => "run campaigns",
             Self::Pause => "pause campaigns",
             Self::SpendByCampaign => "report the spend of campaigns",
@@ -54,11 +57,11 @@ impl Endpoint {
         }
     }
 
-    /// Whether it is not tried while it is absent. Spend can be read without reports. Without the other operations no
-    /// campaign is guarded, so they are tried each time.
+    /// Whether it is not tried while it is absent. Spend can be read without reports, and campaigns without the filter
+    /// by id. Without the other operations no campaign is guarded, so they are tried each time.
     const fn is_left_alone_while_absent(self) -> bool {
         match self {
-            Self::SpendByCampaign | Self::SpendByDay => true,
+            Self::ListById | Self::SpendByCampaign | Self::SpendByDay => true,
             Self::List | Self::Run | Self::Pause => false,
         }
     }
@@ -157,7 +160,9 @@ impl KnownEndpoints {
                 return;
             }
             Some(Known::Works { path, missed_since, .. }) => {
-                if now - *missed_since.get_or_insert(now) < LOOK_AGAIN_AFTER {
+                // Another way to read costs no more than a few requests, and each further trial does.
+                let is_waited_for = operation != Endpoint::ListById;
+                if is_waited_for && now - *missed_since.get_or_insert(now) < LOOK_AGAIN_AFTER {
                     return;
                 }
                 Some(path.clone())
@@ -194,6 +199,22 @@ impl KnownEndpoints {
     /// Whether the operation counts as absent. One that has worked must be missing for [`LOOK_AGAIN_AFTER`] before.
     pub(super) fn is_absent(&self, operation: Endpoint) -> bool {
         matches!(self.known.get(&operation), Some(Known::Absent { .. }))
+    }
+
+    /// Whether an operation that is left alone while it is absent may be tried now.
+    pub(super) fn may_be_tried(&self, now: DateTime<Utc>, operation: Endpoint) -> bool {
+        match self.known.get(&operation) {
+            Some(Known::Absent { tried_at, .. }) => now - *tried_at >= LOOK_AGAIN_AFTER,
+            Some(Known::Works { .. }) | None => true,
+        }
+    }
+
+    /// Returns the position of the candidate that works; `None` if none is known to work.
+    pub(super) fn working(&self, operation: Endpoint) -> Option<usize> {
+        match self.known.get(&operation) {
+            Some(Known::Works { position, .. }) => Some(*position),
+            Some(Known::Absent { .. }) | None => None,
+        }
     }
 
     /// Returns the state of each operation that was tried, for the dump.
@@ -239,6 +260,11 @@ impl Trial {
         self.tried = self.untried.pop();
         self.has_begun |= self.tried.is_some();
         self.tried
+    }
+
+    /// Whether the candidate that is being tried is the one that has worked before.
+    pub(super) fn has_worked(&self, known: &KnownEndpoints) -> bool {
+        self.tried.is_some() && self.tried == known.working(self.operation)
     }
 
     /// Returns the operation's answer; `None` if the next candidate is to be tried. `shown` returns the candidate's

@@ -56,6 +56,9 @@ pub enum RemoteError {
         /// The operation of the missing endpoint.
         operation: &'static str,
     },
+    /// The list holds other campaigns than those that were asked for by their ids.
+    #[error("TrafficStars' list of campaigns does not filter by the ids that were asked for")]
+    NotFiltered,
     /// Any other refusal: 3xx (redirects are not followed) or 4xx.
     #[error("TrafficStars rejects the request ({status}): `{excerpt}`")]
     Rejected {
@@ -110,6 +113,7 @@ impl RemoteError {
             | Self::NoToken(_)
             | Self::NotFound
             | Self::NoEndpoint { .. }
+            | Self::NotFiltered
             | Self::Rejected { .. }
             | Self::NotSent(_) => false,
         }
@@ -163,7 +167,11 @@ impl RemoteError {
             | Self::GivenUp(_)
             | Self::NotSent(_) => true,
             Self::TimedOut { sent } | Self::Connection { sent, .. } => !*sent,
-            Self::NotFound | Self::Rejected { .. } | Self::Unavailable { .. } | Self::Unreadable(_) => false,
+            Self::NotFound
+            | Self::NotFiltered
+            | Self::Rejected { .. }
+            | Self::Unavailable { .. }
+            | Self::Unreadable(_) => false,
         }
     }
 
@@ -194,9 +202,12 @@ impl RemoteError {
             | Self::TokenRefused { .. } => Ended::Failed(self.in_full()),
             Self::NoToken(error) => error.ended(),
             Self::RateLimited { .. } | Self::GivenUp(_) | Self::NotSent(_) => Ended::Inconclusive,
-            Self::Unauthorized | Self::BadApiKey | Self::NotFound | Self::NoEndpoint { .. } | Self::Rejected { .. } => {
-                Ended::Answered
-            }
+            Self::Unauthorized
+            | Self::BadApiKey
+            | Self::NotFound
+            | Self::NoEndpoint { .. }
+            | Self::NotFiltered
+            | Self::Rejected { .. } => Ended::Answered,
         }
     }
 
@@ -210,7 +221,9 @@ impl RemoteError {
             Self::Rejected { status, .. } | Self::TokenRefused { status, .. } | Self::Unavailable { status } => {
                 AnswerWord::Status(*status)
             }
-            Self::Unreadable(WireError::Field { .. } | WireError::CutShort(_)) => AnswerWord::Status(200),
+            Self::NotFiltered | Self::Unreadable(WireError::Field { .. } | WireError::CutShort(_)) => {
+                AnswerWord::Status(200)
+            }
             Self::Unreadable(WireError::NotJson { .. } | WireError::TooLarge { .. }) => AnswerWord::Unreadable,
             Self::TimedOut { .. } => AnswerWord::TimedOut,
             Self::Connection { .. } => AnswerWord::Connection,
@@ -237,6 +250,7 @@ impl RemoteError {
             | Self::Rejected { .. }
             | Self::NotFound
             | Self::NoEndpoint { .. }
+            | Self::NotFiltered
             | Self::Unavailable { .. }
             | Self::TimedOut { .. }
             | Self::Connection { .. }
@@ -245,10 +259,10 @@ impl RemoteError {
         }
     }
 
-    /// Whether the path or method does not exist at TrafficStars.
+    /// Whether the path, the method or the filter does not exist at TrafficStars.
     #[must_use]
     pub const fn is_absence(&self) -> bool {
-        matches!(self, Self::NotFound | Self::Rejected { status: 405, .. })
+        matches!(self, Self::NotFound | Self::NotFiltered | Self::Rejected { status: 405, .. })
     }
 
     /// Whether the endpoint exists and does not understand the request.

@@ -46,10 +46,12 @@ fn main() {
     println!("{}", header());
     for page_size in [10, 100] {
         for campaigns in [10, 100, 1_000, 10_000] {
-            println!("{}", row(campaigns, page_size, LIMIT));
+            println!("{}", row(&scenario(campaigns, page_size), LIMIT));
         }
     }
-    println!("{}", row(1_000, 10, 200));
+    println!("{}", row(&scenario(1_000, 10), 200));
+    // A few campaigns among 900 in the list.
+    println!("{}", row(&Scenario { strangers: 74, ..scenario(12, 10) }, LIMIT));
     midnight(10);
     midnight(100);
     println!("\nThe whole took {:.0?} of real time.", began.elapsed());
@@ -58,8 +60,8 @@ fn main() {
 fn header() -> String {
     [
         "requests per campaign and minute (steady), the busiest 60 s, and from 5,000 clicks to the pause's arrival",
-        "                            |           the guard                        |        the naive client",
-        "campaigns pages limit bound |   cost busiest  median     p99   worst     |   cost busiest  median     p99   worst | ratio of medians",
+        "                                   |           the guard                        |        the naive client",
+        "campaigns listed pages limit bound |   cost busiest  median     p99   worst     |   cost busiest  median     p99   worst | ratio of medians",
     ]
     .join("\n")
 }
@@ -76,6 +78,7 @@ fn scenario(campaigns: usize, page_size: usize) -> Scenario {
         begins_at: at("2026-11-22T06:00:30Z"),
         campaigns,
         page_size,
+        strangers: 0,
         latency_ms: 50..500,
         without_spend_percent: 5,
         crosses_in_ms: quiet_ms..quiet_ms + horizon_ms,
@@ -157,20 +160,21 @@ fn follow<C>(
     until
 }
 
-fn row(campaigns: usize, page_size: usize, limit: u32) -> String {
-    let scenario = scenario(campaigns, page_size);
+fn row(scenario: &Scenario, limit: u32) -> String {
+    let Scenario { campaigns, page_size, strangers, .. } = *scenario;
+    let listed = campaigns * (strangers + 1);
     let begins_at = scenario.begins_at;
     let mut guard = Guard::new(Outside::new(scenario.clone()), limit, begins_at).unwrap();
-    let until = follow(&mut guard, &scenario, Guard::run_until, |guard| &guard.outside.tracker);
-    let guarded = Figures::of(&scenario, &guard.outside.remote, &guard.outside.tracker, until);
+    let until = follow(&mut guard, scenario, Guard::run_until, |guard| &guard.outside.tracker);
+    let guarded = Figures::of(scenario, &guard.outside.remote, &guard.outside.tracker, until);
     let mut naive = Naive::new(Outside::new(scenario.clone()), limit, begins_at);
-    let until = follow(&mut naive, &scenario, Naive::run_until, |naive| &naive.outside.tracker);
-    let compared = Figures::of(&scenario, &naive.outside.remote, &naive.outside.tracker, until);
+    let until = follow(&mut naive, scenario, Naive::run_until, |naive| &naive.outside.tracker);
+    let compared = Figures::of(scenario, &naive.outside.remote, &naive.outside.tracker, until);
     assert!(guarded.busiest <= limit as usize, "{} requests in 60 s, and {limit} are allowed", guarded.busiest);
     let bound = span(Duration::seconds(guard.reading().within_seconds as i64));
     let ratio = compared.median.num_milliseconds() as f64 / guarded.median.num_milliseconds() as f64;
     format!(
-        "{campaigns:>9} {page_size:>5} {limit:>5} {bound:>5} | {}     | {} | {ratio:>6.1}",
+        "{campaigns:>9} {listed:>6} {page_size:>5} {limit:>5} {bound:>5} | {}     | {} | {ratio:>6.1}",
         guarded.line(),
         compared.line()
     )

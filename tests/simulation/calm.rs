@@ -26,6 +26,7 @@ fn quiet(seed: u64, page_size: usize) -> Scenario {
         begins_at: morning(),
         campaigns: 1_000,
         page_size,
+        strangers: 0,
         latency_ms: 50..500,
         without_spend_percent: 5,
         crosses_in_ms: minutes(10_000..20_000),

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Duration, Utc};
 
 use super::ListSize;
-use super::reads::{PlannedRead, ReadAnswer, ReadRequest, Reads};
+use super::by_id::ListReads;
+use super::reads::{PlannedRead, ReadAnswer, Reads};
+use super::request::ReadRequest;
 use crate::domain::ids::RemoteId;
 use crate::domain::read_priority::ReadQuestion;
 use crate::domain::status::ReadingStatus;
@@ -25,8 +27,13 @@ pub fn room<T: Clone>(reads: &Reads<T>, budget: &mut Budget, now: DateTime<Utc>,
 
 /// Estimates how many requests it takes to read every campaign, how many requests are available, and how long it takes.
 /// Also reserves these requests in the budget.
-pub fn estimate<T: Clone>(reads: &Reads<T>, budget: &mut Budget, tick: Duration, list_works: bool) -> ReadingStatus {
-    let cost = reads.cost(list_works);
+pub fn estimate<T: Clone>(
+    reads: &Reads<T>,
+    budget: &mut Budget,
+    tick: Duration,
+    list_reads: ListReads,
+) -> ReadingStatus {
+    let cost = reads.cost(list_reads);
     let tick_ms = tick.num_milliseconds().max(1).unsigned_abs();
     let window_ms = WINDOW.num_milliseconds().unsigned_abs();
     let ticks = usize::try_from(window_ms.div_ceil(tick_ms)).unwrap_or(usize::MAX);
@@ -70,10 +77,11 @@ impl KnownPages {
         declared.or_else(|| self.are_all_known().then(|| self.pages.values().map(|(_, ids)| ids.len() as u64).sum()))
     }
 
-    fn answer(&self, read: ReadRequest) -> ReadAnswer<()> {
+    fn answer(&self, read: &ReadRequest) -> ReadAnswer<()> {
         match read {
             ReadRequest::Single(_) => ReadAnswer::Single(()),
-            ReadRequest::Page(number) => match self.pages.get(&number) {
+            ReadRequest::ById(_) => ReadAnswer::NotFiltered,
+            ReadRequest::Page(number) => match self.pages.get(number) {
                 Some((size, ids)) => {
                     ReadAnswer::Page { campaigns: ids.iter().map(|id| (*id, ())).collect(), size: *size }
                 }
@@ -84,7 +92,8 @@ impl KnownPages {
 }
 
 /// Forecasts with the plan itself what the reads of these campaigns will cost at each tick. If no page of the list is
-/// known, each campaign is read by itself.
+/// known, each campaign is read by itself. It is not known yet whether the list has a filter by id. Then the reads cost
+/// less.
 #[must_use]
 pub fn forecast(
     campaigns: &BTreeSet<RemoteId>,
@@ -93,7 +102,7 @@ pub fn forecast(
     tick: Duration,
     now: DateTime<Utc>,
 ) -> ReadingStatus {
-    let list_works = !pages.pages.is_empty();
+    let list_reads = if pages.pages.is_empty() { ListReads::Fail } else { ListReads::Pages };
     let mut reads = Reads::new(tick);
     for remote in campaigns {
         reads.ask(now, ReadQuestion::of_read_back(*remote));
@@ -101,15 +110,15 @@ pub fn forecast(
     let room = Room { urgent: usize::MAX, sweeps: usize::MAX, may_wait: true };
     // Each pass serves a campaign or reads a page, so this many passes are enough.
     for _ in 0..=campaigns.len() + pages.pages.len() {
-        let planned = reads.plan(now, room, list_works);
+        let planned = reads.plan(now, room, list_reads);
         if planned.is_empty() {
             break;
         }
         for PlannedRead { id, read, .. } in planned {
-            reads.answered(id, pages.answer(read));
+            reads.answered(id, pages.answer(&read));
         }
     }
-    estimate(&reads, &mut Budget::new(requests_per_minute), tick, list_works)
+    estimate(&reads, &mut Budget::new(requests_per_minute), tick, list_reads)
 }
 
 #[cfg(test)]

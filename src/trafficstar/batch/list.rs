@@ -92,6 +92,11 @@ impl List {
         self.unlisted.insert(id);
     }
 
+    /// Forgets which campaigns are on no page.
+    pub(super) fn forget_unlisted(&mut self) {
+        self.unlisted.clear();
+    }
+
     /// Notes that the campaign is no longer on the page where it was seen.
     pub(super) fn forget_page(&mut self, id: RemoteId) {
         self.page_of.remove(&id);

@@ -10,9 +10,11 @@
 //!
 //! Deliberately absent: the requests and the timers. `trafficstar::client` executes the plan.
 
+pub mod by_id;
 pub mod capacity;
 mod list;
 pub mod reads;
+pub mod request;
 pub mod split;
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};

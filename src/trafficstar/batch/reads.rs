@@ -1,9 +1,10 @@
-//! Plans the reads of statuses: which pages of the list and which single campaigns are read, and in which order if the
-//! budget is too small for all. PURE.
+//! Plans the reads of statuses: which pages of the list, which campaigns by their ids and which single campaigns are
+//! read, and in which order if the budget is too small for all. PURE.
 //!
-//! Reading a page costs one request, like reading one campaign. We read a page if at least two wanted campaigns were
-//! last seen on it. Campaigns never seen are searched on all pages, if there are fewer pages than such campaigns; else
-//! they are read one by one. (Pages that are read anyway do not count here.)
+//! A page, the entries of several campaigns by their ids, and one campaign cost one request each. We read a page if at
+//! least two wanted campaigns were last seen on it. Campaigns never seen are searched on all pages, if there are fewer
+//! pages than such campaigns; else they are read one by one. (Pages that are read anyway do not count here.) If the list
+//! has a filter by id, and reads by id are fewer, these are planned instead.
 //!
 //! An answer serves only the questions that came before its request was planned. A campaign that is no longer on its
 //! page, or on no page, is unknown until it is read by itself.
@@ -23,13 +24,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
 
+use self::candidates::{Candidate, Known, Wanted, choose};
+use super::by_id::{ListReads, PerRequest};
 use super::list::{List, ListSize, Place};
+use super::request::{Part, ReadRequest};
 use crate::domain::ids::RemoteId;
 use crate::domain::read_priority::{ReadQuestion, Urgency};
 use crate::trafficstar::budget::Room;
 
+mod candidates;
+
 /// A campaign that was not asked for in this many ticks is no longer counted.
 const FORGOTTEN_AFTER_TICKS: i32 = 3;
+
+/// After this time a campaign that was not in an answer by id is asked for by its id again.
+const LOOK_AGAIN_AFTER: Duration = Duration::minutes(15);
 
 /// The id of one question. It shares one sequence of numbers with [`ReadId`], which shows what came first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,17 +48,8 @@ pub struct RequesterId(u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReadId(u64);
 
-/// The contents that one request reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ReadRequest {
-    /// A page of the list, from 1.
-    Page(u64),
-    /// One campaign by itself.
-    Single(RemoteId),
-}
-
 /// A planned request, to be sent now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedRead {
     /// The request's id.
     pub id: ReadId,
@@ -79,6 +79,8 @@ pub enum ReadAnswer<T> {
         /// Without a token, or after a 429, every other request would fail in the same way.
         of_the_page: bool,
     },
+    /// The list has no filter by id. Meanwhile no read by id is planned.
+    NotFiltered,
     /// The request was not sent, because reads of the list fail. Meanwhile no page is planned.
     NotSent,
     /// There is no list: each campaign is read by itself.
@@ -91,24 +93,6 @@ struct Requester {
     since: DateTime<Utc>,
     /// Whether it is to be read by itself, because it was not found on a page.
     alone: bool,
-}
-
-/// One campaign for which questions wait that no request in flight will answer.
-#[derive(Debug, Clone, Copy)]
-struct Wanted {
-    question: ReadQuestion,
-    since: DateTime<Utc>,
-    alone: bool,
-    newest: u64,
-}
-
-/// A request that could be sent.
-#[derive(Debug, Clone, Copy)]
-struct Candidate {
-    read: ReadRequest,
-    urgency: Urgency,
-    since: DateTime<Utc>,
-    threshold_in: Duration,
 }
 
 /// The last failed read of a page.
@@ -130,6 +114,12 @@ pub struct Reads<T> {
     under_way: BTreeMap<ReadId, ReadRequest>,
     /// For each page, its last failed read.
     failed: BTreeMap<u64, Failure<T>>,
+    /// The number of campaigns that one request reads by their ids.
+    per_request: PerRequest,
+    /// Whether the last read by id failed because of what it reads.
+    fails_by_id: bool,
+    /// The time (UTC) of the last [`Reads::look_again`].
+    looked_at: Option<DateTime<Utc>>,
     /// The time (UTC) at which each campaign was last asked for, or still waited.
     recent: BTreeMap<RemoteId, DateTime<Utc>>,
     /// The order that chooses next if the budget is too small: by waiting time (`true`), or by closeness to a
@@ -150,6 +140,9 @@ impl<T: Clone> Reads<T> {
             last_number: 0,
             under_way: BTreeMap::new(),
             failed: BTreeMap::new(),
+            per_request: PerRequest::default(),
+            fails_by_id: false,
+            looked_at: None,
             recent: BTreeMap::new(),
             longest_first: true,
         }
@@ -170,21 +163,21 @@ impl<T: Clone> Reads<T> {
     }
 
     /// Returns the requests to send now: at most as many as there is room for, or one that waits for a slot.
-    /// `list_works` says whether pages can be read.
-    pub fn plan(&mut self, now: DateTime<Utc>, room: Room, list_works: bool) -> Vec<PlannedRead> {
+    pub fn plan(&mut self, now: DateTime<Utc>, room: Room, list_reads: ListReads) -> Vec<PlannedRead> {
         let forgotten = now - self.tick * FORGOTTEN_AFTER_TICKS;
         // A campaign that has waited for longer is still asked for.
         self.recent.extend(self.by_remote.keys().map(|remote| (*remote, now)));
         self.recent.retain(|_, asked_at| *asked_at > forgotten);
+        self.look_again(now, list_reads);
         let needs_one = || self.requesters.values().any(|requester| requester.question.urgency == Urgency::Pause);
         if room.urgent == 0 && !(room.may_wait && needs_one()) {
             return Vec::new();
         }
         let wanted = self.wanted();
-        let mut chosen = self.candidates(&wanted, list_works);
+        let mut chosen = self.known().candidates(&wanted, list_reads);
         if chosen.len() <= room.sweeps {
             // All of them fit into the slots that are reserved for the reads of all campaigns.
-            chosen.iter_mut().for_each(Candidate::lower_page);
+            chosen.iter_mut().for_each(Candidate::lower_shared);
         } else {
             let (urgent, others): (Vec<_>, Vec<_>) =
                 chosen.into_iter().partition(|candidate| candidate.urgency == Urgency::Pause);
@@ -198,6 +191,16 @@ impl<T: Clone> Reads<T> {
             chosen.extend(self.choose(others, room.without(chosen.len()).sweeps));
         }
         chosen.into_iter().map(|candidate| self.begin(candidate)).collect()
+    }
+
+    /// Forgets from time to time which campaigns an answer by id did not hold. No page is read meanwhile that would show
+    /// that they are in the list, and each of them costs a request of its own.
+    fn look_again(&mut self, now: DateTime<Utc>, list_reads: ListReads) {
+        if list_reads == ListReads::ById && now - *self.looked_at.get_or_insert(now) >= LOOK_AGAIN_AFTER {
+            self.looked_at = Some(now);
+            self.list.forget_unlisted();
+            self.per_request.try_more();
+        }
     }
 
     /// Takes the answer to a request. Returns the questions that it answers, each with its answer.
@@ -215,6 +218,20 @@ impl<T: Clone> Reads<T> {
                 answers.extend(self.settle_unknown());
                 answers
             }
+            (ReadRequest::ById(ids), ReadAnswer::Page { campaigns, size }) => {
+                self.fails_by_id = false;
+                let is_whole = self.per_request.saw(size, campaigns.len());
+                if is_whole || campaigns.is_empty() {
+                    self.seek_alone(id, ids.iter().filter(|remote| !campaigns.contains_key(remote)));
+                }
+                self.answer(id, campaigns.iter().map(|(remote, answer)| (*remote, answer)))
+            }
+            (ReadRequest::ById(ids), ReadAnswer::PageFailed { answer, of_the_page }) => {
+                let again = of_the_page && std::mem::replace(&mut self.fails_by_id, of_the_page);
+                self.fail(again, |_, requester, question| {
+                    (requester.0 < id.0 && ids.contains(&question.remote)).then(|| answer.clone())
+                })
+            }
             (ReadRequest::Page(page), ReadAnswer::PageFailed { answer, of_the_page }) => {
                 // A page that keeps failing has something on it that cannot be read. Its other campaigns are then read
                 // by themselves.
@@ -228,12 +245,18 @@ impl<T: Clone> Reads<T> {
                 answers.extend(self.settle_unknown());
                 answers
             }
-            // While reads of the list fail, the plan uses no pages.
-            (ReadRequest::Page(_), ReadAnswer::NotSent) => Vec::new(),
-            (ReadRequest::Page(_), ReadAnswer::NoList | ReadAnswer::Single(_))
+            // The next plan does without what does not work.
+            (ReadRequest::Page(_) | ReadRequest::ById(_), ReadAnswer::NotSent)
+            | (ReadRequest::ById(_), ReadAnswer::NotFiltered) => Vec::new(),
+            (ReadRequest::Page(_), ReadAnswer::NoList | ReadAnswer::NotFiltered | ReadAnswer::Single(_))
+            | (ReadRequest::ById(_), ReadAnswer::NoList | ReadAnswer::Single(_))
             | (
                 ReadRequest::Single(_),
-                ReadAnswer::Page { .. } | ReadAnswer::PageFailed { .. } | ReadAnswer::NotSent | ReadAnswer::NoList,
+                ReadAnswer::Page { .. }
+                | ReadAnswer::PageFailed { .. }
+                | ReadAnswer::NotFiltered
+                | ReadAnswer::NotSent
+                | ReadAnswer::NoList,
             ) => {
                 for (_, requester) in self.requesters.iter_mut().filter(|(requester, _)| requester.0 < id.0) {
                     requester.alone = true;
@@ -263,7 +286,7 @@ impl<T: Clone> Reads<T> {
 
     /// Returns how many requests it takes to read every campaign once.
     #[must_use]
-    pub fn cost(&self, list_works: bool) -> usize {
+    pub fn cost(&self, list_reads: ListReads) -> usize {
         let wanted: Vec<Wanted> = self
             .recent
             .iter()
@@ -274,7 +297,7 @@ impl<T: Clone> Reads<T> {
                 newest: u64::MAX,
             })
             .collect();
-        self.candidates(&wanted, list_works).len()
+        self.known().candidates(&wanted, list_reads).len()
     }
 
     /// Returns the number of ticks in which every campaign is read, if `requests_per_tick` requests may leave in each
@@ -297,10 +320,10 @@ impl<T: Clone> Reads<T> {
         for (id, requester) in &self.requesters {
             let remote = requester.question.remote;
             let by_page = match self.list.place(remote) {
-                Place::Page(page) if !requester.alone => served_by(ReadRequest::Page(page)),
+                Place::Page(page) if !requester.alone => served_by(Part::Page(page)),
                 Place::Page(_) | Place::Unknown | Place::Unlisted => 0,
             };
-            if by_page.max(served_by(ReadRequest::Single(remote))) > id.0 {
+            if by_page.max(served_by(Part::Campaign(remote))) > id.0 {
                 continue;
             }
             let one =
@@ -311,103 +334,29 @@ impl<T: Clone> Reads<T> {
     }
 
     /// Returns, for each page or campaign in flight, the number of its newest request.
-    fn newest_under_way(&self) -> BTreeMap<ReadRequest, u64> {
-        self.under_way.iter().map(|(id, read)| (*read, id.0)).collect()
+    fn newest_under_way(&self) -> BTreeMap<Part, u64> {
+        let parts = self.under_way.iter().flat_map(|(id, read)| read.parts().map(move |part| (part, id.0)));
+        parts.collect()
     }
 
-    /// Returns the fewest requests that read all these campaigns, as far as the list is known.
-    fn candidates(&self, wanted: &[Wanted], list_works: bool) -> Vec<Candidate> {
-        let mut on_pages: BTreeMap<u64, Vec<&Wanted>> = BTreeMap::new();
-        let (mut singles, mut sought) = (Vec::new(), Vec::new());
-        for one in wanted {
-            match self.list.place(one.question.remote) {
-                _ if one.alone || !list_works => singles.push(one),
-                Place::Unlisted => singles.push(one),
-                Place::Page(page) => on_pages.entry(page).or_default().push(one),
-                Place::Unknown => sought.push(one),
-            }
+    fn known(&self) -> Known<'_> {
+        let of_all = self.failed.iter().filter(|(_, failure)| !failure.of_the_page);
+        Known {
+            list: &self.list,
+            under_way: self.newest_under_way(),
+            failed: of_all.map(|(page, failure)| (*page, failure.request)).collect(),
+            per_request: self.per_request.campaigns(),
+            reads_by_id: self.under_way.values().any(|read| matches!(read, ReadRequest::ById(_))),
         }
-        let search = self.search(&mut sought);
-        let further = search.keys().filter(|page| on_pages.get(page).is_none_or(|those| those.len() < 2)).count();
-        let mut candidates = Vec::new();
-        if further < sought.len() {
-            for (page, sought) in search {
-                let those = on_pages.remove(&page).unwrap_or_default();
-                candidates.extend(Candidate::page(page, Wanted::all(those.into_iter().chain([&sought]))));
-            }
-        } else {
-            singles.append(&mut sought);
-        }
-        for (page, those) in on_pages {
-            match those.as_slice() {
-                [one] => candidates.push(Candidate::single(one)),
-                _ => candidates.extend(Candidate::page(page, Wanted::all(those))),
-            }
-        }
-        candidates.extend(singles.into_iter().map(Candidate::single));
-        candidates
     }
 
-    /// Returns the pages to search. Each comes with the campaigns that were asked for after the page's last read. A
-    /// page in flight counts as read. Removes from `sought` the campaigns for which no page is left: their search is
-    /// under way or has failed.
-    fn search(&self, sought: &mut Vec<&Wanted>) -> BTreeMap<u64, Wanted> {
-        let under_way = self.newest_under_way();
-        sought.sort_by_key(|one| one.newest);
-        // For each campaign: the campaign joined with all that were asked for later.
-        let mut and_later: Vec<Wanted> = Vec::with_capacity(sought.len());
-        for one in sought.iter().rev() {
-            let mut all = **one;
-            if let Some(later) = and_later.last() {
-                all.join(later);
-            }
-            and_later.push(all);
-        }
-        and_later.reverse();
-        let mut pages = BTreeMap::new();
-        let mut least_served = u64::MAX;
-        for page in 1..=self.list.pages().unwrap_or(1) {
-            let coming = under_way.get(&ReadRequest::Page(page)).copied().unwrap_or(0);
-            // A failure that all requests share, such as a missing token, counts as a read. Otherwise the page would be
-            // asked for again at once, and fail again.
-            let of_all = self.failed.get(&page).filter(|failure| !failure.of_the_page);
-            let served = self.list.read_by(page).max(coming).max(of_all.map_or(0, |failure| failure.request));
-            least_served = least_served.min(served);
-            let first_unserved = sought.partition_point(|one| one.newest <= served);
-            pages.extend(and_later.get(first_unserved).map(|those| (page, *those)));
-        }
-        sought.retain(|one| one.newest > least_served);
-        pages
-    }
-
-    /// Chooses as many candidates as there is room for, by turns the one that has waited longest and the one closest to
-    /// a threshold.
     fn choose(&mut self, candidates: Vec<Candidate>, room: usize) -> Vec<Candidate> {
-        let mut by_wait: Vec<usize> = (0..candidates.len()).collect();
-        let mut by_threshold = by_wait.clone();
-        let of = |index: &usize| candidates.get(*index);
-        // A campaign that is searched on all pages gives all pages the same waiting time. Then the page that was read
-        // longest ago goes first. Otherwise the last pages would never be read.
-        let read_by = |candidate: &Candidate| match candidate.read {
-            ReadRequest::Page(page) => self.list.read_by(page),
-            ReadRequest::Single(_) => 0,
-        };
-        by_wait.sort_by_key(|index| of(index).map(|one| (one.since, one.threshold_in, read_by(one))));
-        by_threshold.sort_by_key(|index| of(index).map(|one| (one.threshold_in, one.since, read_by(one))));
-        let (mut by_wait, mut by_threshold) = (by_wait.into_iter(), by_threshold.into_iter());
-        let mut chosen = BTreeSet::new();
-        while chosen.len() < room.min(candidates.len()) {
-            let turn = if self.longest_first { &mut by_wait } else { &mut by_threshold };
-            let next = turn.find(|index| !chosen.contains(index));
-            chosen.extend(next);
-            self.longest_first = !self.longest_first;
-        }
-        chosen.iter().filter_map(of).copied().collect()
+        choose(&self.list, &mut self.longest_first, candidates, room)
     }
 
     fn begin(&mut self, Candidate { read, urgency, .. }: Candidate) -> PlannedRead {
         let id = ReadId(self.next_number());
-        self.under_way.insert(id, read);
+        self.under_way.insert(id, read.clone());
         PlannedRead { id, read, urgency }
     }
 
@@ -446,6 +395,18 @@ impl<T: Clone> Reads<T> {
                 others.remove(id);
                 if others.is_empty() {
                     self.by_remote.remove(&requester.question.remote);
+                }
+            }
+        }
+    }
+
+    /// Marks campaigns that an answer by id does not hold: they are read by themselves.
+    fn seek_alone<'a>(&mut self, read: ReadId, missing: impl Iterator<Item = &'a RemoteId>) {
+        for remote in missing {
+            self.list.mark_unlisted(*remote);
+            for id in self.by_remote.get(remote).into_iter().flatten().filter(|id| id.0 < read.0) {
+                if let Some(requester) = self.requesters.get_mut(id) {
+                    requester.alone = true;
                 }
             }
         }
@@ -501,46 +462,6 @@ impl<T: Clone> Reads<T> {
         }
         self.forget(&failed);
         failed
-    }
-}
-
-impl Wanted {
-    /// Joins all of them into one.
-    fn all<'a>(wanted: impl IntoIterator<Item = &'a Self>) -> Option<Self> {
-        wanted.into_iter().copied().reduce(|mut all, one| {
-            all.join(&one);
-            all
-        })
-    }
-
-    /// Joins another one into this one. The more urgent values count.
-    fn join(&mut self, other: &Self) {
-        self.question.urgency = self.question.urgency.min(other.question.urgency);
-        self.question.threshold_in = self.question.threshold_in.min(other.question.threshold_in);
-        self.since = self.since.min(other.since);
-        self.alone |= other.alone;
-        self.newest = self.newest.max(other.newest);
-    }
-}
-
-impl Candidate {
-    fn of(read: ReadRequest, wanted: &Wanted) -> Self {
-        let ReadQuestion { urgency, threshold_in, .. } = wanted.question;
-        Self { read, urgency: urgency.min(Urgency::Sweep), since: wanted.since, threshold_in }
-    }
-
-    fn single(wanted: &Wanted) -> Self {
-        Self::of(ReadRequest::Single(wanted.question.remote), wanted)
-    }
-
-    fn page(page: u64, wanted: Option<Wanted>) -> Option<Self> {
-        wanted.map(|wanted| Self::of(ReadRequest::Page(page), &wanted))
-    }
-
-    fn lower_page(&mut self) {
-        if matches!(self.read, ReadRequest::Page(_)) {
-            self.urgency = Urgency::Sweep;
-        }
     }
 }
 

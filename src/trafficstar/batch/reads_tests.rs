@@ -23,22 +23,34 @@ fn question(id: i64, urgency: Urgency, threshold_in_minutes: i64) -> ReadQuestio
 struct Remote {
     listed: Vec<i64>,
     page_size: usize,
+    /// What works of the list.
+    reads: ListReads,
 }
 
 impl Remote {
     fn of(listed: impl IntoIterator<Item = i64>, page_size: usize) -> Self {
-        Self { listed: listed.into_iter().collect(), page_size }
+        Self { listed: listed.into_iter().collect(), page_size, reads: ListReads::Pages }
+    }
+
+    fn with_filter(self) -> Self {
+        Self { reads: ListReads::ById, ..self }
     }
 
     /// Returns the answer to a request: for each campaign the request's own number.
     fn answer(&self, planned: &PlannedRead) -> ReadAnswer<u64> {
-        let ReadRequest::Page(page) = planned.read else { return ReadAnswer::Single(planned.id.0) };
+        let (page, listed): (u64, Vec<i64>) = match &planned.read {
+            ReadRequest::Page(page) => (*page, self.listed.clone()),
+            ReadRequest::ById(ids) => {
+                (1, self.listed.iter().copied().filter(|id| ids.contains(&RemoteId(*id))).collect())
+            }
+            ReadRequest::Single(_) => return ReadAnswer::Single(planned.id.0),
+        };
         let first = (usize::try_from(page).unwrap() - 1) * self.page_size;
-        let on_it = self.listed.iter().skip(first).take(self.page_size);
+        let on_it = listed.iter().skip(first).take(self.page_size);
         let size = ListSize {
-            campaigns: Some(self.listed.len() as u64),
+            campaigns: Some(listed.len() as u64),
             page_size: Some(self.page_size as u64),
-            pages: Some(self.listed.len().div_ceil(self.page_size) as u64),
+            pages: Some(listed.len().div_ceil(self.page_size) as u64),
         };
         ReadAnswer::Page { campaigns: on_it.map(|id| (RemoteId(*id), planned.id.0)).collect(), size }
     }
@@ -51,7 +63,7 @@ fn tick(reads: &mut Reads<u64>, remote: &Remote, now: i64, ids: &[i64], mut left
         ids.iter().map(|id| (reads.ask(at(now), question(*id, Urgency::Read, 60)), *id)).collect();
     let (mut requests, mut answered) = (0, Vec::new());
     loop {
-        let planned = reads.plan(at(now), room(left), true);
+        let planned = reads.plan(at(now), room(left), remote.reads);
         left = left.saturating_sub(planned.len());
         requests += planned.len();
         if planned.is_empty() {
@@ -67,6 +79,7 @@ fn tick(reads: &mut Reads<u64>, remote: &Remote, now: i64, ids: &[i64], mut left
 #[test]
 fn the_plan_takes_the_fewest_requests_that_serve_all() {
     let every_third: Vec<i64> = (1..=300).step_by(3).collect();
+    let few: Vec<i64> = (1..=900).step_by(75).collect();
     let cases: Vec<(&str, Remote, Vec<i64>, usize, usize)> = vec![
         ("one campaign is read by itself", Remote::of(1..=5, 10), vec![1], 1, 1),
         ("two campaigns on one page", Remote::of(1..=10, 10), vec![1, 2], 1, 1),
@@ -79,6 +92,11 @@ fn the_plan_takes_the_fewest_requests_that_serve_all() {
         ("pages of 100 for 1,000", Remote::of(1..=1_000, 100), (1..=1_000).collect(), 10, 10),
         ("pages of 10 for 1,000", Remote::of(1..=1_000, 10), (1..=1_000).collect(), 100, 100),
         ("a list in one piece", Remote::of(1..=40, 40), (1..=40).collect(), 1, 1),
+        ("twelve of very many, by id", Remote::of(1..=900, 10).with_filter(), few.clone(), 3, 2),
+        ("twelve of very many, by id, on pages of 100", Remote::of(1..=900, 100).with_filter(), few, 3, 1),
+        ("one campaign with a filter by id", Remote::of(1..=900, 10).with_filter(), vec![5], 1, 1),
+        ("all, with a filter by id", Remote::of(1..=300, 10).with_filter(), (1..=300).collect(), 30, 30),
+        ("not listed, with a filter by id", Remote::of(1..=90, 10).with_filter(), vec![5, 15, 25, 99], 3, 2),
     ];
     for (name, remote, ids, most_at_first, later) in cases {
         let mut reads = Reads::new(Duration::minutes(1));
@@ -88,7 +106,7 @@ fn the_plan_takes_the_fewest_requests_that_serve_all() {
             assert_eq!(answered, ids, "{name}: every campaign is answered in tick {number}");
             assert!(requests <= most, "{name}: {requests} requests in tick {number}");
         }
-        assert_eq!(reads.cost(true), later, "{name}");
+        assert_eq!(reads.cost(remote.reads), later, "{name}");
     }
 }
 
@@ -115,13 +133,16 @@ fn a_campaign_that_moved_is_read_by_itself_and_a_list_that_always_changes_is_rea
 #[test]
 fn with_too_small_a_budget_every_campaign_is_read_within_the_bound_and_those_close_to_a_threshold_sooner() {
     for (slots, expected_bound, closest_within) in [(63, 4, 1), (12, 17, 8)] {
-        assert_bound(slots, expected_bound, closest_within);
+        assert_bound(&Remote::of(1..=1_000, 10), slots, expected_bound, closest_within);
+        // Each page has one of the campaigns. Those close to a threshold are read together.
+        let among_many = Remote::of((1..=1_000).flat_map(|id| (id..).step_by(1_000).take(10)), 10).with_filter();
+        assert_bound(&among_many, slots, expected_bound, 2);
     }
 }
 
-/// Checks the bound for 1,000 campaigns on pages of ten. `slots` requests may leave in each tick.
-fn assert_bound(slots: usize, expected_bound: usize, closest_within: i64) {
-    let remote = Remote::of(1..=1_000, 10);
+/// Checks the bound for 1,000 campaigns that ten requests for each hundred can read. `slots` requests may leave in each
+/// tick.
+fn assert_bound(remote: &Remote, slots: usize, expected_bound: usize, closest_within: i64) {
     let mut reads = Reads::new(Duration::minutes(1));
     // Campaigns close to a threshold are on every fifth page. A pause needs one campaign.
     let threshold_in = |id: i64| if id % 50 == 0 { 1 } else { 60 };
@@ -136,7 +157,7 @@ fn assert_bound(slots: usize, expected_bound: usize, closest_within: i64) {
         }
         let mut left = slots;
         loop {
-            let planned = reads.plan(at(minute * 60), Room { urgent: left + 10, ..room(left) }, true);
+            let planned = reads.plan(at(minute * 60), Room { urgent: left + 10, ..room(left) }, remote.reads);
             left = left.saturating_sub(planned.iter().filter(|read| read.urgency != Urgency::Pause).count());
             if planned.is_empty() {
                 break;
@@ -155,7 +176,7 @@ fn assert_bound(slots: usize, expected_bound: usize, closest_within: i64) {
         assert_eq!(reads.campaigns(), 1_000, "campaigns that have waited for long are counted, too");
         assert_eq!(read_at.get(&7), Some(&minute), "a read that a pause needs never waits");
     }
-    assert_eq!(reads.cost(true), 100);
+    assert_eq!(reads.cost(remote.reads), 100);
     let bound = Reads::<u64>::ticks_needed(100, slots);
     assert_eq!(bound, expected_bound);
     assert!(worst <= bound as i64, "with {slots} a campaign was read after {worst} ticks, not {bound}");
@@ -172,13 +193,13 @@ fn after_a_failure_that_all_requests_share_a_page_is_not_asked_for_again_before_
     let mut reads = Reads::new(Duration::minutes(1));
     tick(&mut reads, &remote, 0, &(1..=10).collect::<Vec<_>>(), 100);
     let asked = [31, 32, 33, 34].map(|id| reads.ask(at(60), question(id, Urgency::Read, 60)));
-    let planned = reads.plan(at(60), room(3), true);
-    let [unsent, second, last] = planned[..] else { panic!("{planned:?}") };
+    let planned = reads.plan(at(60), room(3), ListReads::Pages);
+    let [unsent, second, last] = &planned[..] else { panic!("{planned:?}") };
     let failed = ReadAnswer::PageFailed { answer: 0, of_the_page: false };
     assert_eq!(reads.answered(unsent.id, failed), []);
-    assert_eq!(reads.plan(at(60), room(100), true), []);
-    assert_eq!(reads.answered(second.id, remote.answer(&second)), []);
-    assert_eq!(reads.answered(last.id, remote.answer(&last)), asked.map(|requester| (requester, 0)));
+    assert_eq!(reads.plan(at(60), room(100), ListReads::Pages), []);
+    assert_eq!(reads.answered(second.id, remote.answer(second)), []);
+    assert_eq!(reads.answered(last.id, remote.answer(last)), asked.map(|requester| (requester, 0)));
 }
 
 #[test]
@@ -192,7 +213,7 @@ fn a_failed_page_fails_only_for_its_campaigns_and_one_that_a_pause_needs_is_read
             (reads.ask(at(60), question(id, urgency, 60)), id)
         })
         .collect();
-    let planned = reads.plan(at(60), room(100), true);
+    let planned = reads.plan(at(60), room(100), ListReads::Pages);
     assert_eq!(planned.len(), 2);
     let mut failed = Vec::new();
     for planned in planned {
@@ -206,8 +227,8 @@ fn a_failed_page_fails_only_for_its_campaigns_and_one_that_a_pause_needs_is_read
         }
     }
     assert_eq!(failed, (12..=20).collect::<Vec<_>>());
-    let planned = reads.plan(at(60), room(1), true);
-    let shown: Vec<_> = planned.iter().map(|planned| (planned.read, planned.urgency)).collect();
+    let planned = reads.plan(at(60), room(1), ListReads::Pages);
+    let shown: Vec<_> = planned.iter().map(|planned| (planned.read.clone(), planned.urgency)).collect();
     assert_eq!(shown, [(ReadRequest::Single(RemoteId(11)), Urgency::Pause)]);
 }
 
@@ -219,8 +240,9 @@ fn only_one_read_that_a_pause_needs_may_wait_for_the_next_slot() {
         reads.ask(at(0), question(id, urgency, 60));
     }
     let full = Room { may_wait: true, ..room(0) };
-    assert_eq!(reads.plan(at(0), room(0), false), []);
-    let planned: Vec<_> = reads.plan(at(0), full, false).iter().map(|read| (read.read, read.urgency)).collect();
+    assert_eq!(reads.plan(at(0), room(0), ListReads::Fail), []);
+    let planned: Vec<_> =
+        reads.plan(at(0), full, ListReads::Fail).iter().map(|read| (read.read.clone(), read.urgency)).collect();
     assert_eq!(planned, [(ReadRequest::Single(RemoteId(3)), Urgency::Pause)]);
 }
 
@@ -230,12 +252,12 @@ fn without_a_list_each_campaign_is_read_by_itself() {
     for id in 1..=5 {
         reads.ask(at(0), question(id, Urgency::Read, 60));
     }
-    let [page] = reads.plan(at(0), room(100), true)[..] else { panic!("one page first") };
-    assert_eq!((page.read, page.urgency), (ReadRequest::Page(1), Urgency::Sweep));
+    let [page] = &reads.plan(at(0), room(100), ListReads::Pages)[..] else { panic!("one page first") };
+    assert_eq!((&page.read, page.urgency), (&ReadRequest::Page(1), Urgency::Sweep));
     assert!(reads.answered(page.id, ReadAnswer::NoList).is_empty());
-    assert_eq!(reads.plan(at(0), room(100), false).len(), 5);
-    assert!(reads.plan(at(0), room(100), false).is_empty(), "no campaign is asked for twice");
-    assert_eq!(reads.cost(false), 5);
+    assert_eq!(reads.plan(at(0), room(100), ListReads::Fail).len(), 5);
+    assert!(reads.plan(at(0), room(100), ListReads::Fail).is_empty(), "no campaign is asked for twice");
+    assert_eq!(reads.cost(ListReads::Fail), 5);
 }
 
 #[test]
@@ -243,19 +265,111 @@ fn an_answer_serves_only_the_questions_that_came_before_its_request() {
     let remote = Remote::of(1..=5, 10);
     let mut reads = Reads::new(Duration::minutes(1));
     let early = reads.ask(at(0), question(1, Urgency::Read, 60));
-    let [read] = reads.plan(at(0), room(100), true)[..] else { panic!("one request") };
+    let [read] = &reads.plan(at(0), room(100), ListReads::Pages)[..] else { panic!("one request") };
     let late = reads.ask(at(0), question(1, Urgency::Read, 60));
-    assert_eq!(reads.answered(read.id, remote.answer(&read)), [(early, read.id.0)]);
-    let [read] = reads.plan(at(0), room(100), true)[..] else { panic!("one more request") };
-    assert_eq!(reads.answered(read.id, remote.answer(&read)), [(late, read.id.0)]);
+    assert_eq!(reads.answered(read.id, remote.answer(read)), [(early, read.id.0)]);
+    let [read] = &reads.plan(at(0), room(100), ListReads::Pages)[..] else { panic!("one more request") };
+    assert_eq!(reads.answered(read.id, remote.answer(read)), [(late, read.id.0)]);
+}
+
+/// Asks for campaigns of a list that is known, each on a page of its own, and returns the plan.
+fn plan_of_spread(reads: &mut Reads<u64>, list_reads: ListReads) -> Vec<PlannedRead> {
+    let remote = Remote::of(1..=900, 10);
+    tick(reads, &remote, 0, &(1..=900).collect::<Vec<_>>(), 1_000);
+    for id in (1..=900).step_by(75) {
+        reads.ask(at(60), question(id, Urgency::Read, 60));
+    }
+    reads.plan(at(60), room(100), list_reads)
+}
+
+#[test]
+fn a_filter_that_was_not_tried_yet_is_tried_by_one_request_and_the_others_are_read_without_it() {
+    let mut reads = Reads::new(Duration::minutes(1));
+    let planned = plan_of_spread(&mut reads, ListReads::Untested);
+    let sizes: Vec<usize> = planned.iter().map(|planned| planned.read.parts().count()).collect();
+    assert_eq!(sizes, [1, 1, 10], "two campaigns by themselves, and ten by their ids");
+    reads.ask(at(60), question(2, Urgency::Read, 60));
+    let further = reads.plan(at(60), room(100), ListReads::Untested);
+    assert!(further.iter().all(|planned| matches!(planned.read, ReadRequest::Single(_))), "{further:?}");
+    let trial = planned.last().unwrap();
+    assert_eq!(reads.answered(trial.id, ReadAnswer::NotFiltered), [], "the filter is ignored");
+    assert_eq!(reads.plan(at(61), room(100), ListReads::Pages).len(), 10, "they are read without it");
+}
+
+#[test]
+fn a_campaign_that_an_answer_by_id_does_not_hold_is_read_by_itself_until_a_quarter_of_an_hour_has_passed() {
+    let mut reads = Reads::new(Duration::minutes(1));
+    let planned = plan_of_spread(&mut reads, ListReads::ById);
+    // Campaign 1 is on no page for a moment.
+    let remote = Remote::of(2..=900, 10).with_filter();
+    for planned in planned {
+        reads.answered(planned.id, remote.answer(&planned));
+    }
+    let alone = |reads: &mut Reads<u64>, second, also: &[i64]| {
+        for id in also {
+            reads.ask(at(second), question(*id, Urgency::Read, 60));
+        }
+        let planned = reads.plan(at(second), room(100), ListReads::ById);
+        let is_alone = planned.iter().any(|planned| planned.read == ReadRequest::Single(RemoteId(1)));
+        for planned in planned {
+            reads.answered(planned.id, remote.answer(&planned));
+        }
+        is_alone
+    };
+    assert!(alone(&mut reads, 60, &[]), "in the same tick");
+    assert!(alone(&mut reads, 120, &[1, 76, 151]), "in the next one");
+    assert!(!alone(&mut reads, 960, &[1, 76, 151]), "after a quarter of an hour it is tried");
+}
+
+#[test]
+fn answers_that_are_cut_or_miscounted_cost_a_few_requests_and_no_campaign() {
+    let few: Vec<i64> = (1..=900).step_by(15).collect();
+    // The answer names a page size of 100, and holds 10.
+    let cut = |planned: &PlannedRead, remote: &Remote| {
+        let ReadAnswer::Page { mut campaigns, size } = remote.answer(planned) else { return remote.answer(planned) };
+        let campaigns_there = campaigns.len() as u64;
+        while campaigns.len() > 10 {
+            campaigns.pop_last();
+        }
+        ReadAnswer::Page { campaigns, size: ListSize { campaigns: Some(campaigns_there), ..size } }
+    };
+    let miscounted = |planned: &PlannedRead, remote: &Remote| {
+        let ReadAnswer::Page { campaigns, size } = remote.answer(planned) else { return remote.answer(planned) };
+        let count = size.campaigns.map(|campaigns| campaigns + 1);
+        ReadAnswer::Page { campaigns, size: ListSize { campaigns: count, ..size } }
+    };
+    type Lie = fn(&PlannedRead, &Remote) -> ReadAnswer<u64>;
+    let lies: [(&str, Lie, usize, usize); 2] = [("cut", cut, 10, 7), ("miscounted", miscounted, 10, 7)];
+    for (name, lie, most_at_first, later) in lies {
+        let remote = Remote::of(1..=900, 100).with_filter();
+        let mut reads = Reads::new(Duration::minutes(1));
+        tick(&mut reads, &Remote::of(1..=900, 100), 0, &(1..=900).collect::<Vec<_>>(), 1_000);
+        for (minute, most) in [(1, most_at_first), (2, later), (3, later)] {
+            let asked = few.iter().map(|id| reads.ask(at(minute * 60), question(*id, Urgency::Read, 60)));
+            let mut asked: BTreeSet<RequesterId> = asked.collect();
+            let mut requests = 0;
+            while !asked.is_empty() {
+                let planned = reads.plan(at(minute * 60), room(1_000), remote.reads);
+                assert!(!planned.is_empty(), "{name}: {} questions stay open", asked.len());
+                requests += planned.len();
+                for planned in planned {
+                    let answers = reads.answered(planned.id, lie(&planned, &remote));
+                    for (requester, _) in answers {
+                        asked.remove(&requester);
+                    }
+                }
+            }
+            assert!(requests <= most, "{name}: {requests} requests in minute {minute}");
+        }
+    }
 }
 
 /// One event of the test.
 #[derive(Debug, Clone)]
 enum Step {
     Ask(ReadQuestion),
-    /// The room (in requests), and whether the list works.
-    Plan(usize, bool),
+    /// The room (in requests), and what works of the list.
+    Plan(usize, ListReads),
     Answer(Index, How),
     /// Campaigns appear, disappear and move.
     Change(Remote),
@@ -271,6 +385,8 @@ enum How {
 
 fn step() -> impl Strategy<Value = Step> {
     let urgency = prop::sample::select(vec![Urgency::Pause, Urgency::ReadBack, Urgency::Read]);
+    let all_reads = [ListReads::Fail, ListReads::Pages, ListReads::Untested, ListReads::ById, ListReads::ById];
+    let list_reads = prop::sample::select(all_reads.to_vec());
     let how = prop_oneof![6 => Just(How::Well), 2 => Just(How::Failed), 1 => Just(How::Unsent), 1 => Just(How::NoList)];
     let listed = prop::collection::vec(0_i64..40, 0..40).prop_map(|mut ids| {
         let mut seen = BTreeSet::new();
@@ -280,9 +396,9 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (0_i64..40, urgency, 0_i64..90)
             .prop_map(|(id, urgency, threshold_in)| Step::Ask(question(id, urgency, threshold_in))),
-        4 => (0_usize..8, prop::bool::weighted(0.9)).prop_map(|(room, list_works)| Step::Plan(room, list_works)),
+        4 => (0_usize..8, list_reads).prop_map(|(room, list_reads)| Step::Plan(room, list_reads)),
         6 => (any::<Index>(), how).prop_map(|(which, how)| Step::Answer(which, how)),
-        1 => (listed, 1_usize..7).prop_map(|(listed, page_size)| Step::Change(Remote { listed, page_size })),
+        1 => (listed, 1_usize..7).prop_map(|(listed, page_size)| Step::Change(Remote::of(listed, page_size))),
     ]
 }
 
@@ -295,9 +411,9 @@ struct World {
 }
 
 impl World {
-    fn plan(&mut self, room: usize, list_works: bool) {
+    fn plan(&mut self, room: usize, list_reads: ListReads) {
         let room = Room { urgent: room, sweeps: room / 2, may_wait: room.is_multiple_of(2) };
-        let planned = self.reads.plan(at(0), room, list_works);
+        let planned = self.reads.plan(at(0), room, list_reads);
         let ordinary = planned.iter().filter(|read| read.urgency > Urgency::ReadBack).count();
         let most = room.urgent.max(usize::from(room.may_wait));
         assert!(ordinary <= room.sweeps && planned.len() <= most, "{} requests for {room:?}", planned.len());
@@ -306,11 +422,13 @@ impl World {
 
     fn answer(&mut self, which: usize, how: How) {
         let planned = self.under_way.swap_remove(which);
-        let answer = match (how, planned.read) {
+        let failed = |of_the_page| ReadAnswer::PageFailed { answer: planned.id.0, of_the_page };
+        let answer = match (how, &planned.read) {
             (How::Well, _) => self.remote.answer(&planned),
-            (How::Failed, ReadRequest::Page(_)) => ReadAnswer::PageFailed { answer: planned.id.0, of_the_page: true },
-            (How::Unsent, ReadRequest::Page(_)) => ReadAnswer::PageFailed { answer: planned.id.0, of_the_page: false },
+            (How::Failed, ReadRequest::Page(_) | ReadRequest::ById(_)) => failed(true),
+            (How::Unsent, ReadRequest::Page(_) | ReadRequest::ById(_)) => failed(false),
             (How::NoList, ReadRequest::Page(_)) => ReadAnswer::NoList,
+            (How::NoList, ReadRequest::ById(_)) => ReadAnswer::NotFiltered,
             (How::Failed | How::Unsent | How::NoList, ReadRequest::Single(_)) => ReadAnswer::Single(planned.id.0),
         };
         for (requester, read) in self.reads.answered(planned.id, answer) {
@@ -323,7 +441,8 @@ impl World {
 
 proptest! {
     #[test]
-    fn every_question_is_answered_once_by_no_older_read_in_any_order(steps in prop::collection::vec(step(), 1..150)) {
+    fn every_question_is_answered_once_by_no_older_read_in_any_order(steps in prop::collection::vec(step(), 1..150), has_filter in any::<bool>()) {
+        let last_reads = if has_filter { ListReads::ById } else { ListReads::Pages };
         let mut world = World {
             reads: Reads::new(Duration::minutes(1)),
             remote: Remote::of(0..25, 4),
@@ -337,7 +456,7 @@ proptest! {
                     let requester = world.reads.ask(at(0), question);
                     world.asked.insert(requester, question.remote);
                 }
-                Step::Plan(room, list_works) => world.plan(room, list_works),
+                Step::Plan(room, list_reads) => world.plan(room, list_reads),
                 Step::Answer(which, how) if !world.under_way.is_empty() => {
                     world.answer(which.index(world.under_way.len()), how);
                 }
@@ -347,7 +466,7 @@ proptest! {
         }
         // When nothing fails, a few passes answer every question.
         for _ in 0..8 {
-            world.plan(1_000, true);
+            world.plan(1_000, last_reads);
             while !world.under_way.is_empty() {
                 world.answer(0, How::Well);
             }

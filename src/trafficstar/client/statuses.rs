@@ -3,7 +3,7 @@
 //! Deliberately absent: which pages and single campaigns are read (`batch::reads`), and whether the limit is large
 //! enough (`batch::capacity`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -13,9 +13,11 @@ use crate::domain::ids::RemoteId;
 use crate::domain::read_priority::{ReadQuestion, Urgency};
 use crate::domain::remote::RemoteCampaign;
 use crate::domain::status::ReadingStatus;
+use crate::trafficstar::batch::by_id::ListReads;
 use crate::trafficstar::batch::capacity;
-use crate::trafficstar::batch::reads::{PlannedRead, ReadAnswer, ReadId, ReadRequest, Reads, RequesterId};
-use crate::trafficstar::call::{Answer, Call, LISTS, list_line};
+use crate::trafficstar::batch::reads::{PlannedRead, ReadAnswer, ReadId, Reads, RequesterId};
+use crate::trafficstar::batch::request::ReadRequest;
+use crate::trafficstar::call::{Answer, Call, LISTS, LISTS_BY_ID, list_line};
 use crate::trafficstar::circuit::Operation;
 use crate::trafficstar::endpoint_discovery::{Endpoint, Trial};
 use crate::trafficstar::error::RemoteError;
@@ -38,6 +40,7 @@ pub(super) enum For {
 #[derive(Debug)]
 pub(super) enum Job {
     Page { reads_for: For, number: u64, urgency: Urgency, trial: Trial, sizes: usize },
+    ById { id: ReadId, remotes: BTreeSet<RemoteId>, urgency: Urgency, trial: Trial, way: usize },
     Single { reads_for: For },
 }
 
@@ -105,7 +108,7 @@ impl Client {
     /// Plans reads when the moment for gathering questions is over.
     pub(super) fn serve_statuses(&mut self, now: Now) {
         if self.statuses.gathers_until.take_if(|until| *until <= now.steady).is_some() {
-            self.estimate_reading();
+            self.estimate_reading(now);
             self.plan_reads(now);
         }
     }
@@ -117,29 +120,43 @@ impl Client {
     }
 
     fn plan_reads(&mut self, now: Now) -> bool {
+        let list_reads = self.list_reads(now);
         let scheduler = self.requests.scheduler_mut();
-        let list_works = scheduler.circuits().is_closed(Operation::List);
         let queued_requests = scheduler.count(&[Operation::List, Operation::Campaign]);
         let room = capacity::room(&self.statuses.reads, scheduler.budget_mut(), now.steady, queued_requests);
-        let planned = self.statuses.reads.plan(now.steady, room, list_works);
+        let planned = self.statuses.reads.plan(now.steady, room, list_reads);
         if !planned.is_empty() {
             let (requests, waiting) = (planned.len(), self.statuses.reads.waiting());
             tracing::debug!(requests, ?room, waiting, "reads are planned");
         }
-        for PlannedRead { id, read, urgency } in &planned {
+        let is_planned = !planned.is_empty();
+        for PlannedRead { id, read, urgency } in planned {
             match read {
-                ReadRequest::Page(number) => self.read_page(now, For::Plan(*id), *number, *urgency),
-                ReadRequest::Single(remote) => self.read_single(now, For::Plan(*id), *remote, *urgency),
+                ReadRequest::Page(number) => self.read_page(now, For::Plan(id), number, urgency),
+                ReadRequest::ById(remotes) => self.read_by_id(now, id, remotes, urgency),
+                ReadRequest::Single(remote) => self.read_single(now, For::Plan(id), remote, urgency),
             }
         }
-        !planned.is_empty()
+        is_planned
+    }
+
+    fn list_reads(&self, now: Now) -> ListReads {
+        if !self.requests.scheduler().circuits().is_closed(Operation::List) {
+            ListReads::Fail
+        } else if self.known.working(Endpoint::ListById).is_some() {
+            ListReads::ById
+        } else if self.known.may_be_tried(now.wall, Endpoint::ListById) {
+            ListReads::Untested
+        } else {
+            ListReads::Pages
+        }
     }
 
     /// Estimates whether the limit is large enough, and logs a change.
-    fn estimate_reading(&mut self) {
-        let scheduler = self.requests.scheduler_mut();
-        let list_works = scheduler.circuits().is_closed(Operation::List);
-        let reading = capacity::estimate(&self.statuses.reads, scheduler.budget_mut(), self.statuses.tick, list_works);
+    fn estimate_reading(&mut self, now: Now) {
+        let list_reads = self.list_reads(now);
+        let budget = self.requests.scheduler_mut().budget_mut();
+        let reading = capacity::estimate(&self.statuses.reads, budget, self.statuses.tick, list_reads);
         let (reached, reaches) = (self.statuses.reading.reaches(), reading.reaches());
         if reached && !reaches {
             tracing::warn!("{reading}");
@@ -166,6 +183,31 @@ impl Client {
         self.requests.ask(now, RequestTerms::read(Operation::List, urgency), call, Purpose::Status(job));
     }
 
+    fn read_by_id(&mut self, now: Now, id: ReadId, remotes: BTreeSet<RemoteId>, urgency: Urgency) {
+        let trial = Trial::of(&mut self.known, now.wall, Endpoint::ListById, LISTS_BY_ID.len());
+        self.read_by_id_in_a_way(now, id, remotes, urgency, trial);
+    }
+
+    fn read_by_id_in_a_way(
+        &mut self,
+        now: Now,
+        id: ReadId,
+        remotes: BTreeSet<RemoteId>,
+        urgency: Urgency,
+        mut trial: Trial,
+    ) {
+        let next = trial.next_candidate().and_then(|position| Some((position, *LISTS_BY_ID.get(position)?)));
+        let Some((position, way)) = next else {
+            // A 400 for every way says the same: the list has no such filter.
+            self.known.none_of(now.wall, Endpoint::ListById);
+            self.came(now, id, None, ReadAnswer::NotFiltered, None);
+            return;
+        };
+        let call = Call::ListById { remotes: remotes.clone(), way };
+        let job = Job::ById { id, remotes, urgency, trial, way: position };
+        self.requests.ask(now, RequestTerms::read(Operation::List, urgency), call, Purpose::Status(job));
+    }
+
     pub(super) fn read_single(&mut self, now: Now, reads_for: For, remote: RemoteId, urgency: Urgency) {
         let (terms, job) = (RequestTerms::read(Operation::Campaign, urgency), Job::Single { reads_for });
         self.requests.ask(now, terms, Call::Campaign(remote), Purpose::Status(job));
@@ -185,6 +227,15 @@ impl Client {
                 match trial.judge(&mut self.known, now.wall, page, shown) {
                     Some(page) => self.page_came(now, reads_for, number, sent_at, page),
                     None => self.read_page_by(now, reads_for, number, urgency, trial),
+                }
+            }
+            Job::ById { id, remotes, urgency, mut trial, way } => {
+                let shown = || LISTS_BY_ID.get(way).map(|way| way.line()).unwrap_or_default();
+                let has_worked = trial.has_worked(&self.known);
+                let page = result.and_then(Answer::into_page).and_then(|page| filtered(page, &remotes, has_worked));
+                match trial.judge(&mut self.known, now.wall, page, shown) {
+                    Some(page) => self.list_came(now, id, sent_at, page),
+                    None => self.read_by_id_in_a_way(now, id, remotes, urgency, trial),
                 }
             }
             Job::Single { reads_for: For::Probe } => {}
@@ -214,6 +265,17 @@ impl Client {
             Err(RemoteError::NoEndpoint { .. }) if number > 1 => Ok(CampaignPage::default()),
             page => page,
         };
+        self.list_came(now, id, sent_at, page);
+    }
+
+    /// Takes a page of the list, or the entries of some campaigns in it.
+    fn list_came(
+        &mut self,
+        now: Now,
+        id: ReadId,
+        sent_at: Option<DateTime<Utc>>,
+        page: Result<CampaignPage, RemoteError>,
+    ) {
         let failure = page.as_ref().err().map(RemoteError::in_full);
         let answer = page_answer(page, self.known.is_absent(Endpoint::List));
         if !matches!(answer, ReadAnswer::NoList | ReadAnswer::NotSent) {
@@ -250,10 +312,19 @@ impl Client {
             }
         }
         if self.statuses.reads.under_way() == 0 {
-            self.estimate_reading();
+            self.estimate_reading(now);
         }
         self.note(now, failure);
     }
+}
+
+/// Returns the answer to a request by id, if the list has filtered by it: it holds no other campaigns. A filter that is
+/// spelled wrongly may count for one of the ids alone. So an answer with fewer than two of them is believed only if the
+/// same way has worked before.
+fn filtered(page: CampaignPage, remotes: &BTreeSet<RemoteId>, has_worked: bool) -> Result<CampaignPage, RemoteError> {
+    let holds_others = page.campaigns.keys().any(|remote| !remotes.contains(remote));
+    let is_proven = has_worked || page.campaigns.len() >= 2;
+    if holds_others || !is_proven { Err(RemoteError::NotFiltered) } else { Ok(page) }
 }
 
 /// Returns the plan's answer for a page. A list that answers 404 may be back in a moment. It counts as absent only

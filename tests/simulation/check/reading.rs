@@ -68,8 +68,10 @@ impl Checker for NeededReads {
             What::Started { .. } | What::Crashed => *self = Self::default(),
             What::Queued { request_id, call, urgency, .. } => {
                 let does = match call {
-                    Call::Page(_) | Call::Campaign(_) if *urgency == Urgency::Pause => Does::ReadForAPause,
-                    Call::Page(_) | Call::Campaign(_) => Does::Read,
+                    Call::Page(_) | Call::ListById(_) | Call::Campaign(_) if *urgency == Urgency::Pause => {
+                        Does::ReadForAPause
+                    }
+                    Call::Page(_) | Call::ListById(_) | Call::Campaign(_) => Does::Read,
                     Call::Run(_) | Call::EndTime { .. } | Call::Budget { .. } => Does::Change,
                     Call::Token | Call::Report { .. } | Call::DayReport(_) | Call::Pause(_) => return,
                 };

@@ -165,7 +165,7 @@ impl Guard {
         };
         guard.note(What::Begins {
             requests_per_minute: storm.requests_per_minute,
-            page_size: storm.page_size,
+            page_size: storm.known_on_a_page(),
             rows: guard.database.rows(),
         });
         for (at, trouble) in storm.take_troubles() {

@@ -19,6 +19,8 @@ pub(crate) struct Scenario {
     pub(crate) begins_at: DateTime<Utc>,
     pub(crate) campaigns: usize,
     pub(crate) page_size: usize,
+    /// The number of campaigns that the guard does not know behind each that it knows, in the list.
+    pub(crate) strangers: usize,
     /// From sending to the answer.
     pub(crate) latency_ms: Range<i64>,
     /// How many of a hundred campaigns spend nothing: TrafficStars leaves their field out.
@@ -72,7 +74,8 @@ impl Outside {
     pub(crate) fn new(scenario: Scenario) -> Self {
         let random = Random::new(scenario.seed);
         let refills = Refills { in_ms: scenario.refill_in_ms, last_ms: scenario.refill_lasts_ms };
-        let mut outside = Self::empty(random, scenario.page_size, Ways::PROMPT, scenario.latency_ms);
+        let mut outside =
+            Self::empty(random, (scenario.page_size, scenario.strangers), Ways::PROMPT, scenario.latency_ms);
         outside.refills = Some(refills);
         let (now, campaigns) = (scenario.begins_at, scenario.campaigns + scenario.endless);
         let midnight = now.date_naive().and_time(NaiveTime::MIN).and_utc();
@@ -93,10 +96,11 @@ impl Outside {
     }
 
     /// Returns the world without campaigns.
-    pub(crate) fn empty(random: Random, page_size: usize, ways: Ways, latency_ms: Range<i64>) -> Self {
+    pub(crate) fn empty(random: Random, list: (usize, usize), ways: Ways, latency_ms: Range<i64>) -> Self {
+        let (page_size, strangers) = list;
         Self {
             random,
-            remote: Remote::new(page_size, ways),
+            remote: Remote::new(page_size, strangers, ways),
             tracker: Tracker::default(),
             weather: Weather::default(),
             latency_ms,

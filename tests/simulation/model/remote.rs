@@ -19,12 +19,15 @@ pub(crate) use self::counter::LateCounter;
 pub(crate) use self::state::{Block, Funds, ODD_NAMES, Odd};
 use self::state::{Campaign, State, in_cents, midnight_before};
 use super::log::Truth;
+use super::wire::bare;
 
 /// A request, as the model sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Call {
     Token,
     Page(u64),
+    /// The entries of these campaigns in the list.
+    ListById(BTreeSet<RemoteId>),
     Campaign(RemoteId),
     /// Rows of today's report by campaigns.
     Report {
@@ -105,9 +108,26 @@ pub(crate) enum Mood {
     },
 }
 
+/// What the list's filter by ids does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IdFilter {
+    Works,
+    /// It is ignored: all campaigns are listed.
+    Ignored,
+    /// It counts for the last id alone.
+    LastAlone,
+    /// The answer holds one campaign more.
+    OneMore,
+    /// The answer leaves out every second one.
+    EverySecond,
+    /// The answer says that there is one more than it holds.
+    Miscounted,
+}
+
 /// Properties of TrafficStars that are not documented.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ways {
+    pub(crate) id_filter: IdFilter,
     /// How long a change does not show.
     pub(crate) shows_after: Duration,
     /// How old the answered spend is.
@@ -118,8 +138,12 @@ pub(crate) struct Ways {
 
 impl Ways {
     /// Changes show at once. For the undocumented property: the choice that costs the guard more.
-    pub(crate) const PROMPT: Self =
-        Self { shows_after: Duration::zero(), spend_lag: Duration::zero(), ends_switch_off: true };
+    pub(crate) const PROMPT: Self = Self {
+        id_filter: IdFilter::Works,
+        shows_after: Duration::zero(),
+        spend_lag: Duration::zero(),
+        ends_switch_off: true,
+    };
 }
 
 /// A campaign's daily budget at the beginning.
@@ -134,6 +158,8 @@ pub(crate) struct FirstBudget {
 #[derive(Debug)]
 pub(crate) struct Remote {
     page_size: usize,
+    /// The number of campaigns that the guard does not know behind each that it knows, in the list.
+    strangers: usize,
     ways: Ways,
     /// What was shown, and the spend that was answered, never become older when `ways` change.
     shown_from: DateTime<Utc>,
@@ -157,11 +183,17 @@ pub(crate) fn id_of(row: usize) -> RemoteId {
     RemoteId(i64::try_from(row).unwrap_or(i64::MAX).saturating_add(1))
 }
 
+/// Returns the id of a campaign that the guard does not know.
+fn stranger(row: usize, number: usize) -> RemoteId {
+    let number = i64::try_from(row.saturating_mul(1_000).saturating_add(number)).unwrap_or(i64::MAX);
+    RemoteId(number.saturating_add(10_000_000))
+}
+
 impl Remote {
-    pub(crate) const fn new(page_size: usize, ways: Ways) -> Self {
+    pub(crate) const fn new(page_size: usize, strangers: usize, ways: Ways) -> Self {
         let (shown_from, spend_from) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
         let refused = BTreeMap::new();
-        Self { page_size, ways, shown_from, spend_from, campaigns: Vec::new(), refused, log: Vec::new() }
+        Self { page_size, strangers, ways, shown_from, spend_from, campaigns: Vec::new(), refused, log: Vec::new() }
     }
 
     pub(crate) const fn ways(&self) -> Ways {
@@ -220,7 +252,8 @@ impl Remote {
     ) -> (Result<Answer, u16>, Vec<Switched>) {
         let answer = match call {
             Call::Token => Ok(Answer::Token),
-            Call::Page(page) => Ok(self.page(now, *page)),
+            Call::Page(page) => Ok(self.page(now, *page, &self.listed(now), 0)),
+            Call::ListById(ids) => Ok(self.list_by_id(now, ids)),
             Call::Campaign(id) => {
                 let row = row_of(*id);
                 let exists = self.campaigns.get(row).is_some_and(|found| found.at(self.shown_at(now)).exists);
@@ -401,19 +434,46 @@ impl Remote {
         self.log.iter().filter(|arrival| from <= arrival.at && arrival.at < to).count()
     }
 
-    fn page(&self, now: DateTime<Utc>, page: u64) -> Answer {
+    /// Returns the ids of all campaigns in the list, in its order.
+    fn listed(&self, now: DateTime<Utc>) -> Vec<RemoteId> {
         let shown_at = self.shown_at(now);
         let is_listed = |row: &usize| self.campaigns.get(*row).is_some_and(|found| found.exists_at(shown_at));
-        let listed: Vec<usize> = (0..self.campaigns.len()).filter(is_listed).collect();
+        let with_strangers = |row| {
+            let strangers = (0..self.strangers).map(move |number| stranger(row, number));
+            std::iter::once(id_of(row)).chain(strangers)
+        };
+        (0..self.campaigns.len()).filter(is_listed).flat_map(with_strangers).collect()
+    }
+
+    /// Returns a page of these campaigns, which says that there are `too_many` more than there are.
+    fn page(&self, now: DateTime<Utc>, page: u64, listed: &[RemoteId], too_many: u64) -> Answer {
         let size = ListSize {
-            campaigns: Some(listed.len() as u64),
+            campaigns: Some(listed.len() as u64 + too_many),
             page_size: Some(self.page_size as u64),
             pages: Some(listed.len().div_ceil(self.page_size) as u64),
         };
         let first = usize::try_from(page.saturating_sub(1)).unwrap_or(usize::MAX).saturating_mul(self.page_size);
-        let on_page = listed.into_iter().skip(first).take(self.page_size);
-        let shown = on_page.filter_map(|row| Some((id_of(row), self.shown(now, row)?)));
+        let on_page = listed.iter().skip(first).take(self.page_size);
+        let show = |id: RemoteId| {
+            let own = self.shown(now, row_of(id));
+            own.or_else(|| (self.strangers > 0).then(|| bare(id)))
+        };
+        let shown = on_page.filter_map(|id| Some((*id, show(*id)?)));
         Answer::Page { campaigns: shown.collect(), size }
+    }
+
+    fn list_by_id(&self, now: DateTime<Utc>, ids: &BTreeSet<RemoteId>) -> Answer {
+        let all = self.listed(now);
+        let mut listed: Vec<RemoteId> = all.iter().copied().filter(|id| ids.contains(id)).collect();
+        let filter = self.ways.id_filter;
+        match filter {
+            IdFilter::Works | IdFilter::Miscounted => {}
+            IdFilter::Ignored => listed.clone_from(&all),
+            IdFilter::LastAlone => listed.retain(|id| Some(id) == ids.last()),
+            IdFilter::OneMore => listed.extend(all.iter().copied().find(|id| !ids.contains(id))),
+            IdFilter::EverySecond => listed = listed.into_iter().step_by(2).collect(),
+        }
+        self.page(now, 1, &listed, u64::from(filter == IdFilter::Miscounted))
     }
 
     /// Returns the report's rows of today. Campaigns without spend have no row. Late counters do not matter here.

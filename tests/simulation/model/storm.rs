@@ -21,7 +21,7 @@ use super::high_spend::HighSpends;
 use super::log::{Line, Row};
 use super::outside::Outside;
 use super::random::Random;
-use super::remote::{Block, Funds, LateCounter, Odd, Ways};
+use super::remote::{Block, Funds, IdFilter, LateCounter, Odd, Ways};
 use super::weather::Weather;
 
 /// How long the calm lasts: longer than anything that began in the storm may take, its longest wait included.
@@ -118,6 +118,8 @@ pub(crate) struct Storm {
     pub(crate) ends_at: DateTime<Utc>,
     pub(crate) campaigns: usize,
     pub(crate) page_size: usize,
+    strangers: usize,
+    id_filter: IdFilter,
     pub(crate) requests_per_minute: u32,
     pub(crate) policy: Policy,
     pub(crate) database_ms: Range<i64>,
@@ -135,7 +137,31 @@ pub(crate) struct Storm {
     pub(super) troubles: Vec<(DateTime<Utc>, Trouble)>,
 }
 
+/// What the filter by ids may do. It mostly works, so that reads by id are under way when other troubles come.
+const ID_FILTERS: [IdFilter; 9] = [
+    IdFilter::Works,
+    IdFilter::Works,
+    IdFilter::Works,
+    IdFilter::Works,
+    IdFilter::Ignored,
+    IdFilter::LastAlone,
+    IdFilter::OneMore,
+    IdFilter::EverySecond,
+    IdFilter::Miscounted,
+];
+
+/// Draws how many campaigns of the list the guard does not know, and what the filter by ids does.
+fn list(seed: u64) -> (usize, IdFilter) {
+    let mut random = Random::new(seed ^ 0x1157_1157);
+    (random.one_of(&[0, 9, 9]), random.one_of(&ID_FILTERS))
+}
+
 impl Storm {
+    /// Returns how many campaigns that the guard knows are on a page.
+    pub(super) fn known_on_a_page(&self) -> usize {
+        (self.page_size / (self.strangers + 1)).max(1)
+    }
+
     pub(crate) fn of(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let begins_at = begin(&mut random);
@@ -147,12 +173,15 @@ impl Storm {
         let mut budgets = Budgets::of(seed);
         let policy = budgets.policy(high_spends.policy(policy(&mut random)));
         let (slowest_database_ms, slowest_ms) = (random.one_of(&[2, 20, 20, 300]), random.one_of(&[100, 500, 3_000]));
+        let (strangers, id_filter) = list(seed);
         let mut storm = Self {
             begins_at,
             calm_at,
             ends_at: end(calm_at + CALM_FOR),
             campaigns,
             page_size: random.one_of(&[10, 10, 100]),
+            strangers,
+            id_filter,
             requests_per_minute: random.one_of(&[200, 60, 25, 12, 12]),
             policy,
             database_ms: 1..slowest_database_ms,
@@ -182,7 +211,8 @@ impl Storm {
     /// Returns the world at the beginning, and the database.
     pub(crate) fn build(&mut self) -> (Outside, Database) {
         let random = Random::new(self.random.next());
-        let mut outside = Outside::empty(random, self.page_size, Ways::PROMPT, self.latency_ms.clone());
+        let mut outside =
+            Outside::empty(random, (self.page_size, self.strangers), self.calm_ways(), self.latency_ms.clone());
         let mut database = Database::new();
         let (now, random) = (self.begins_at, &mut self.random);
         let midnight = now.date_naive().and_time(NaiveTime::MIN).and_utc();
@@ -279,7 +309,8 @@ impl Storm {
         };
         for _ in 0..numbers.weathers {
             self.for_a_while(600, |storm| Trouble::Weather(storm.bad_weather()), Trouble::Weather(Weather::default()));
-            self.for_a_while(900, |storm| Trouble::Ways(storm.slow_ways()), Trouble::Ways(Ways::PROMPT));
+            let calm_ways = self.calm_ways();
+            self.for_a_while(900, |storm| Trouble::Ways(storm.slow_ways()), Trouble::Ways(calm_ways));
         }
         self.times(numbers.foreign, |storm| Trouble::Foreign(storm.any_campaign()));
         for _ in 0..numbers.blocks {
@@ -359,8 +390,13 @@ impl Storm {
         self.random.one_of(&all)
     }
 
+    fn calm_ways(&self) -> Ways {
+        Ways { id_filter: self.id_filter, ..Ways::PROMPT }
+    }
+
     fn slow_ways(&mut self) -> Ways {
         Ways {
+            id_filter: self.random.one_of(&ID_FILTERS),
             shows_after: Duration::seconds(self.random.one_of(&[0, 2, 15, 45])),
             spend_lag: Duration::seconds(self.random.one_of(&[0, 60, 600])),
             ends_switch_off: self.random.chance(50),

@@ -326,7 +326,7 @@ impl Storm {
         self.rages = false;
         guard.outside.weather = Weather::default();
         let ways = guard.outside.remote.ways();
-        let ways = Ways { ends_switch_off: ways.ends_switch_off, ..CALM_WAYS };
+        let ways = Ways { ends_switch_off: ways.ends_switch_off, id_filter: ways.id_filter, ..CALM_WAYS };
         guard.outside.remote.set_ways(guard.now().at, ways);
         self.defects.clear();
         let by_ms = guard.clock.set_right().num_milliseconds();

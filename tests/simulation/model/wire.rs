@@ -42,6 +42,7 @@ pub(crate) fn understood(call: &call::Call) -> Call {
     match call {
         call::Call::Token => Call::Token,
         call::Call::Page { number, .. } => Call::Page(*number),
+        call::Call::ListById { remotes, .. } => Call::ListById(remotes.clone()),
         call::Call::Campaign(remote) => Call::Campaign(*remote),
         call::Call::Report { offset, .. } => Call::Report { offset: *offset, limit: REPORT_LIMIT },
         call::Call::DayReport { remote, .. } => Call::DayReport(*remote),
@@ -140,7 +141,7 @@ fn day_report(day: NaiveDate, spend: &SpendReading) -> call::Answer {
 }
 
 /// Returns a campaign with only its id.
-fn bare(id: RemoteId) -> RemoteCampaign {
+pub(super) fn bare(id: RemoteId) -> RemoteCampaign {
     RemoteCampaign {
         id,
         name: None,

@@ -23,7 +23,7 @@ fn a_page_of_the_list_is_asked_for_with_a_larger_size_unless_that_is_refused() {
     });
     let read = remote.read(&ids([7, 8]));
     assert!(read.values().all(Result::is_ok), "{read:?}");
-    let larger = "GET /v1.1/campaigns?page=1&per_page=100&page_size=100&limit=100";
+    let larger = "GET /v1.1/campaigns?page=1&size=100&per_page=100&page_size=100&limit=100";
     assert_eq!(remote.lines(), [larger, "GET /v1.1/campaigns?page=1"]);
 }
 

@@ -1,6 +1,7 @@
 //! The client against scripted answers: what is sent for each operation, and the results of the answers. Time passes
 //! only when the client waits.
 
+mod by_id;
 mod endpoints;
 mod switching;
 mod tokens;
