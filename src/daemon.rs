@@ -307,13 +307,14 @@ impl Daemon {
             () = held.lost() => return Ok(LeadershipEnd::Lost),
             limits = self.limits(&store) => limits,
         };
-        let guarding = match Guarding::start(&self.context, self.router.defaults(), limits, &held) {
-            Ok(guarding) => guarding,
-            Err(error) => {
-                held.give_up().await;
-                return Err(error);
-            }
-        };
+        let guarding =
+            match Guarding::start(&self.context, self.router.defaults(), self.router.receivers(), limits, &held) {
+                Ok(guarding) => guarding,
+                Err(error) => {
+                    held.give_up().await;
+                    return Err(error);
+                }
+            };
         self.watchdog.watch(guarding.watched());
         let handler = guarding.order_handler(&held);
         let (router, control, service_manager) = (&self.router, &mut self.control, &self.service_manager);

@@ -16,7 +16,8 @@ use tokio::sync::oneshot;
 use super::answers::{Answer, of_database, send_reply};
 use super::database::{ReadAlerts, SaveAlerts};
 use crate::alerts::SendFailure;
-use crate::alerts::book::{Book, Outgoing};
+use crate::alerts::book::Book;
+use crate::alerts::book::outgoing::{Outgoing, Situation};
 use crate::alerts::command;
 use crate::alerts::message::{Item, Message};
 use crate::alerts::receiver::{Receiver, WayOut};
@@ -36,6 +37,9 @@ use crate::error_chain::in_full;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The time after which a database that failed is asked again.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+/// The time after which occasions that campaigns have stored are read.
+const READ_STORED_AFTER: Duration = Duration::from_millis(500);
 
 /// The receivers, and the time zone of their texts.
 #[derive(Debug, Clone, Message)]
@@ -91,6 +95,9 @@ pub struct AlertsPort {
     pub save: Recipient<SaveAlerts>,
 }
 
+/// Whether this supervisor leads now.
+pub type Leads = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// Answers an order, once it is known whether its effect could be stored.
 type Unanswered = Box<dyn FnOnce(Answer<()>)>;
 
@@ -98,12 +105,16 @@ type Unanswered = Box<dyn FnOnce(Answer<()>)>;
 pub struct AlertsActor {
     clock: Clock,
     board: Board,
+    /// Whether this supervisor leads now.
+    leads: Leads,
     database: AlertsPort,
     webhooks: Webhooks,
     settings: SetReceivers,
     book: Book,
     /// Whether the database has occasions that the book does not know.
     must_read: bool,
+    /// Whether the database will be read in a moment for this reason.
+    will_read: bool,
     /// Whether the database is being asked. The answer ends with another round if something has changed meanwhile.
     is_busy: bool,
     must_go_on: bool,
@@ -122,6 +133,7 @@ impl AlertsActor {
     pub fn new(
         clock: Clock,
         board: Board,
+        leads: Leads,
         database: AlertsPort,
         webhooks: Webhooks,
         settings: SetReceivers,
@@ -130,11 +142,13 @@ impl AlertsActor {
         Self {
             clock,
             board,
+            leads,
             database,
             webhooks,
             settings,
             book: Book::new(begins_at),
             must_read: true,
+            will_read: false,
             is_busy: false,
             must_go_on: false,
             timer: None,
@@ -186,9 +200,10 @@ impl AlertsActor {
             self.look_again(ctx, READ_AGAIN_AFTER);
             return;
         }
-        let is_ending = !self.waiting_for_end.is_empty();
         let SetReceivers { receivers, zone, digest: _ } = &self.settings;
-        let (outgoing, next) = self.book.plan(self.clock.now(), receivers, *zone, is_ending);
+        let (now, zone, is_ending) = (self.clock.now(), *zone, !self.waiting_for_end.is_empty());
+        let situation = Situation { now, zone, leads: (self.leads)(), is_ending };
+        let (outgoing, next) = self.book.plan(situation, receivers);
         let changes = self.book.take_unsaved();
         let database = self.database.clone();
         let work = async move {
@@ -203,8 +218,14 @@ impl AlertsActor {
             if saved.is_err() {
                 actor.book.give_back(changes);
             }
+            // Another supervisor may lead by now, and send the same.
+            let may_send = !situation.leads || (actor.leads)();
             for outgoing in outgoing {
-                actor.send(ctx, outgoing);
+                if may_send {
+                    actor.send(ctx, outgoing);
+                } else {
+                    actor.book.not_sent(&outgoing.receiver);
+                }
             }
             actor.is_busy = false;
             actor.publish();
@@ -232,7 +253,11 @@ impl AlertsActor {
     }
 
     fn send(&mut self, ctx: &mut Context<Self>, Outgoing { receiver, message }: Outgoing) {
-        let Some(found) = self.settings.receivers.iter().find(|known| known.name == receiver).cloned() else { return };
+        let Some(found) = self.settings.receivers.iter().find(|known| known.name == receiver).cloned() else {
+            // A reload has removed it meanwhile.
+            self.book.not_sent(&receiver);
+            return;
+        };
         self.sending += 1;
         let id = message.id.clone();
         let sent = deliver(self.webhooks.clone(), found, message, self.clock.now(), self.settings.zone);
@@ -240,6 +265,7 @@ impl AlertsActor {
             actor.sending -= 1;
             actor.note(&receiver, &id, &result);
             actor.book.answered(actor.clock.now(), &receiver, &id, &result);
+            actor.publish();
             actor.go_on(ctx);
         }));
     }
@@ -419,8 +445,13 @@ impl Handler<OccasionsStored> for AlertsActor {
     type Result = ();
 
     fn handle(&mut self, OccasionsStored: OccasionsStored, ctx: &mut Self::Context) {
-        self.must_read = true;
-        self.go_on(ctx);
+        // A thousand campaigns that store something at once are one read.
+        if !std::mem::replace(&mut self.will_read, true) {
+            ctx.run_later(READ_STORED_AFTER, |actor, ctx| {
+                (actor.will_read, actor.must_read) = (false, true);
+                actor.go_on(ctx);
+            });
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! The book of alerts: each occasion that is not settled, and what each receiver was told of it.
 //!
-//! It decides which message is due to which receiver, and what has to be stored. Each step of an occasion is put into
-//! one message to a receiver, and the message is stored before it is sent. So a crash repeats a message at most under
-//! the same id, and loses none. Only one message to a receiver is under way at a time. What happens meanwhile is gathered
-//! into the next one, so that a receiver that is away for an hour gets one message, and not a thousand.
+//! It takes in what is found, stored, ordered and answered, and says what has to be stored. Each step of an occasion is put
+//! into one message to a receiver, and the message is stored before it is sent. So a crash repeats a message at most under
+//! the same id, and loses none.
 //!
-//! Deliberately absent: the clock, the database and the sending (`actors::alerts`).
+//! Deliberately absent: the clock, the database and the sending (`actors::alerts`). Which message is due to which receiver
+//! is in [`outgoing`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -15,11 +15,8 @@ use chrono_tz::Tz;
 
 use super::SendFailure;
 use super::due::{Circumstances, Due};
-use super::message::{Item, Message};
 use super::receiver::Receiver;
-use crate::domain::alert::{
-    Ack, AlertChanges, AlertStep, Delivery, Mute, Occasion, OccasionId, ReceiverState, StoredAlerts,
-};
+use crate::domain::alert::{Ack, AlertChanges, Delivery, Mute, Occasion, OccasionId, ReceiverState, StoredAlerts};
 use crate::domain::ids::CampaignId;
 use crate::domain::occasion::{Finding, OccasionCampaign, OccasionChange, OccasionKey, Severity};
 use crate::domain::supervisor_occasions::Knowledge;
@@ -32,10 +29,9 @@ const LONGEST_BACKOFF: TimeDelta = TimeDelta::minutes(10);
 const LONGEST_RETRY_AFTER: TimeDelta = TimeDelta::hours(6);
 /// A message that could not be delivered for this long is given up.
 const GIVE_UP_AFTER: TimeDelta = TimeDelta::hours(24);
-/// The most occasions that wait for one receiver. If there are more, the oldest are given up.
-const MOST_WAITING: usize = 10_000;
-/// Without gathering, more occasions than this are gathered all the same: a thousand messages would be read by no operator.
-const MOST_ALONE: usize = 30;
+/// A message that the receiver will not take as it is is given up after this many attempts, so that it holds up no other.
+const MOST_ATTEMPTS_IN_VAIN: u32 = 5;
+pub mod outgoing;
 
 /// What identifies an occasion, whether it is stored or not.
 type Identity = (Option<CampaignId>, OccasionKey, DateTime<Utc>);
@@ -44,15 +40,14 @@ type Identity = (Option<CampaignId>, OccasionKey, DateTime<Utc>);
 struct Entry {
     occasion: Occasion,
     told: BTreeMap<String, Delivery>,
+    /// When the supervisor found it (UTC), if that is later than its beginning. Gathering begins then.
+    found_at: Option<DateTime<Utc>>,
 }
 
-/// A message that is to be sent now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outgoing {
-    /// The receiver's name.
-    pub receiver: String,
-    /// The message.
-    pub message: Message,
+impl Entry {
+    const fn new(occasion: Occasion) -> Self {
+        Self { occasion, told: BTreeMap::new(), found_at: None }
+    }
 }
 
 /// The book.
@@ -67,6 +62,8 @@ pub struct Book {
     begins_at: Option<DateTime<Utc>>,
     /// The receivers to which a message is being sent.
     sending: BTreeSet<String>,
+    /// The times (UTC) before which receivers want nothing, by their `Retry-After`.
+    not_before: BTreeMap<String, DateTime<Utc>>,
     /// The occasions of the supervisor that are over at once, and that this process has found before.
     found_once: BTreeSet<OccasionKey>,
     unsaved: Unsaved,
@@ -123,7 +120,7 @@ impl Book {
                     entry.occasion = Occasion { acked, ..occasion };
                 }
                 None => {
-                    self.entries.insert(key, Entry { occasion, told: deliveries.into_iter().collect() });
+                    self.entries.insert(key, Entry { told: deliveries.into_iter().collect(), ..Entry::new(occasion) });
                 }
             }
         }
@@ -151,7 +148,7 @@ impl Book {
         };
         let mut ended = Vec::new();
         for ((campaign, key, _), entry) in &mut self.entries {
-            let is_supervisors = campaign.is_none() || key.kind.is_of_actor();
+            let is_supervisors = campaign.is_none() || key.kind.is_of_supervisor();
             let is_over = if is_supervisors {
                 !is_found(*campaign, key) && knowledge.can_end(key)
             } else {
@@ -173,7 +170,8 @@ impl Book {
                     continue;
                 }
                 let occasion = begun(campaign.clone(), &finding);
-                self.entries.insert(identity(&occasion), Entry { occasion, told: BTreeMap::new() });
+                let entry = Entry { found_at: Some(now), ..Entry::new(occasion) };
+                self.entries.insert(identity(&entry.occasion), entry);
             } else if !self.found_once.insert(finding.key.clone()) {
                 continue;
             }
@@ -185,7 +183,7 @@ impl Book {
     pub fn add(&mut self, findings: Vec<(Option<OccasionCampaign>, Finding)>) {
         for (campaign, finding) in findings.into_iter().map(storable) {
             let occasion = begun(campaign.clone(), &finding);
-            self.entries.insert(identity(&occasion), Entry { occasion, told: BTreeMap::new() });
+            self.entries.insert(identity(&occasion), Entry::new(occasion));
             self.unsaved.occasions.push((campaign, OccasionChange::Began(finding)));
         }
     }
@@ -238,161 +236,16 @@ impl Book {
         self.unsaved.deliveries.extend(keys);
     }
 
-    /// Returns the messages to send now, and when to ask again. It gathers, gives up and settles. At the end of the program
-    /// it gathers no longer, and sends what there is.
-    pub fn plan(
-        &mut self,
-        now: DateTime<Utc>,
-        receivers: &[Receiver],
-        zone: Tz,
-        is_ending: bool,
-    ) -> (Vec<Outgoing>, Option<DateTime<Utc>>) {
-        let mut outgoing = Vec::new();
-        let mut next: Option<DateTime<Utc>> = None;
-        for receiver in receivers {
-            if !self.receivers.contains_key(&receiver.name) {
-                let since = self.begins_at.unwrap_or(now).trunc_subsecs(6);
-                self.receivers.insert(receiver.name.clone(), ReceiverState::new(receiver.name.clone(), since));
-                self.unsaved.receivers.insert(receiver.name.clone());
-            }
-            if self.sending.contains(&receiver.name) {
-                continue;
-            }
-            if self.pending(&receiver.name).is_none() {
-                let closes_at = self.gather(now, receiver, zone, is_ending);
-                next = [next, closes_at].into_iter().flatten().min();
-            }
-            let Some((message, due_at)) = self.pending(&receiver.name) else { continue };
-            if due_at <= now {
-                self.sending.insert(receiver.name.clone());
-                outgoing.push(Outgoing { receiver: receiver.name.clone(), message });
-            } else {
-                next = Some(next.map_or(due_at, |next| next.min(due_at)));
-            }
-        }
-        self.begins_at = None;
-        self.settle(now, receivers, zone);
-        (outgoing, next)
-    }
-
-    /// Returns the message to a receiver that is not delivered, and when it is due.
-    fn pending(&self, receiver: &str) -> Option<(Message, DateTime<Utc>)> {
-        let of_receiver = || {
-            let told = self.entries.values().filter_map(|entry| Some((entry, entry.told.get(receiver)?)));
-            told.filter(|(_, told)| told.is_pending())
-        };
-        let (_, first) = of_receiver().next()?;
-        let items = of_receiver().filter(|(_, told)| told.message_id == first.message_id).map(|(entry, told)| {
-            let reminder = if told.step == AlertStep::Reminder { told.reminders } else { 0 };
-            Item { occasion: entry.occasion.clone(), step: told.step, reminder }
-        });
-        let mut items: Vec<Item> = items.collect();
-        // The end of an occasion comes before its next beginning: a program that reads them in order then knows what is
-        // the case.
-        let begins: BTreeSet<String> =
-            items.iter().filter(|item| item.step == AlertStep::Firing).map(|item| item.occasion.full_key()).collect();
-        let begins_again = |item: &Item| item.step == AlertStep::Resolved && begins.contains(&item.occasion.full_key());
-        items.sort_by_key(|item| {
-            let urgency = std::cmp::Reverse(item.occasion.severity);
-            (!begins_again(item), item.step, urgency, item.occasion.since)
-        });
-        let message = Message { id: first.message_id.clone(), gathered_at: first.gathered_at, items };
-        Some((message, first.next_attempt_at.unwrap_or(first.gathered_at)))
-    }
-
-    /// Puts the steps that are due to a receiver into one message. Returns when to look again.
-    fn gather(&mut self, now: DateTime<Utc>, receiver: &Receiver, zone: Tz, is_ending: bool) -> Option<DateTime<Utc>> {
-        let circumstances = Circumstances { now, zone, mutes: &self.mutes };
-        let state = self.receivers.get(&receiver.name)?;
-        let due = self.entries.iter().filter_map(|(key, entry)| {
-            let told = entry.told.get(&receiver.name);
-            match circumstances.due(&entry.occasion, told, receiver, state) {
-                Due::Step { step, from } => Some((from, step, key.clone())),
-                Due::Done | Due::Nothing | Due::Pending => None,
-            }
-        });
-        let mut due: Vec<(DateTime<Utc>, AlertStep, Identity)> = due.collect();
-        due.sort();
-        self.give_up_oldest(now, receiver, &mut due);
-        let first = due.first().map(|(from, ..)| *from)?;
-        let wait = TimeDelta::from_std(receiver.group_wait).unwrap_or_default();
-        if first > now || (first + wait > now && !is_ending) {
-            return Some(first + wait);
-        }
-        due.retain(|(from, ..)| *from <= now);
-        if wait.is_zero() && due.len() <= MOST_ALONE {
-            due.truncate(1);
-        }
-        let (_, step, key) = due.first()?;
-        let message_id = self.message_id(key, *step, &receiver.name);
-        for (_, step, key) in due {
-            let Some(entry) = self.entries.get_mut(&key) else { continue };
-            let reminders = entry.told.get(&receiver.name).map_or(0, |told| told.reminders);
-            let delivery = Delivery {
-                step,
-                reminders: reminders + u32::from(step == AlertStep::Reminder),
-                message_id: message_id.clone(),
-                gathered_at: now.trunc_subsecs(6),
-                attempts: 0,
-                last_sent_at: None,
-                next_attempt_at: None,
-                delivered_at: None,
-                given_up_at: None,
-                error: None,
-            };
-            entry.told.insert(receiver.name.clone(), delivery);
-            self.unsaved.deliveries.insert((key, receiver.name.clone()));
-        }
-        None
-    }
-
-    /// Returns the id of a message by its first occasion and that occasion's step. No other message to this receiver has
-    /// it, since each step is in one message.
-    fn message_id(&self, key: &Identity, step: AlertStep, receiver: &str) -> String {
-        let (campaign, OccasionKey { kind, detail }, since) = key;
-        let told = self.entries.get(key).and_then(|entry| entry.told.get(receiver));
-        let step = match step {
-            AlertStep::Reminder => format!("reminder{}", told.map_or(1, |told| told.reminders + 1)),
-            AlertStep::Firing | AlertStep::Resolved => step.to_string(),
-        };
-        let campaign = campaign.map(|campaign| format!("-{campaign}")).unwrap_or_default();
-        let detail: String = detail.chars().map(|sign| if sign.is_ascii_alphanumeric() { sign } else { '-' }).collect();
-        let detail = if detail.is_empty() { detail } else { format!("-{detail}") };
-        format!("{kind}{campaign}{detail}-{}-{step}", since.timestamp_micros())
-    }
-
-    /// Gives up the oldest steps if too many wait for a receiver.
-    fn give_up_oldest(
-        &mut self,
-        now: DateTime<Utc>,
-        receiver: &Receiver,
-        due: &mut Vec<(DateTime<Utc>, AlertStep, Identity)>,
-    ) {
-        let too_many = due.len().saturating_sub(MOST_WAITING);
-        for (_, step, key) in due.drain(..too_many) {
-            let message_id = self.message_id(&key, step, &receiver.name);
-            let Some(entry) = self.entries.get_mut(&key) else { continue };
-            let delivery = Delivery {
-                step,
-                reminders: 0,
-                message_id,
-                gathered_at: now,
-                attempts: 0,
-                last_sent_at: None,
-                next_attempt_at: None,
-                delivered_at: None,
-                given_up_at: Some(now),
-                error: Some(format!("more than {MOST_WAITING} occasions waited for this receiver")),
-            };
-            entry.told.insert(receiver.name.clone(), delivery);
-            self.unsaved.deliveries.insert((key, receiver.name.clone()));
-            self.count_lost(&receiver.name, 1);
-        }
-    }
-
     /// Takes the result of sending a message.
     pub fn answered(&mut self, now: DateTime<Utc>, receiver: &str, message_id: &str, result: &Result<(), SendFailure>) {
         self.sending.remove(receiver);
+        match result.as_ref().err().and_then(SendFailure::retry_after) {
+            Some(wait) => {
+                let wait = TimeDelta::from_std(wait).unwrap_or(LONGEST_RETRY_AFTER).min(LONGEST_RETRY_AFTER);
+                self.not_before.insert(receiver.to_owned(), now + wait);
+            }
+            None => drop(self.not_before.remove(receiver)),
+        }
         let mut given_up = 0;
         for (key, entry) in &mut self.entries {
             let Some(told) = entry.told.get_mut(receiver).filter(|told| told.is_pending()) else { continue };
@@ -411,7 +264,8 @@ impl Book {
                 }
                 Err(failure) if is_it => {
                     told.error = Some(failure.to_string());
-                    if now.signed_duration_since(told.gathered_at) >= GIVE_UP_AFTER {
+                    let is_in_vain = failure.is_of_the_message() && told.attempts >= MOST_ATTEMPTS_IN_VAIN;
+                    if is_in_vain || now.signed_duration_since(told.gathered_at) >= GIVE_UP_AFTER {
                         told.given_up_at = Some(now);
                         given_up += 1;
                     } else {
@@ -424,6 +278,12 @@ impl Book {
         }
         self.count_lost(receiver, given_up);
         self.noted(now, receiver, result);
+    }
+
+    /// Takes back a message that was not sent, because the receiver is no longer in the config or this supervisor no longer
+    /// leads.
+    pub fn not_sent(&mut self, receiver: &str) {
+        self.sending.remove(receiver);
     }
 
     /// Notes whether a receiver took a message.

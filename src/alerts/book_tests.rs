@@ -5,11 +5,17 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::outgoing::{Outgoing, Situation};
 use super::*;
+use crate::alerts::message::{Item, Message};
 use crate::alerts::receiver::{HookUrl, QuietHours, WayOut};
 use crate::alerts::template::{Shipped, Template};
+use crate::domain::alert::AlertStep;
 use crate::domain::ids::RemoteId;
 use crate::domain::occasion::OccasionKind;
+
+#[path = "book/outgoing_tests.rs"]
+mod outgoing_tests;
 
 const ZONE: Tz = Tz::UTC;
 const SEEN_ALL: Knowledge = Knowledge { leads_for: TimeDelta::hours(1), has_read_all: true };
@@ -103,6 +109,10 @@ impl Database {
     }
 }
 
+fn leading(now: DateTime<Utc>) -> Situation {
+    Situation { now, zone: ZONE, leads: true, is_ending: false }
+}
+
 /// A book with its database, as the alerts actor uses them.
 struct World {
     now: DateTime<Utc>,
@@ -134,7 +144,7 @@ impl World {
     fn plan(&mut self) -> Vec<Outgoing> {
         self.save();
         self.book.load(self.database.unsettled());
-        let (outgoing, _) = self.book.plan(self.now, std::slice::from_ref(&self.receiver), ZONE, false);
+        let (outgoing, _) = self.book.plan(leading(self.now), std::slice::from_ref(&self.receiver));
         self.save();
         outgoing
     }
@@ -430,7 +440,7 @@ fn an_occasion_that_could_not_be_stored_is_told_and_not_told_again_when_it_is() 
         world.now += TimeDelta::seconds(1);
         let changes = world.book.take_unsaved();
         world.book.give_back(changes);
-        let (outgoing, _) = world.book.plan(world.now, std::slice::from_ref(&world.receiver), ZONE, false);
+        let (outgoing, _) = world.book.plan(leading(world.now), std::slice::from_ref(&world.receiver));
         for one in outgoing {
             world.book.answered(world.now, "ops", &one.message.id, &Ok(()));
             world.sent.push((one.message, true));

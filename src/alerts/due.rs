@@ -55,14 +55,21 @@ impl Circumstances<'_> {
                 None => return Due::Done,
             },
         };
-        let campaign = occasion.campaign.as_ref().map(|campaign| campaign.id);
-        let mute = self.mutes.iter().filter(|mute| mute.covers(campaign, self.now)).map(|mute| mute.until).max();
-        if mute.is_some() && told.is_none() && !occasion.is_open() {
+        if self.muted_until(occasion).is_some() && told.is_none() && !occasion.is_open() {
             // It came and went while it was muted.
             return Due::Done;
         }
-        let quiet = receiver.quiet_until(occasion, self.now, self.zone);
-        Due::Step { step, from: [mute, quiet].into_iter().flatten().fold(from, DateTime::max) }
+        Due::Step { step, from: self.held_until(occasion, receiver).map_or(from, |until| from.max(until)) }
+    }
+
+    fn muted_until(&self, occasion: &Occasion) -> Option<DateTime<Utc>> {
+        let campaign = occasion.campaign.as_ref().map(|campaign| campaign.id);
+        self.mutes.iter().filter(|mute| mute.covers(campaign, self.now)).map(|mute| mute.until).max()
+    }
+
+    /// Returns the time (UTC) until which a mute or quiet hours hold an occasion back; `None` if nothing does.
+    pub(super) fn held_until(&self, occasion: &Occasion, receiver: &Receiver) -> Option<DateTime<Utc>> {
+        self.muted_until(occasion).max(receiver.quiet_until(occasion, self.now, self.zone))
     }
 }
 

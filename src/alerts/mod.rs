@@ -54,6 +54,12 @@ fn text(said: &str) -> String {
 }
 
 impl SendFailure {
+    /// Whether the cause is the message itself, so that it would fail each time: other messages may be taken.
+    #[must_use]
+    pub const fn is_of_the_message(&self) -> bool {
+        matches!(self, Self::NotWritten(_) | Self::Refused { status: 400 | 413 | 422, .. })
+    }
+
     /// Returns how long the receiver wants us to wait.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {

@@ -3,7 +3,7 @@
 //! The actor has a thread of its own, and its mailbox is bounded: a message that finds no room is sent again a second
 //! later. So nothing about alerts can hold up the guard.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,9 +14,8 @@ use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::RunError;
-use super::threads::end;
 use crate::actors::alerts::{
-    AlertsActor, AlertsPort, CarryOutAlerts, EndUnstored, Findings, OccasionsStored, SendLast, SetReceivers,
+    AlertsActor, AlertsPort, CarryOutAlerts, EndUnstored, Findings, Leads, OccasionsStored, SendLast, SetReceivers,
 };
 use crate::alerts::digest::{self, DueDigest};
 use crate::alerts::webhook::Webhooks;
@@ -28,10 +27,12 @@ use crate::domain::alert::Occasion;
 use crate::domain::digest::DaySummary;
 use crate::domain::ids::CampaignId;
 use crate::domain::occasion::OccasionCampaign;
+use crate::domain::status::CampaignStatus;
 use crate::domain::supervisor_occasions::{
     ActorRestarts, Found, Knowledge, Process, of_health, of_shared_limits, started, stopped,
 };
 use crate::error_chain::in_full;
+use crate::leadership::Leadership;
 use crate::store::{Store, StoreError};
 
 /// The interval at which the board is read for occasions.
@@ -39,12 +40,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The time after which a digest is tried again, if the database did not answer.
 const DIGEST_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(1);
 /// The longest time that the end of a lost leadership waits for the receivers.
-const END_UNSTORED_WITHIN: Duration = Duration::from_secs(3);
+const END_UNSTORED_WITHIN: Duration = Duration::from_secs(2);
 /// The longest time that the start waits to learn how the last supervisor ended.
 const START_READ_WITHIN: Duration = Duration::from_secs(5);
 /// The longest time that the end of the program waits for the last messages. What is not delivered by then is delivered
 /// by the next supervisor.
-const SEND_LAST_WITHIN: Duration = Duration::from_secs(5);
+const SEND_LAST_WITHIN: Duration = Duration::from_secs(2);
 
 /// The alerts actor of a leader. Clones share it.
 #[derive(Clone)]
@@ -55,6 +56,7 @@ pub(super) struct Alerting {
 struct Shared {
     current: Mutex<Current>,
     database: AlertsPort,
+    leadership: Leadership,
     webhooks: Webhooks,
     board: Board,
     clock: Clock,
@@ -70,15 +72,16 @@ impl Alerting {
     /// Starts the actor.
     pub(super) fn start(
         database: AlertsPort,
+        leadership: Leadership,
         board: Board,
         clock: Clock,
         settings: SetReceivers,
     ) -> Result<Self, RunError> {
         let webhooks = Webhooks::new().map_err(RunError::Webhooks)?;
         let arbiter = Arbiter::try_new().map_err(RunError::ActorThread)?;
-        let actor = spawned(&arbiter, &database, &webhooks, &board, &clock, &settings);
+        let actor = spawned(&arbiter, &database, &leadership, &webhooks, (&board, &clock), &settings);
         let current = Mutex::new(Current { arbiter: Some(arbiter), actor, settings });
-        Ok(Self { shared: Arc::new(Shared { current, database, webhooks, board, clock }) })
+        Ok(Self { shared: Arc::new(Shared { current, database, leadership, webhooks, board, clock }) })
     }
 
     fn actor(&self) -> Addr<AlertsActor> {
@@ -148,17 +151,18 @@ impl Alerting {
         let now = clock.now();
         let (_, campaigns) = board.dump_and_campaigns(now);
         let with_actor = || campaigns.iter().filter_map(|status| Some((status, status.actor.as_ref()?)));
-        let guarded: BTreeSet<CampaignId> = with_actor().map(|(status, _)| status.id).collect();
-        let deaths = with_actor().map(|(status, actor)| {
-            let (id, name, trafficstar_id) = (status.id, status.name.clone(), status.trafficstar_id);
-            (OccasionCampaign { id, name, trafficstar_id }, actor.restarts)
-        });
+        // A campaign whose actor could not be built yet is guarded, too: its occasions are not over.
+        let is_guarded = |status: &&Arc<CampaignStatus>| status.actor.is_some() || status.ordered.generator_enabled;
+        let guarded: BTreeSet<CampaignId> = campaigns.iter().filter(is_guarded).map(|status| status.id).collect();
+        let deaths = with_actor().map(|(status, actor)| (occasion_campaign(status), actor.restarts));
         let is_read = |at: Option<DateTime<Utc>>| at.is_some_and(|at| at >= seen.leads_since);
         let has_campaigns = with_actor().next().is_some();
         seen.has_read_all |= has_campaigns && with_actor().all(|(status, _)| is_read(status.observed.status_at));
         let leads_for = now.signed_duration_since(seen.leads_since);
         let knowledge = Knowledge { leads_for, has_read_all: seen.has_read_all };
-        let mut found = of_health(now, &board.health(now), &guarded);
+        let known: BTreeMap<CampaignId, OccasionCampaign> =
+            campaigns.iter().map(|status| (status.id, occasion_campaign(status))).collect();
+        let mut found = of_health(now, &board.health(now), &guarded, &known);
         found.extend(of_shared_limits(board.shared_limits().iter()));
         found.extend(restarts.saw(now, deaths));
         found.extend(others);
@@ -174,8 +178,8 @@ impl Alerting {
         }
         tracing::error!("the alerts actor died (a panic): it is started again, and goes on from what is stored");
         let Ok(arbiter) = Arbiter::try_new() else { return };
-        let Shared { database, webhooks, .. } = &*self.shared;
-        current.actor = spawned(&arbiter, database, webhooks, board, clock, &current.settings);
+        let Shared { database, leadership, webhooks, .. } = &*self.shared;
+        current.actor = spawned(&arbiter, database, leadership, webhooks, (board, clock), &current.settings);
         if let Some(old) = current.arbiter.replace(arbiter) {
             old.stop();
         }
@@ -186,19 +190,20 @@ impl Alerting {
         let last = SendLast(vec![stopped(self.shared.clock.now(), process)]);
         // What is not delivered in time is stored, and delivered by the next supervisor.
         let _ = timeout(SEND_LAST_WITHIN, self.actor().send(last)).await;
-        self.end_thread().await;
+        self.end_thread();
     }
 
     /// Ends the actor because another supervisor leads.
     pub(super) async fn abandon(&self) {
         let _ = timeout(END_UNSTORED_WITHIN, self.actor().send(EndUnstored)).await;
-        self.end_thread().await;
+        self.end_thread();
     }
 
-    async fn end_thread(&self) {
+    /// Ends the actor's thread, and does not wait for it: a receiver that hangs must not hold up the next leader.
+    fn end_thread(&self) {
         let arbiter = self.shared.current.lock().unwrap_or_else(PoisonError::into_inner).arbiter.take();
         if let Some(arbiter) = arbiter {
-            end(arbiter).await;
+            arbiter.stop();
         }
     }
 }
@@ -268,6 +273,11 @@ async fn summary(store: &Store, day: NaiveDate) -> Result<DayFacts, StoreError> 
     Ok((summary, open.collect()))
 }
 
+fn occasion_campaign(status: &CampaignStatus) -> OccasionCampaign {
+    let (id, name, trafficstar_id) = (status.id, status.name.clone(), status.trafficstar_id);
+    OccasionCampaign { id, name, trafficstar_id }
+}
+
 /// Returns the receivers of a config.
 pub(super) fn receivers_of(config: &Config) -> SetReceivers {
     let (zone, digest) = (config.display.time_zone, config.display.digest);
@@ -277,16 +287,17 @@ pub(super) fn receivers_of(config: &Config) -> SetReceivers {
 fn spawned(
     arbiter: &Arbiter,
     database: &AlertsPort,
+    leadership: &Leadership,
     webhooks: &Webhooks,
-    board: &Board,
-    clock: &Clock,
+    (board, clock): (&Board, &Clock),
     settings: &SetReceivers,
 ) -> Addr<AlertsActor> {
     let (database, webhooks, settings) = (database.clone(), webhooks.clone(), settings.clone());
-    let (board, clock) = (board.clone(), clock.clone());
+    let (leadership, board, clock) = (leadership.clone(), board.clone(), clock.clone());
+    let leads: Leads = Arc::new(move || leadership.lasts());
     // The thread of the actor may begin later than the supervisor finds something.
     let begins_at = clock.now();
     AlertsActor::start_in_arbiter(&arbiter.handle(), move |_| {
-        AlertsActor::new(clock, board, database, webhooks, settings, begins_at)
+        AlertsActor::new(clock, board, leads, database, webhooks, settings, begins_at)
     })
 }

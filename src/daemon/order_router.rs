@@ -52,6 +52,11 @@ impl OrderRouter {
         self.inner().defaults.clone()
     }
 
+    /// Returns the receivers of alerts that are in force.
+    pub(super) fn receivers(&self) -> SetReceivers {
+        self.inner().receivers.clone()
+    }
+
     /// Sets the handler of orders.
     pub(super) fn attach(&self, handler: OrderHandler) {
         let mut inner = self.inner();

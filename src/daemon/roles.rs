@@ -1,13 +1,14 @@
 //! The two roles of a supervisor: it guards while it leads, and stands by otherwise. Each role has its own actors on
 //! its own thread. When a role ends, nothing of it remains: no timer, no promise in memory, no request in flight.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix::dev::ToEnvelope;
 use actix::prelude::*;
 use secrecy::SecretString;
 
-use super::alerting::{Alerting, receivers_of};
+use super::alerting::Alerting;
 use super::direct;
 use super::election::HeldLease;
 use super::order_router::OrderHandler;
@@ -15,6 +16,7 @@ use super::retention::HistoryCleanup;
 use super::threads::end;
 use super::watchdog::Watched;
 use super::{RunError, alerts_port, database_port, remote_port, rows_port, this_process};
+use crate::actors::alerts::SetReceivers;
 use crate::actors::database::{DatabaseActor, Flush};
 use crate::actors::standby::{ReadingPort, Standby};
 use crate::actors::supervisor::{Shutdown, Supervisor, SyncNow};
@@ -64,6 +66,7 @@ impl Guarding {
     pub(super) fn start(
         context: &RoleContext,
         defaults: Policy,
+        receivers: SetReceivers,
         limits: Limits,
         held: &HeldLease,
     ) -> Result<Self, RunError> {
@@ -79,8 +82,8 @@ impl Guarding {
                 TrafficStarActor::new(http, &limits, reserve, board, clock)
             })
         };
-        let settings = receivers_of(&context.config);
-        let alerting = Alerting::start(alerts_port(&database), board.clone(), clock.clone(), settings)?;
+        let (port, leadership) = (alerts_port(&database), held.leadership.clone());
+        let alerting = Alerting::start(port, leadership, board.clone(), clock.clone(), receivers)?;
         let rows = rows_port(&database);
         let (database_port, remote_port) = (database_port(&database), remote_port(&trafficstar, seen_clock));
         let supervisor = Supervisor::start_in_arbiter(&arbiter.handle(), move |_| {
@@ -141,17 +144,19 @@ impl Guarding {
     pub(super) async fn stop(self) {
         // An actor that died has nothing left to finish. A spend that is not stored in time is read again.
         let _ = tokio::time::timeout(SHUT_DOWN_WITHIN, self.supervisor.send(Shutdown)).await;
-        self.alerting.stop(&this_process()).await;
-        let _ = tokio::time::timeout(FLUSH_WITHIN, self.database.send(Flush)).await;
+        let flush = tokio::time::timeout(FLUSH_WITHIN, self.database.send(Flush));
+        // The last alerts go out beside it: the next leader waits for the end of both.
+        let process = this_process();
+        let ((), _) = tokio::join!(self.alerting.stop(&process), flush);
         end(self.arbiter).await;
     }
 
     /// Ends the role because the leadership is lost: nothing more is sent, and only requests that were sent are
     /// journalled.
     pub(super) async fn abandon(self) {
+        let shut_down = tokio::time::timeout(ABANDON_WITHIN, self.supervisor.send(Shutdown));
         // What is not delivered belongs to the next leader.
-        self.alerting.abandon().await;
-        let _ = tokio::time::timeout(ABANDON_WITHIN, self.supervisor.send(Shutdown)).await;
+        let (_, ()) = tokio::join!(shut_down, self.alerting.abandon());
         end(self.arbiter).await;
     }
 }
@@ -169,6 +174,9 @@ impl StandingBy {
         let (board, clock) = (context.board.clone(), context.clock.clone());
         // A standby sends no requests to TrafficStars, so the status that an earlier role published is no longer true.
         board.publish_trafficstar(clock.now(), RemoteClientStatus::default(), None);
+        // Nor does it send alerts.
+        board.publish_alerts(Vec::new());
+        board.metrics().alerts(&BTreeMap::new(), std::iter::empty(), std::iter::empty());
         let arbiter = Arbiter::try_new().map_err(RunError::ActorThread)?;
         let database = database_actor(&arbiter, store, context);
         let rows = ReadingPort {

@@ -208,8 +208,10 @@ impl StepResult<'_> {
     }
 
     fn warned(&self) -> Option<Finding> {
-        let (part, judged) = self.policy.warn_at.zip(self.judged())?;
-        let (spend, limit) = (judged.spend?, self.policy.spend_limit);
+        let (part, facts) = self.policy.warn_at.zip(self.facts)?;
+        // After midnight the last tick's spend is yesterday's, until the next tick has read today's.
+        let of_today = facts.observation.spend.as_ref().ok().filter(|spend| spend.day == self.now.date_naive());
+        let (spend, limit) = (of_today?.amount, self.policy.spend_limit);
         let from = limit.part(part);
         let detail = format!("{}/{from}", self.now.date_naive());
         let text = format!("{spend} of its limit of {limit} is spent today");

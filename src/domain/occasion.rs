@@ -92,10 +92,11 @@ impl OccasionKind {
         Self::Digest,
     ];
 
-    /// Whether the supervisor finds it even if it is about one campaign: a campaign's machine knows nothing of its actor.
+    /// Whether the supervisor finds it even if it is about one campaign: a campaign's machine knows nothing of its actor
+    /// and of health.
     #[must_use]
-    pub const fn is_of_actor(self) -> bool {
-        matches!(self, Self::Restarted)
+    pub const fn is_of_supervisor(self) -> bool {
+        matches!(self, Self::Restarted | Self::Degraded)
     }
 }
 

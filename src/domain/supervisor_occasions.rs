@@ -68,14 +68,57 @@ impl Knowledge {
 /// A finding, and the campaign that it is about.
 pub type Found = (Option<OccasionCampaign>, Finding);
 
-/// Returns the occasions that health shows. `guarded` are the campaigns with an actor, which find their own.
+/// Returns the occasions that health shows. `guarded` are the campaigns that find their own; `known` are all campaigns.
 #[must_use]
-pub fn of_health(now: DateTime<Utc>, health: &Health, guarded: &BTreeSet<CampaignId>) -> Vec<Found> {
+pub fn of_health(
+    now: DateTime<Utc>,
+    health: &Health,
+    guarded: &BTreeSet<CampaignId>,
+    known: &BTreeMap<CampaignId, OccasionCampaign>,
+) -> Vec<Found> {
     let reasons = health.reasons.iter().filter(|reason| now.signed_duration_since(reason.since) >= FAILS_FOR);
-    reasons.filter_map(|reason| of_reason(reason, guarded)).map(|finding| (None, finding)).collect()
+    let of = |reason: &Degradation| -> Vec<Found> {
+        match of_campaigns(reason.kind) {
+            None => of_reason(reason).map(|finding| (None, finding)).into_iter().collect(),
+            Some(text) => {
+                // An actor finds itself that its campaign is unguarded.
+                let is_its_own =
+                    |campaign: &CampaignId| reason.kind == DegradationKind::Unguarded && guarded.contains(campaign);
+                let campaigns = reason.campaigns.iter().filter(|campaign| !is_its_own(campaign));
+                let key = OccasionKey::with(OccasionKind::Degraded, word(reason.kind));
+                let (severity, text) = (Severity::Critical, text.to_owned());
+                // Health says since when it holds of the first of them.
+                let finding = Finding { key, severity, since: now, text, lasts: true };
+                campaigns.filter_map(|id| Some((Some(known.get(id)?.clone()), finding.clone()))).collect()
+            }
+        }
+    };
+    reasons.flat_map(of).collect()
 }
 
-fn of_reason(reason: &Degradation, guarded: &BTreeSet<CampaignId>) -> Option<Finding> {
+/// Returns what is the case with a campaign, for a reason of degraded health that is about single campaigns. Each of them
+/// has an occasion of its own, so that a second one is told, too.
+const fn of_campaigns(kind: DegradationKind) -> Option<&'static str> {
+    match kind {
+        DegradationKind::NoTick => Some("it has completed no tick for three tick intervals: see the log"),
+        DegradationKind::Unreadable => Some("its status or its clicks could not be read for fifteen minutes"),
+        DegradationKind::Gone => Some("it is promised to run, and TrafficStars has no such campaign"),
+        DegradationKind::Unguarded => Some("it runs with its clicks used up, and its generator is disabled"),
+        DegradationKind::PauseUnconfirmed
+        | DegradationKind::CutOff
+        | DegradationKind::NoLeader
+        | DegradationKind::Database
+        | DegradationKind::TrafficStars
+        | DegradationKind::CircuitOpen
+        | DegradationKind::BudgetTooSmall
+        | DegradationKind::Clock
+        | DegradationKind::AnotherGuard
+        | DegradationKind::ActivationsWaiting
+        | DegradationKind::Alerts => None,
+    }
+}
+
+fn of_reason(reason: &Degradation) -> Option<Finding> {
     let of = |kind, severity| Some((OccasionKey::of(kind), severity));
     let degraded = |severity| Some((OccasionKey::with(OccasionKind::Degraded, word(reason.kind)), severity));
     let (key, severity) = match reason.kind {
@@ -83,13 +126,12 @@ fn of_reason(reason: &Degradation, guarded: &BTreeSet<CampaignId>) -> Option<Fin
         DegradationKind::Database => of(OccasionKind::Database, Severity::Critical),
         DegradationKind::CutOff => of(OccasionKind::Lease, Severity::Critical),
         DegradationKind::AnotherGuard => of(OccasionKind::AnotherGuard, Severity::Warning),
-        // A campaign with an actor finds these itself.
-        DegradationKind::PauseUnconfirmed => None,
-        DegradationKind::Unguarded => {
-            let is_left = reason.campaigns.iter().any(|campaign| !guarded.contains(campaign));
-            degraded(Severity::Critical).filter(|_| is_left)
-        }
-        DegradationKind::NoTick | DegradationKind::Unreadable | DegradationKind::Gone => degraded(Severity::Critical),
+        // A campaign with an actor finds the first itself. The others have an occasion for each campaign.
+        DegradationKind::PauseUnconfirmed
+        | DegradationKind::NoTick
+        | DegradationKind::Unreadable
+        | DegradationKind::Gone
+        | DegradationKind::Unguarded => None,
         DegradationKind::CircuitOpen
         | DegradationKind::BudgetTooSmall
         | DegradationKind::Clock

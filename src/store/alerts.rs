@@ -1,9 +1,10 @@
 //! What is kept of alerts: occasions that are not settled, deliveries, receivers and mutes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::upsert::excluded;
 
 use super::Store;
 use super::error::StoreError;
@@ -21,6 +22,48 @@ use crate::domain::text::word;
 
 /// The `campaign_id` of a mute of all alerts.
 const ALL_CAMPAIGNS: i64 = 0;
+
+/// The number of rows that one statement reads or writes. A delivery has 12 values, and SQLite takes at most 32,766
+/// values in one statement.
+const ROWS_PER_STATEMENT: usize = 500;
+
+/// Inserts deliveries, or replaces the ones of the same occasion and receiver. It is an expression for either database.
+///
+/// One statement stores many rows, since each statement costs a round trip to a server. An occasion that was deleted
+/// meanwhile has nothing more to tell, and the foreign key would refuse its deliveries: they are left out.
+macro_rules! upsert_deliveries {
+    ($connection:expr, $deliveries:expr) => {{
+        let mut rows = newest_rows($deliveries);
+        let mut ids: Vec<i64> = rows.iter().map(|row| row.occasion_id).collect();
+        ids.dedup();
+        let mut known: HashSet<i64> = HashSet::with_capacity(ids.len());
+        for ids in ids.chunks(ROWS_PER_STATEMENT) {
+            let found: Vec<i64> =
+                occasions::table.filter(occasions::id.eq_any(ids)).select(occasions::id).load($connection)?;
+            known.extend(found);
+        }
+        rows.retain(|row| known.contains(&row.occasion_id));
+        for rows in rows.chunks(ROWS_PER_STATEMENT) {
+            diesel::insert_into(alert_deliveries::table)
+                .values(rows)
+                .on_conflict((alert_deliveries::occasion_id, alert_deliveries::receiver))
+                .do_update()
+                .set((
+                    alert_deliveries::step.eq(excluded(alert_deliveries::step)),
+                    alert_deliveries::reminders.eq(excluded(alert_deliveries::reminders)),
+                    alert_deliveries::message_id.eq(excluded(alert_deliveries::message_id)),
+                    alert_deliveries::gathered_at.eq(excluded(alert_deliveries::gathered_at)),
+                    alert_deliveries::attempts.eq(excluded(alert_deliveries::attempts)),
+                    alert_deliveries::last_sent_at.eq(excluded(alert_deliveries::last_sent_at)),
+                    alert_deliveries::next_attempt_at.eq(excluded(alert_deliveries::next_attempt_at)),
+                    alert_deliveries::delivered_at.eq(excluded(alert_deliveries::delivered_at)),
+                    alert_deliveries::given_up_at.eq(excluded(alert_deliveries::given_up_at)),
+                    alert_deliveries::error.eq(excluded(alert_deliveries::error)),
+                ))
+                .execute($connection)?;
+        }
+    }};
+}
 
 impl Store {
     /// Reads all that is kept of alerts and not settled.
@@ -109,16 +152,7 @@ impl Store {
             for (campaign, change) in changed {
                 change_occasions!(connection, campaign.as_ref(), [change]);
             }
-            for (occasion, receiver, delivery) in deliveries {
-                let row = DeliveryRow::new(*occasion, receiver, delivery);
-                let key = (occasion.0, receiver.as_str());
-                let stored = diesel::update(alert_deliveries::table.find(key)).set(&row).execute(connection)?;
-                // An occasion that somebody deleted has nothing more to tell.
-                let mut is_known = || occasions::table.find(occasion.0).count().get_result::<i64>(connection);
-                if stored == 0 && is_known()? > 0 {
-                    diesel::insert_into(alert_deliveries::table).values(&row).execute(connection)?;
-                }
-            }
+            upsert_deliveries!(connection, deliveries);
             for receiver in receivers {
                 let row = ReceiverRow::new(receiver);
                 diesel::insert_into(alert_receivers::table)
@@ -133,7 +167,7 @@ impl Store {
                     .set((occasions::acked_at.eq(Stamp::from(ack.at)), occasions::acked_by.eq(ack.by.as_ref())))
                     .execute(connection)?;
             }
-            for ids in settled.chunks(SETTLED_AT_ONCE) {
+            for ids in settled.chunks(ROWS_PER_STATEMENT) {
                 let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
                 diesel::update(occasions::table.filter(occasions::id.eq_any(ids)))
                     .set(occasions::settled.eq(true))
@@ -177,8 +211,15 @@ impl Store {
     }
 }
 
-/// The number of occasions that one statement settles.
-const SETTLED_AT_ONCE: usize = 500;
+/// Returns the rows of deliveries, sorted by occasion and receiver. Of several with the same key only the last one
+/// counts: PostgreSQL refuses a statement that writes a row twice.
+fn newest_rows(deliveries: &[(OccasionId, String, Delivery)]) -> Vec<DeliveryRow> {
+    let mut newest: BTreeMap<(OccasionId, &str), &Delivery> = BTreeMap::new();
+    for (occasion, receiver, delivery) in deliveries {
+        newest.insert((*occasion, receiver.as_str()), delivery);
+    }
+    newest.into_iter().map(|((occasion, receiver), delivery)| DeliveryRow::new(occasion, receiver, delivery)).collect()
+}
 
 /// Gives each occasion its deliveries. A delivery that cannot be read counts as none: its step is sent again.
 fn with_deliveries(occasions: Vec<Occasion>, deliveries: Vec<DeliveryRow>) -> Vec<(Occasion, Vec<(String, Delivery)>)> {
@@ -193,9 +234,10 @@ fn with_deliveries(occasions: Vec<Occasion>, deliveries: Vec<DeliveryRow>) -> Ve
     occasions.into_iter().map(|occasion| (occasion.clone(), of(&occasion))).collect()
 }
 
-/// A row of `alert_deliveries`.
-#[derive(Queryable, Selectable, Insertable, AsChangeset)]
-#[diesel(table_name = alert_deliveries, primary_key(occasion_id, receiver), treat_none_as_null = true)]
+/// A row of `alert_deliveries`. `None` is inserted as NULL, not as the column's default: diesel can insert many rows
+/// into SQLite with one statement only if no row has a default.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = alert_deliveries, treat_none_as_default_value = false)]
 struct DeliveryRow {
     occasion_id: i64,
     #[diesel(deserialize_as = TrackerText)]

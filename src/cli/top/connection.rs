@@ -1,7 +1,8 @@
 //! The view's connection to the supervisor, on a thread of its own, so that drawing and keys never wait for an answer.
 //!
 //! There is one poll at a time. It begins a second after the last one began, or later, when that was answered: a slow
-//! supervisor gets fewer requests, never two at once.
+//! supervisor gets fewer requests, never the same one twice at once. The alerts come from the database, which may hang:
+//! a poll waits for them only a moment, and otherwise shows those that it read last.
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Message;
@@ -16,7 +18,7 @@ use super::app::{Notice, Order, State};
 use crate::cli::order_report::OrderReport;
 use crate::cli::{alert, disable, enable, hold, pause_all, process};
 use crate::control::client::{Client, ClientError};
-use crate::control::{CampaignPatch, HoldBody, MuteBody, ProcessBody, TestAlert};
+use crate::control::{Alerts, CampaignPatch, HoldBody, MuteBody, ProcessBody, TestAlert};
 use crate::domain::ids::CampaignId;
 use crate::error_chain::in_full;
 
@@ -25,6 +27,8 @@ const POLL_EVERY: Duration = Duration::from_secs(1);
 pub(super) const MUTE_FOR: &str = "2h";
 /// If the dump takes longer than this, the view shows that there is no answer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+/// If the alerts take longer than this, the view shows the last known ones.
+const ALERTS_WITHIN: Duration = Duration::from_secs(1);
 
 /// The view's requests to its connection.
 pub(super) struct Wishes {
@@ -65,12 +69,13 @@ pub(super) async fn run(
 }
 
 async fn poll(client: Arc<Client>, mut selected: watch::Receiver<Option<CampaignId>>, messages: Sender<Message>) {
+    let mut alerts = LastAlerts::new(Arc::clone(&client));
     let mut clock = interval(POLL_EVERY);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = clock.tick() => {
-                let answer = match timeout(ANSWERS_WITHIN, state(&client)).await {
+                let answer = match timeout(ANSWERS_WITHIN, with_alerts(&client, alerts.read())).await {
                     Ok(Ok(state)) => Ok(Box::new(state)),
                     Ok(Err(error)) => Err(trouble(&error)),
                     Err(_) => Err(format!("NO ANSWER for {} s", ANSWERS_WITHIN.as_secs())),
@@ -94,12 +99,52 @@ async fn poll(client: Arc<Client>, mut selected: watch::Receiver<Option<Campaign
     }
 }
 
-/// Reads the dump, the health and the alerts.
+/// Reads the dump, the health and the alerts. Alerts that do not arrive within a moment are left out.
 pub(super) async fn state(client: &Client) -> Result<State, ClientError> {
-    let (dump, health) = tokio::try_join!(client.state(), client.health())?;
-    // They come from the database, which may be away: then the campaigns are shown without them.
-    let alerts = client.alerts().await.unwrap_or_default();
+    let alerts = async {
+        let answer = timeout(ALERTS_WITHIN, client.alerts()).await;
+        answer.ok().and_then(Result::ok).unwrap_or_default()
+    };
+    with_alerts(client, alerts).await
+}
+
+/// Reads the dump and the health, together with these alerts.
+async fn with_alerts(client: &Client, alerts: impl Future<Output = Alerts>) -> Result<State, ClientError> {
+    let alerts = async { Ok::<Alerts, ClientError>(alerts.await) };
+    let (dump, health, alerts) = tokio::try_join!(client.state(), client.health(), alerts)?;
     Ok(State { dump, health, alerts })
+}
+
+/// The alerts as they were last read.
+struct LastAlerts {
+    client: Arc<Client>,
+    /// The request that has no answer so far.
+    request: Option<JoinHandle<Result<Alerts, ClientError>>>,
+    known: Alerts,
+}
+
+impl LastAlerts {
+    fn new(client: Arc<Client>) -> Self {
+        Self { client, request: None, known: Alerts::default() }
+    }
+
+    /// Reads the alerts; returns the last known ones if they do not arrive within a moment. The request goes on then,
+    /// and the next call waits for its answer, so that a database that hangs gets no further one.
+    async fn read(&mut self) -> Alerts {
+        let client = &self.client;
+        let request = self.request.get_or_insert_with(|| {
+            let client = Arc::clone(client);
+            tokio::spawn(async move { client.alerts().await })
+        });
+        let answer = timeout(ALERTS_WITHIN, request).await;
+        if let Ok(answer) = answer {
+            self.request = None;
+            if let Ok(Ok(alerts)) = answer {
+                self.known = alerts;
+            }
+        }
+        self.known.clone()
+    }
 }
 
 /// Returns why no dump arrived, short enough for the header.
@@ -163,4 +208,60 @@ async fn reported(client: &Client, order: &Order) -> Result<OrderReport, ClientE
             pause_all::of_held_all(&held, pause_all::Keeper::Supervisor)
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixListener;
+
+    use super::*;
+    use crate::cli::tests::{dump, health, several};
+    use crate::cli::top::tests::alerts;
+
+    /// Answers like a supervisor whose database hangs once it has given the alerts. Counts the requests for alerts.
+    async fn serve(listener: UnixListener, requests: Arc<AtomicUsize>) {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let requests = Arc::clone(&requests);
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                let length = stream.read(&mut request).await.unwrap();
+                let request = String::from_utf8_lossy(&request[..length]).into_owned();
+                let body = match request.split(' ').nth(1) {
+                    Some("/v1/state") => serde_json::to_string(&dump(&several())).unwrap(),
+                    Some("/v1/health") => serde_json::to_string(&health(&[])).unwrap(),
+                    Some("/v1/alerts") => {
+                        if requests.fetch_add(1, Ordering::Relaxed) > 0 {
+                            std::future::pending::<()>().await;
+                        }
+                        serde_json::to_string(&alerts()).unwrap()
+                    }
+                    Some(_) | None => return,
+                };
+                let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+                stream.write_all((head + &body).as_bytes()).await.unwrap();
+            });
+        }
+    }
+
+    #[tokio::test]
+    async fn alerts_that_do_not_arrive_delay_the_dump_only_a_moment_and_the_last_known_ones_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let requests = Arc::new(AtomicUsize::new(0));
+        tokio::spawn(serve(UnixListener::bind(&path).unwrap(), Arc::clone(&requests)));
+        let client = Arc::new(Client::new(&path).unwrap());
+        let mut last = LastAlerts::new(Arc::clone(&client));
+        // On a machine with much to do, the first answer may take longer than a moment.
+        timeout(ANSWERS_WITHIN, async { while last.read().await != alerts() {} }).await.unwrap();
+        for _ in 0..2 {
+            let shown = timeout(ANSWERS_WITHIN, with_alerts(&client, last.read())).await.unwrap().unwrap();
+            assert_eq!(shown.alerts, alerts());
+        }
+        assert!(requests.load(Ordering::Relaxed) <= 2, "a request for alerts was sent while another one had no answer");
+        let first = timeout(ANSWERS_WITHIN, state(&client)).await.unwrap().unwrap();
+        assert_eq!(first.alerts, Alerts::default());
+    }
 }

@@ -358,7 +358,7 @@ fn ten_thousand_campaigns_stay_usable() {
 }
 
 /// Returns two open alerts and one that is over.
-fn alerts() -> Alerts {
+pub(super) fn alerts() -> Alerts {
     let alert = |id: i64, occasion: &str, severity: &str, state: &str, campaign: Value| {
         json!({
             "id": id, "occasion": occasion, "key": occasion, "severity": severity, "state": state,

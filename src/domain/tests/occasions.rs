@@ -151,8 +151,10 @@ fn warn_at_is_one_occasion_a_day_also_over_a_restart() {
     assert_eq!(watched.next_tick(&facts.clone().spend("9.00")), NOTHING);
     watched.restart();
     assert_eq!(watched.next_tick(&facts.clone().spend("9.00")), NOTHING);
-    watched.rig.now = at("2026-11-23 00:00:00");
-    assert_eq!(watched.next_tick(&facts.clone().spend("0.10")), NOTHING);
+    let question = watched.rig.begin_tick("2026-11-23 00:00:00");
+    assert_eq!(watched.changes(), NOTHING, "the spend that is known is yesterday's");
+    watched.rig.observed(question, &facts.clone().spend("0.10"));
+    assert_eq!(watched.changes(), NOTHING);
     assert_eq!(watched.next_tick(&facts.clone().spend("8.50")), ["+warned/2026-11-23/8.00 warning"]);
     let mut without = Watched::with(Phase::PausedGuarded, |_| {});
     assert_eq!(without.tick("12:00:00", &facts.spend("9.00")), NOTHING);

@@ -11,6 +11,7 @@ use crate::domain::shared_limit::SharedLimitReport;
 use crate::domain::supervisor_occasions::{
     ActorRestarts, Found, Knowledge, Process, is_stop, of_health, of_shared_limits, started, stopped,
 };
+use crate::domain::text::word;
 
 /// The guarded campaign of these tests.
 const GUARDED: CampaignId = CampaignId(7);
@@ -18,6 +19,10 @@ const GUARDED: CampaignId = CampaignId(7);
 fn reason(kind: DegradationKind, campaigns: &[i64]) -> Degradation {
     let campaigns = campaigns.iter().copied().map(CampaignId).collect();
     Degradation { kind, since: at("12:00:00"), reason: "the reason".to_owned(), campaigns }
+}
+
+fn campaign(id: CampaignId) -> OccasionCampaign {
+    OccasionCampaign { id, name: "Autumn".to_owned(), trafficstar_id: RemoteId(995_000 + id.0) }
 }
 
 /// Returns what was found, for example `degraded/clock warning`.
@@ -33,11 +38,14 @@ fn words(found: &[Found]) -> Vec<String> {
 fn assert_found(time: &str, reasons: Vec<Degradation>, expected: &[&str]) {
     let text = format!("{time}: {reasons:?}");
     let health = Health { status: HealthWord::Degraded, leadership: None, reasons };
-    let found = of_health(at(time), &health, &BTreeSet::from([GUARDED]));
+    let known = [GUARDED, CampaignId(8)].map(|id| (id, campaign(id)));
+    let found = of_health(at(time), &health, &BTreeSet::from([GUARDED]), &BTreeMap::from(known));
     assert_eq!(words(&found), expected, "{text}");
-    for (_, finding) in &found {
+    for (campaign, finding) in &found {
         assert!(finding.lasts, "{text}");
-        assert_eq!((finding.since, finding.text.as_str()), (at("12:00:00"), "the reason"), "{text}");
+        // One of a campaign begins when it is found: health says only since when it holds of the first campaign.
+        let since = if campaign.is_some() { at(time) } else { at("12:00:00") };
+        assert_eq!((finding.since, finding.text == "the reason"), (since, campaign.is_none()), "{text}");
     }
 }
 
@@ -48,9 +56,6 @@ fn each_reason_of_degraded_health_is_an_occasion_once_it_has_lasted_for_ten_seco
         (DegradationKind::Database, "database critical"),
         (DegradationKind::CutOff, "lease critical"),
         (DegradationKind::AnotherGuard, "another-guard warning"),
-        (DegradationKind::NoTick, "degraded/no-tick critical"),
-        (DegradationKind::Unreadable, "degraded/unreadable critical"),
-        (DegradationKind::Gone, "degraded/gone critical"),
         (DegradationKind::CircuitOpen, "degraded/circuit-open warning"),
         (DegradationKind::BudgetTooSmall, "degraded/budget-too-small warning"),
         (DegradationKind::Clock, "degraded/clock warning"),
@@ -65,13 +70,24 @@ fn each_reason_of_degraded_health_is_an_occasion_once_it_has_lasted_for_ten_seco
 }
 
 #[test]
+fn each_campaign_that_health_names_has_an_occasion_of_its_own() {
+    for kind in [DegradationKind::NoTick, DegradationKind::Unreadable, DegradationKind::Gone] {
+        let of = |id| format!("degraded/{} critical of {id}", word(kind));
+        assert_found("12:00:09.9", vec![reason(kind, &[7])], &[]);
+        assert_found("13:00:00", vec![reason(kind, &[7])], &[&of(7)]);
+        assert_found("13:00:00", vec![reason(kind, &[7, 8])], &[&of(7), &of(8)]);
+        assert_found("13:00:00", vec![reason(kind, &[9])], &[]);
+    }
+}
+
+#[test]
 fn health_names_no_occasion_that_a_campaigns_actor_finds_itself_or_that_a_standby_sees() {
     for kind in [DegradationKind::PauseUnconfirmed, DegradationKind::NoLeader] {
         assert_found("13:00:00", vec![reason(kind, &[GUARDED.0])], &[]);
     }
     assert_found("13:00:00", vec![reason(DegradationKind::Unguarded, &[GUARDED.0])], &[]);
     let without_actor = reason(DegradationKind::Unguarded, &[GUARDED.0, 8]);
-    assert_found("13:00:00", vec![without_actor], &["degraded/unguarded critical"]);
+    assert_found("13:00:00", vec![without_actor], &["degraded/unguarded critical of 8"]);
 }
 
 #[test]
@@ -114,7 +130,7 @@ fn a_start_is_a_warning_if_the_leader_before_it_did_not_say_that_it_stops() {
 
 #[test]
 fn an_actor_that_died_is_an_occasion_until_it_has_lived_for_ten_minutes() {
-    let campaign = OccasionCampaign { id: GUARDED, name: "Autumn".to_owned(), trafficstar_id: RemoteId(995_224) };
+    let campaign = campaign(GUARDED);
     let mut restarts = ActorRestarts::default();
     let mut saw = |time: &str, deaths| words(&restarts.saw(at(time), [(campaign.clone(), deaths)].into_iter()));
     let died = ["restarted warning of 7"];

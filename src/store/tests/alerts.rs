@@ -17,6 +17,22 @@ fn ended(kind: OccasionKind) -> OccasionChange {
     OccasionChange::Ended(OccasionKey::of(kind), at("2026-11-22T13:00:00Z"))
 }
 
+/// A delivery that is tried again.
+fn delivery() -> Delivery {
+    Delivery {
+        step: AlertStep::Reminder,
+        reminders: 2,
+        message_id: "blocked-1".to_owned(),
+        gathered_at: noon(),
+        attempts: 3,
+        last_sent_at: Some(noon()),
+        next_attempt_at: Some(at("2026-11-22T12:00:05Z")),
+        delivered_at: None,
+        given_up_at: None,
+        error: Some("it answered 503".to_owned()),
+    }
+}
+
 /// A record of the campaign that stores only changes of occasions.
 fn changes(occasions: Vec<OccasionChange>) -> Record {
     Record { occasions, ..record(Phase::Idle, None) }
@@ -61,26 +77,14 @@ fn deliveries_receivers_mutes_and_acks_are_read_as_they_were_stored() {
         let occasions =
             vec![(Some(campaign), began(OccasionKind::Blocked, "", true)), (None, began(OccasionKind::Api, "", true))];
         store.save_alerts(AlertChanges { occasions, ..AlertChanges::default() }, noon()).await.unwrap();
-        let delivery = Delivery {
-            step: AlertStep::Reminder,
-            reminders: 2,
-            message_id: "blocked-1".to_owned(),
-            gathered_at: noon(),
-            attempts: 3,
-            last_sent_at: Some(noon()),
-            next_attempt_at: Some(at("2026-11-22T12:00:05Z")),
-            delivered_at: None,
-            given_up_at: None,
-            error: Some("it answered 503".to_owned()),
-        };
         let receiver =
             ReceiverState { failing_since: Some(noon()), lost: 7, ..ReceiverState::new("ops".to_owned(), noon()) };
         let mute = Mute { campaign: None, since: noon(), until: at("2026-11-22T14:00:00Z"), reason: None, by: None };
         let ack = Ack { at: noon(), by: Some("0 (root)".to_owned()) };
         let changes = AlertChanges {
             deliveries: vec![
-                (OccasionId(1), "ops".to_owned(), delivery.clone()),
-                (OccasionId(404), "ops".to_owned(), delivery.clone()),
+                (OccasionId(1), "ops".to_owned(), delivery()),
+                (OccasionId(404), "ops".to_owned(), delivery()),
             ],
             receivers: vec![receiver.clone()],
             acked: vec![(OccasionId(1), ack.clone())],
@@ -92,7 +96,7 @@ fn deliveries_receivers_mutes_and_acks_are_read_as_they_were_stored() {
         }
         let stored = store.unsettled_alerts().await.unwrap();
         assert_eq!((stored.receivers, stored.mutes), (vec![receiver], vec![mute.clone()]));
-        assert_eq!(stored.occasions[0].1, [("ops".to_owned(), delivery)]);
+        assert_eq!(stored.occasions[0].1, [("ops".to_owned(), delivery())]);
         assert_eq!(stored.occasions[0].0.acked, Some(ack));
         assert_eq!(stored.occasions[1].0.full_key(), "api");
 
@@ -104,6 +108,42 @@ fn deliveries_receivers_mutes_and_acks_are_read_as_they_were_stored() {
         assert_eq!(store.newest_alerts(50).await.unwrap().occasions.len(), 2);
         assert_eq!(store.forget_before(at("2026-11-23T00:00:00Z")).await.unwrap(), 1, "a settled one is forgotten");
         assert_eq!(store.newest_alerts(50).await.unwrap().occasions.len(), 1);
+    });
+}
+
+#[test]
+fn many_deliveries_are_stored_and_replaced_except_those_of_a_deleted_occasion() {
+    const OCCASIONS: i64 = 1_200;
+    const DELETED: OccasionId = OccasionId(600);
+    on_every_database(async |database| {
+        let store = database.store().await;
+        let row = |id: i64| format!("({id}, 0, 'warned', '{id}', 'warning', 'it is so', false, '2026-11-22 12:00:00')");
+        let rows: Vec<String> = (1..=OCCASIONS).map(row).collect();
+        database.execute(&format!(
+            "INSERT INTO occasions (id, campaign_id, kind, detail, severity, text, lasts, since) VALUES {}",
+            rows.join(", ")
+        ));
+        database.execute(&format!("DELETE FROM occasions WHERE id = {DELETED}"));
+        let delivered =
+            Delivery { next_attempt_at: None, delivered_at: Some(noon()), error: None, attempts: 4, ..delivery() };
+        for newest in [delivery(), delivered] {
+            let told = |id: i64| ["ops", "phone"].map(|name| (OccasionId(id), name.to_owned(), newest.clone()));
+            // The first key comes twice: its last delivery counts.
+            let older = (OccasionId(1), "ops".to_owned(), Delivery { attempts: 99, ..delivery() });
+            let deliveries: Vec<_> = [older].into_iter().chain((1..=OCCASIONS).flat_map(told)).collect();
+            store.save_alerts(AlertChanges { deliveries, ..AlertChanges::default() }, noon()).await.unwrap();
+            let wanted = ["ops", "phone"].map(|name| (name.to_owned(), newest.clone()));
+            let mut count = 0;
+            for (occasion, mut told) in store.unsettled_alerts().await.unwrap().occasions {
+                told.sort_by(|(one, _), (other, _)| one.cmp(other));
+                assert_eq!(told, wanted, "{}", occasion.full_key());
+                assert_ne!(occasion.id, Some(DELETED));
+                count += 1;
+            }
+            assert_eq!(count, OCCASIONS - 1);
+            let stored = database.read("SELECT COUNT(*) FROM alert_deliveries");
+            assert_eq!(stored, (2 * (OCCASIONS - 1)).to_string());
+        }
     });
 }
 

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::supervisor::LEASE;
 use super::{Expected, NO_FUNDS, STARTED, assert_consistent, campaigns, only, posts_about, telling, told};
 use crate::helper::{Fleet, PATIENCE, Receiver, assert_says};
 
@@ -69,6 +70,29 @@ fn a_new_leader_delivers_what_the_killed_one_could_not_under_the_same_id_and_rep
         expected.compare(&ended);
     }
     assert_eq!(told(&receiver).len(), 4, "each began and ended once: {:#?}", told(&receiver));
+    assert_consistent(&receiver);
+}
+
+#[test]
+fn a_leader_that_is_cut_off_tells_only_that_and_leaves_the_rest_to_the_next_one() {
+    let mut receiver = Receiver::start();
+    let Some(mut fleet) = fleet(&receiver, &["no-funds", "lease"]) else { return };
+    receiver.go_away();
+    fleet.sandbox.interfere(UNTOLD, sandbox::Interference::SetNoFunds(true)).unwrap();
+    fleet.wait_for("a try that failed", PATIENCE, |fleet| {
+        listed(fleet, 1, "no-funds/2").filter(|alert| alert["deliveries"][0]["error"].is_string())
+    });
+    fleet.members[0].line.cut();
+    fleet.wait_for_role(1, "leader", PATIENCE);
+    receiver.come_back();
+    begins(&mut fleet, &receiver, &UNTOLD_FUNDS);
+    // The old leader could send the same: it tells that it is cut off.
+    begins(&mut fleet, &receiver, &LEASE);
+    fleet.members[0].line.mend();
+    fleet.wait_for_role(0, "standby", PATIENCE);
+    fleet.wait_for(LEASE.key, PATIENCE, |_| LEASE.found(&receiver, "resolved").ok());
+    assert_eq!(posts_about(&receiver, "no-funds/2").len(), 1, "{:#?}", receiver.posts());
+    assert_eq!(told(&receiver).len(), 3, "{:#?}", told(&receiver));
     assert_consistent(&receiver);
 }
 

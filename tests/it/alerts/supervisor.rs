@@ -5,15 +5,15 @@ use sandbox::{Amount, CampaignSpec, Interference};
 use serde_json::Value;
 
 use super::{
-    Expected, ID, OTHER, STARTED, assert_consistent, assert_told_once, expect_nothing_more, noon, only, supervisors,
-    telling, told, watched, watched_at_noon,
+    Expected, ID, OTHER, STARTED, assert_consistent, assert_told_once, campaigns, expect_nothing_more, noon, only,
+    supervisors, telling, told, watched, watched_at_noon,
 };
 use crate::away::Away;
 use crate::helper::{Answer, Config, Fleet, PATIENCE, Receiver, World, in_parallel};
 
 const API: Expected = supervisors("supervisor.api", "api", "critical", "statuses cannot be read from TrafficStars: ");
 const DATABASE: Expected = supervisors("supervisor.database", "database", "critical", "the database fails: ");
-const LEASE: Expected = supervisors("supervisor.lease", "lease", "critical", "the lease has ended");
+pub(super) const LEASE: Expected = supervisors("supervisor.lease", "lease", "critical", "the lease has ended");
 const ANOTHER_GUARD: Expected = supervisors(
     "supervisor.another-guard",
     "another-guard",
@@ -21,11 +21,11 @@ const ANOTHER_GUARD: Expected = supervisors(
     "another program like this one works on this account: ",
 );
 const CLOCK: Expected = supervisors("supervisor.degraded", "degraded/clock", "warning", "our clock is ");
-const LEFT_UNGUARDED: Expected = supervisors(
-    "supervisor.degraded",
-    "degraded/unguarded",
+const LEFT_UNGUARDED: Expected = campaigns(
+    "campaign.degraded",
+    "degraded/1/unguarded",
     "critical",
-    "runs with its clicks used up, and the guard does not pause it",
+    "it runs with its clicks used up, and its generator is disabled",
 );
 const STOPPED: Expected =
     supervisors("supervisor.restarted", "restarted/stopped/", "info", "the supervisor stops, and guards nothing");
