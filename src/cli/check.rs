@@ -20,7 +20,7 @@ struct Printed<'a> {
 
 /// Prints the results; fails if there is a problem.
 pub(super) async fn check(arguments: &Arguments, offline: bool) -> Result<(), CommandError> {
-    let findings = check::check(arguments.load_config(), &process_environment(), offline).await;
+    let findings = check::check(arguments.load_to_guard(), &process_environment(), offline).await;
     let printed = Printed {
         problems: findings.that_are(CheckResult::Problem),
         notes: findings.that_are(CheckResult::Note),

@@ -379,7 +379,7 @@ fn print_misuse(misuse: &clap::Error) -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), CommandError> {
-    let config = arguments.load_config()?;
+    let config = arguments.load_to_guard()?;
     let api_key = config.api_key(&process_environment())?;
     let log = telemetry::init(&config.log)?;
     for warning in config.all_warnings(&process_environment()) {
@@ -459,6 +459,10 @@ impl Arguments {
 
     fn load_config(&self) -> Result<Config, ConfigErrors> {
         Config::load(self.config.as_deref(), &process_environment())
+    }
+
+    fn load_to_guard(&self) -> Result<Config, ConfigErrors> {
+        Config::load_to_guard(self.config.as_deref(), &process_environment())
     }
 
     fn client(&self) -> Result<Client, CommandError> {

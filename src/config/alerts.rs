@@ -1,7 +1,7 @@
 //! `[[alerts]]` and `[display]`: the receivers of alerts, and how times are shown to people.
 //!
-//! The keys are read with all others. Then [`Config::load`] reads the files that they name, so that a wrong secret or
-//! template is reported by the line of its key before anything starts.
+//! The keys are read with all others. For the guard the files that they name are read, too (`Config::load_to_guard`), so
+//! that a wrong secret or template is reported by the line of its key before anything starts.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -93,15 +93,19 @@ pub(super) fn read_display(settings: &mut Settings<'_>) -> DisplayConfig {
     }
 }
 
-/// Reads every `[[alerts]]`.
-pub(super) fn read_alerts(settings: &mut Settings<'_>, environment: &Environment) -> Vec<AlertConfig> {
+/// Reads every `[[alerts]]`. `must_be_whole` says whether each needs an address and a secret.
+pub(super) fn read_alerts(
+    settings: &mut Settings<'_>,
+    environment: &Environment,
+    must_be_whole: bool,
+) -> Vec<AlertConfig> {
     let count = settings.count(SECTION);
     let mut alerts: Vec<AlertConfig> = Vec::new();
     let mut names = Vec::new();
     for number in 1..=count {
         let name = settings.get_of((SECTION, number), "name", alert_values::receiver_name);
         names.extend(name.clone());
-        let written = read_alert(settings, environment, number, name);
+        let written = read_alert(settings, environment, (number, name), must_be_whole);
         if let Some(alert) = &written
             && alerts.iter().any(|other| variable(&other.name, "") == variable(&alert.name, ""))
         {
@@ -114,11 +118,17 @@ pub(super) fn read_alerts(settings: &mut Settings<'_>, environment: &Environment
     alerts
 }
 
+/// Reads the files that the receivers name, and returns the receivers.
+pub(super) fn read_receivers(settings: &mut Settings<'_>, alerts: &[AlertConfig]) -> Vec<Receiver> {
+    let read = |alert: &AlertConfig| alert.read().map_err(|error| settings.refuse_file(error)).ok();
+    alerts.iter().filter_map(read).collect()
+}
+
 fn read_alert(
     settings: &mut Settings<'_>,
     environment: &Environment,
-    number: usize,
-    name: Option<String>,
+    (number, name): (usize, Option<String>),
+    must_be_whole: bool,
 ) -> Option<AlertConfig> {
     let one = (SECTION, number);
     let url = settings.get_of(one, "url", alert_values::hook_url);
@@ -163,15 +173,19 @@ fn read_alert(
         _ if has_both => Err(("url_file", "a receiver has either a url or a url_file")),
         (Some(_), Some(_)) => Err(("command", "a receiver has either a url or a command")),
         // A refused value is not missing, too.
-        (None, None) if settings.has_refused(one, &["url", "url_file", "command"]) => return None,
+        (None, None) if settings.has_refused(one, &["url", "url_file", "command"]) || !must_be_whole => return None,
         (None, None) => Err(("url", "is missing: write url, url_file or command")),
         (None, Some(_)) if secret.is_some() => Err(("secret_file", "is for a url: a command gets no signature")),
         (None, Some(command)) => Ok(WrittenWayOut::Command(command)),
-        (Some(_), None) if secret.is_none() && template == WrittenTemplate::Shipped(Shipped::Standard) => Err((
-            "secret_file",
-            "is missing: a message of the template standard is signed. Make a secret with `echo whsec_$(head -c 32 \
+        (Some(_), None)
+            if must_be_whole && secret.is_none() && template == WrittenTemplate::Shipped(Shipped::Standard) =>
+        {
+            Err((
+                "secret_file",
+                "is missing: a message of the template standard is signed. Make a secret with `echo whsec_$(head -c 32 \
              /dev/urandom | base64)`, and give it to the receiver, too",
-        )),
+            ))
+        }
         (Some(url), None) => Ok(WrittenWayOut::Url(url)),
     };
     let way_out = way_out.map_err(|(key, why)| settings.refuse_in(SECTION, Some(number), key, why)).ok()?;
@@ -224,6 +238,9 @@ impl AlertConfig {
         let way_out = match &self.way_out {
             WrittenWayOut::Url(text) => {
                 let written = text.read()?;
+                if written.trim().lines().count() > 1 {
+                    return Err(text.refused("has more than one line: write the address alone into it".to_owned()));
+                }
                 let url = alert_values::checked_hook_url(written.trim()).map_err(|message| text.refused(message))?;
                 let secrets =
                     |text: &Text| Secrets::read(&text.read()?).map_err(|error| text.refused(error.to_string()));
@@ -292,6 +309,10 @@ fn read_file(path: &Path) -> Result<String, String> {
         return Err("is not a file".to_owned());
     }
     let mut text = String::new();
-    File::open(path).map_err(cannot)?.take(LARGEST_FILE_BYTES).read_to_string(&mut text).map_err(cannot)?;
+    let file = File::open(path).map_err(cannot)?;
+    let length = file.take(LARGEST_FILE_BYTES + 1).read_to_string(&mut text).map_err(cannot)?;
+    if length as u64 > LARGEST_FILE_BYTES {
+        return Err(format!("is larger than {} KiB", LARGEST_FILE_BYTES / 1_024));
+    }
     Ok(text)
 }

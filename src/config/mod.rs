@@ -51,7 +51,7 @@ pub use value::{LogFilter, LogFilterError, LogFormat};
 use crate::alerts::receiver::Receiver;
 use crate::domain::policy::{Group, HighSpend, Policy, PolicyError, PolicyNumbers, SharedLimit};
 use crate::store::DatabaseUrl;
-use alerts::{read_alerts, read_display};
+use alerts::{read_alerts, read_display, read_receivers};
 use settings::Settings;
 pub(crate) use settings::suggestion;
 
@@ -81,7 +81,7 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// The receivers of alerts, as written.
     pub alerts: Vec<AlertConfig>,
-    /// The receivers of alerts, with what their files contain. Empty until [`Config::load`] has read the files.
+    /// The receivers of alerts, with what their files contain. Empty unless [`Config::load_to_guard`] has read the files.
     pub receivers: Vec<Receiver>,
     /// How times are shown to people.
     pub display: DisplayConfig,
@@ -158,20 +158,40 @@ pub fn process_environment() -> Environment {
 }
 
 impl Config {
-    /// Reads `file`, or the first default file that exists, and lets `environment` override it.
+    /// Reads `file`, or the first default file that exists, and lets `environment` override it. This is for commands: the
+    /// secrets of receivers of alerts are not read. They belong to the guard, and the operator of a command may not read
+    /// them.
     ///
     /// # Errors
     /// There is no such file, or it cannot be read. Or a key or value in it or in the environment is unknown or wrong;
     /// the error then contains all of them. Or the file was found in the working directory, and another user may have
     /// written it.
     pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Self, ConfigErrors> {
+        Self::load_for(Reader::Command, file, environment)
+    }
+
+    /// Does the same for the guard, and for a check of what it would do: the files that receivers of alerts name are read,
+    /// too.
+    ///
+    /// # Errors
+    /// As [`Config::load`]; or such a file cannot be read, or what is in it is wrong.
+    pub fn load_to_guard(file: Option<&Path>, environment: &Environment) -> Result<Self, ConfigErrors> {
+        Self::load_for(Reader::Guard, file, environment)
+    }
+
+    fn load_for(reader: Reader, file: Option<&Path>, environment: &Environment) -> Result<Self, ConfigErrors> {
         match file {
-            Some(file) => Self::load_first(&[file], true, environment),
-            None => Self::load_first(&DEFAULT_FILES.map(Path::new), false, environment),
+            Some(file) => Self::load_first(reader, &[file], true, environment),
+            None => Self::load_first(reader, &DEFAULT_FILES.map(Path::new), false, environment),
         }
     }
 
-    fn load_first(files: &[&Path], named: bool, environment: &Environment) -> Result<Self, ConfigErrors> {
+    fn load_first(
+        reader: Reader,
+        files: &[&Path],
+        named: bool,
+        environment: &Environment,
+    ) -> Result<Self, ConfigErrors> {
         for file in files {
             let opened = match File::open(file) {
                 Ok(opened) => opened,
@@ -184,7 +204,7 @@ impl Config {
                 Err(cause) => return Err(ConfigError::Unreadable(file.to_path_buf(), cause).into()),
             };
             let text = Self::text(file, opened, named || file.is_absolute())?;
-            return Self::parse(file, &text, environment)?.with_files();
+            return Self::parse_for(reader, file, &text, environment);
         }
         let searched = files.iter().map(|file| file.to_path_buf()).collect();
         Err(ConfigError::NoFile(searched).into())
@@ -206,6 +226,10 @@ impl Config {
     /// Every unknown key and every wrong value in either. If the text is not TOML, only the first place where it is
     /// not.
     pub fn parse(file: &Path, text: &str, environment: &Environment) -> Result<Self, ConfigErrors> {
+        Self::parse_for(Reader::Text, file, text, environment)
+    }
+
+    fn parse_for(reader: Reader, file: &Path, text: &str, environment: &Environment) -> Result<Self, ConfigErrors> {
         let mut settings = Settings::read(file, text, environment)?;
         let database = read_database(&mut settings);
         let control = read_control(&mut settings);
@@ -213,7 +237,8 @@ impl Config {
         let numbers = read_generator(&mut settings, &trafficstar);
         let metrics = read_metrics(&mut settings);
         let display = read_display(&mut settings);
-        let alerts = read_alerts(&mut settings, environment);
+        let alerts = read_alerts(&mut settings, environment, reader != Reader::Command);
+        let receivers = if reader == Reader::Guard { read_receivers(&mut settings, &alerts) } else { Vec::new() };
         let log = read_log(&mut settings);
         let mut given = settings.given();
         let (generator, warnings) = settings.finish(validated(numbers))?;
@@ -226,25 +251,24 @@ impl Config {
             generator,
             metrics,
             alerts,
-            receivers: Vec::new(),
+            receivers,
             display,
             log,
             given,
             warnings,
         })
     }
+}
 
-    /// Reads the files that the receivers of alerts name.
-    fn with_files(mut self) -> Result<Self, ConfigErrors> {
-        let mut errors = Vec::new();
-        for alert in &self.alerts {
-            match alert.read() {
-                Ok(receiver) => self.receivers.push(receiver),
-                Err(error) => errors.push(error),
-            }
-        }
-        if errors.is_empty() { Ok(self) } else { Err(ConfigErrors::new(errors)) }
-    }
+/// Who reads a config.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// A command. What only the guard needs may be missing, for example a variable that only its service has.
+    Command,
+    /// A check of the text alone.
+    Text,
+    /// The guard, or a check of all that it needs.
+    Guard,
 }
 
 /// Whether this user may not search the folder of a file.

@@ -208,6 +208,11 @@ impl<'a> Settings<'a> {
         self.warnings.push(format!("{place}: {}: {message}", key.dotted()));
     }
 
+    /// Refuses a file that a setting names, or what is in it.
+    pub(super) fn refuse_file(&mut self, error: ConfigError) {
+        self.errors.push(error);
+    }
+
     /// Returns the policy and the warnings, or every error that was found.
     pub(super) fn finish(mut self, policy: Result<Policy, PolicyError>) -> Result<(Policy, Vec<String>), ConfigErrors> {
         if let Err(error) = &policy {

@@ -440,9 +440,10 @@ fn a_named_file_must_exist_and_the_first_existing_default_file_is_used() {
     let error = Config::load(Some(folder.path()), &none).unwrap_err().to_string();
     assert!(error.contains("cannot be read") && !error.contains('\n'), "{error}");
 
-    let loaded = Config::load_first(&[&missing, &first, &second], true, &none).unwrap();
+    let loaded = Config::load_first(Reader::Command, &[&missing, &first, &second], true, &none).unwrap();
     assert_eq!((loaded.file, loaded.generator.tick), (first, chrono::Duration::seconds(1)));
-    let error = Config::load_first(&[&missing, folder.path(), &second], true, &none).unwrap_err().to_string();
+    let error =
+        Config::load_first(Reader::Command, &[&missing, folder.path(), &second], true, &none).unwrap_err().to_string();
     assert!(error.contains("cannot be read"), "the next file was used instead: {error}");
 }
 

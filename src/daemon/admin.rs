@@ -51,7 +51,7 @@ impl Admin {
 
     async fn reload(&mut self, ReloadBody { accept }: ReloadBody) -> Result<Reloaded, Refusal> {
         let file = self.config.file.clone();
-        let load = move || Config::load(Some(&file), &process_environment());
+        let load = move || Config::load_to_guard(Some(&file), &process_environment());
         let loaded = tokio::task::spawn_blocking(load).await;
         let loaded = loaded.map_err(|died| Refusal::Failed(format!("the config could not be read: {died}")))?;
         let fresh = loaded.map_err(|errors| not_reloaded(&errors.lines().collect::<Vec<_>>()))?;

@@ -19,7 +19,7 @@ fn load(text: &str, files: &[(&str, &str)], environment: &[(&str, &str)]) -> Res
     let file = folder.path().join("config.toml");
     std::fs::write(&file, text.replace("{dir}", &dir)).unwrap();
     let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let loaded = Config::load(Some(&file), &environment);
+    let loaded = Config::load_to_guard(Some(&file), &environment);
     loaded.map_err(|errors| errors.lines().map(|line| line.replace(&format!("{dir}/"), "")).collect())
 }
 
@@ -90,6 +90,49 @@ fn the_environment_gives_secret_and_address_before_the_file() {
           write TRAFFIC_GENERATOR_ALERTS_NAME_SECRET or …_URL with the name of a receiver in [[alerts]]"
         ]
     );
+}
+
+#[test]
+fn a_command_needs_neither_the_files_nor_the_variables_of_the_receivers() {
+    let text = r#"
+        [[alerts]]
+        name = "ops"
+        url = "https://example.com/hook"
+        secret_file = "/nonexistent/secret"
+        [[alerts]]
+        name = "signed-by-a-variable"
+        url = "https://example.com/hook"
+        [[alerts]]
+        name = "all-by-variables"
+        [[alerts]]
+        name = "chat"
+        url_file = "/nonexistent/url"
+        template = "/nonexistent/template"
+    "#;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    std::fs::write(&file, text).unwrap();
+    let loaded = Config::load(Some(&file), &Environment::new());
+    assert!(loaded.is_ok_and(|config| config.receivers.is_empty()));
+    let refused = Config::load_to_guard(Some(&file), &Environment::new()).unwrap_err().to_string();
+    for place in ["5: alerts.secret_file: /nonexistent/secret: ", "6: alerts.secret_file: ", "9: alerts.url: "] {
+        assert!(refused.contains(&format!("config.toml:{place}")), "{refused}");
+    }
+    assert!(refused.contains("config.toml:13: alerts.url_file: /nonexistent/url: "), "with the others: {refused}");
+}
+
+#[test]
+fn a_file_that_is_too_large_or_has_several_addresses_is_refused() {
+    let receiver = |key: &str| format!("[[alerts]]\nname = \"ops\"\n{key}\n");
+    let large = "x".repeat(64 * 1024 + 1);
+    let template = receiver("url = \"https://example.com/\"\ntemplate = \"{dir}/big\"");
+    let refused = load(&template, &[("big", &large)], &[]).unwrap_err();
+    assert_eq!(refused.len(), 1);
+    assert!(refused[0].starts_with("config.toml:4: alerts.template: big: is larger than 64 KiB"), "{refused:?}");
+    let addresses = receiver("url_file = \"{dir}/url\"\ntemplate = \"slack\"");
+    let refused = load(&addresses, &[("url", "https://example.com/a\nhttps://example.com/b\n")], &[]).unwrap_err();
+    let expected = "config.toml:3: alerts.url_file: url: has more than one line: write the address alone into it";
+    assert_eq!(refused, [expected]);
 }
 
 #[test]

@@ -169,3 +169,21 @@ fn a_variable_that_belongs_to_no_receiver_is_refused_by_its_name() {
     let checked = world.run(&["check", "--offline"]);
     assert_eq!(checked.code, 0, "without such a variable all is well: {checked:?}");
 }
+
+/// Operators may not read the secrets of the guard, and their shells do not have its variables.
+#[test]
+fn commands_work_without_the_secrets_of_the_receivers() {
+    let mut world = World::new();
+    world.guard.stop();
+    world.guard.config = world.guard.config.clone().and(&with(&["secret_file"], Vec::new()));
+    world.guard.write_config();
+    world.guard.variables.push(("TRAFFIC_GENERATOR_ALERTS_OPS_SECRET", SECRET.to_owned()));
+    world.start();
+    world.guard.variables.clear();
+    for arguments in [&["status"][..], &["alert", "list"], &["health"]] {
+        let done = world.run(arguments);
+        assert_eq!(done.code, 0, "{arguments:?}: {done:?}");
+    }
+    let reloaded = world.run(&["reload"]);
+    assert_eq!(reloaded.code, 0, "the guard has the variable: {reloaded:?}");
+}
