@@ -20,6 +20,8 @@ use crate::printable::printable;
 /// The longest time for one message. Then the command is killed. It is shorter than an order waits for its answer, so that
 /// `alert test` shows it.
 const TIMEOUT: Duration = Duration::from_secs(20);
+/// The longest time for reading what it has written when it has ended.
+const LISTEN_FOR: Duration = Duration::from_millis(200);
 /// The most bytes of what the command writes that are shown.
 const SHOWN: usize = 200;
 /// The variables that the command gets.
@@ -37,20 +39,44 @@ pub async fn send(program: &Path, arguments: &[String], written: Written) -> Res
     // A process group of its own: a Ctrl-C at the terminal does not reach it, and a time-out ends its children, too.
     command.process_group(0);
     let mut child = command.spawn().map_err(|error| SendFailure::Command(format!("cannot be started: {error}")))?;
-    let group = child.id();
+    // It is dropped before the child, and so while the child's number is not used again.
+    let mut group = Group(child.id());
     let said = Arc::new(Mutex::new(Vec::new()));
     // These go on beside the command: it may read nothing, and a child of it may keep its stderr open.
-    let helpers = [feed(child.stdin.take(), written.body), listen(child.stderr.take(), Arc::clone(&said))];
+    let feeder = feed(child.stdin.take(), written.body);
+    let mut listener = listen(child.stderr.take(), Arc::clone(&said));
     let ended = timeout(TIMEOUT, child.wait()).await;
-    helpers.iter().for_each(JoinHandle::abort);
+    feeder.abort();
+    if ended.is_ok() {
+        group.has_ended();
+        // What it has just written may not have been read yet.
+        let _ = timeout(LISTEN_FOR, &mut listener).await;
+    }
+    listener.abort();
     let said = quoted(&said.lock().unwrap_or_else(PoisonError::into_inner));
     match ended {
         Ok(Ok(status)) if status.success() => Ok(()),
         Ok(Ok(status)) => Err(SendFailure::Command(format!("ended with {status}{said}"))),
         Ok(Err(error)) => Err(SendFailure::Command(format!("got lost: {error}"))),
-        Err(_) => {
-            kill(group);
-            Err(SendFailure::Command(format!("did not end within {} seconds{said}", TIMEOUT.as_secs())))
+        Err(_) => Err(SendFailure::Command(format!("did not end within {} seconds{said}", TIMEOUT.as_secs()))),
+    }
+}
+
+/// The process group of a command. If it is dropped before the command has ended, the command is killed with its children.
+struct Group(Option<u32>);
+
+impl Group {
+    fn has_ended(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let group = self.0.and_then(|group| i32::try_from(group).ok()).and_then(Pid::from_raw);
+        if let Some(group) = group {
+            // It may have ended meanwhile.
+            let _ = kill_process_group(group, Signal::KILL);
         }
     }
 }
@@ -79,15 +105,6 @@ fn listen(errors: Option<ChildStderr>, said: Arc<Mutex<Vec<u8>>>) -> JoinHandle<
     })
 }
 
-/// Kills the command with its children.
-fn kill(group: Option<u32>) {
-    let group = group.and_then(|group| i32::try_from(group).ok()).and_then(Pid::from_raw);
-    if let Some(group) = group {
-        // It may have ended meanwhile.
-        let _ = kill_process_group(group, Signal::KILL);
-    }
-}
-
 fn quoted(said: &[u8]) -> String {
     let said = printable(String::from_utf8_lossy(said).trim());
     if said.is_empty() { said } else { format!(": {said}") }
@@ -114,8 +131,15 @@ mod tests {
         shell("true").await.unwrap();
         shell("head -c 100000 /dev/zero >&2").await.unwrap();
         shell("sleep 60 & exit 0").await.unwrap();
-        let failed = shell("echo no such user >&2; sleep 0.1; exit 67").await.unwrap_err();
+        let failed = shell("echo no such user >&2; exit 67").await.unwrap_err();
         assert_eq!(failed.to_string(), "the command ended with exit status: 67: no such user");
+        // Its child would write the file if it lived on.
+        let survivor = folder.path().join("survivor");
+        let script = format!("(sleep 1; touch {}) & wait", survivor.display());
+        let dropped = timeout(Duration::from_millis(200), shell(&script)).await;
+        assert!(dropped.is_err(), "it was still running");
+        shell("sleep 2").await.unwrap();
+        assert!(!survivor.exists(), "its children are killed with it");
         let missing = send(Path::new("/nonexistent/tell"), &[], written()).await.unwrap_err();
         assert!(missing.to_string().contains("cannot be started"), "{missing}");
     }

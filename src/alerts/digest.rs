@@ -1,5 +1,7 @@
 //! The daily digest: when it is due, and its text.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
@@ -46,15 +48,18 @@ pub fn finding(due: &DueDigest, summary: &DaySummary, open: &[Occasion]) -> Find
 
 fn text(summary: &DaySummary, open: &[Occasion]) -> String {
     let day = summary.day;
-    let is_empty = summary.spend() == Money::ZERO && summary.actions.is_empty();
+    let stopped_for = summary.stopped_by_others();
+    let nothing_done = summary.actions.is_empty() && stopped_for.is_empty();
+    let is_empty = summary.spend() == Money::ZERO && nothing_done && summary.without_spend == 0;
     let mut lines = if is_empty {
         vec![format!("{day} (UTC): nothing was spent, and nothing was done.")]
     } else {
         vec![
             format!("{day} (UTC): {} was spent.", summary.spend()),
+            unknown_spends(summary),
             spends(summary),
             actions(summary),
-            stopped(summary),
+            stopped(summary, stopped_for),
         ]
     };
     lines.push(needs_a_hand(open));
@@ -91,8 +96,15 @@ fn actions(summary: &DaySummary) -> String {
     if each.is_empty() { "Actions: none.".to_owned() } else { format!("Actions: {}.", each.join(", ")) }
 }
 
-fn stopped(summary: &DaySummary) -> String {
-    let stopped = summary.stopped_by_others();
+fn unknown_spends(summary: &DaySummary) -> String {
+    match summary.without_spend {
+        0 => String::new(),
+        1 => "Of 1 guarded campaign no spend is known.".to_owned(),
+        count => format!("Of {} guarded campaigns no spend is known.", Clicks(count)),
+    }
+}
+
+fn stopped(summary: &DaySummary, stopped: BTreeMap<CampaignId, TimeDelta>) -> String {
     let total: TimeDelta = stopped.values().sum();
     if stopped.is_empty() {
         return "No campaign that was promised to run was stopped by others.".to_owned();
@@ -149,8 +161,6 @@ fn shown(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::domain::action::{Step, Trigger};
     use crate::domain::digest::DayAction;
@@ -199,6 +209,8 @@ mod tests {
             spends: [(1, "9.50"), (2, "10.10"), (3, "0.00")]
                 .map(|(id, spend)| (CampaignId(id), spend.parse().unwrap()))
                 .into(),
+            without_spend: 0,
+            earlier: Vec::new(),
             actions: vec![
                 action(1, ActionKind::Activate, Trigger::Tick, "09:00:00", Some("09:00:02")),
                 action(1, ActionKind::Activate, Trigger::Guard, "10:00:00", None),
@@ -243,5 +255,35 @@ mod tests {
         let empty = DaySummary { spends: Vec::new(), actions: Vec::new(), ..summary() };
         let said = "2026-11-21 (UTC): nothing was spent, and nothing was done.\nNothing needs a hand now.";
         assert_eq!(text(&empty, &[]), said);
+        let unknown = DaySummary { without_spend: 1_200, ..empty };
+        assert_eq!(
+            text(&unknown, &[]),
+            "2026-11-21 (UTC): 0.00 was spent.\n\
+             Of 1,200 guarded campaigns no spend is known.\n\
+             Actions: none.\n\
+             No campaign that was promised to run was stopped by others.\n\
+             Nothing needs a hand now."
+        );
+    }
+
+    #[test]
+    fn a_campaign_that_stays_stopped_counts_until_midnight_and_from_midnight_on() {
+        let before = |action: DayAction| DayAction {
+            requested_at: action.requested_at - TimeDelta::days(1),
+            confirmed_at: action.confirmed_at.map(|at| at - TimeDelta::days(1)),
+            ..action
+        };
+        let seen = |time| action(1, ActionKind::Activate, Trigger::Guard, time, None);
+        let runs = |time, at| action(1, ActionKind::Activate, Trigger::Recovery, time, Some(at));
+        let table = [
+            ("to the end of the day", vec![], vec![seen("10:00:00")], 840),
+            ("from its beginning", vec![before(seen("23:00:00"))], vec![runs("01:59:00", "02:00:00")], 120),
+            ("the whole day", vec![before(seen("23:00:00"))], vec![], 1_440),
+            ("the day before alone", vec![before(seen("22:00:00")), before(runs("22:59:00", "23:00:00"))], vec![], 0),
+        ];
+        for (name, earlier, actions, expected) in table {
+            let stopped = DaySummary { earlier, actions, ..summary() }.stopped_by_others();
+            assert_eq!(stopped.get(&CampaignId(1)).map_or(0, TimeDelta::num_minutes), expected, "{name}");
+        }
     }
 }

@@ -18,6 +18,8 @@ use crate::printable::printable;
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// The most characters of an answer that are shown.
 const SHOWN: usize = 200;
+/// A part of an address that is shorter than this is no secret. It would hide ordinary words of an answer.
+const SHORTEST_SECRET: usize = 4;
 /// The addresses of `localhost`. Port 0 means the port of the URL.
 const LOOPBACK: [SocketAddr; 2] =
     [SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0), SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 0)];
@@ -83,7 +85,7 @@ impl Webhooks {
             Err(SendFailure::Redirect(status.as_u16()))
         } else {
             let retry_after = retry_after(&response, now);
-            Err(SendFailure::Refused { status: status.as_u16(), retry_after, said: said(response).await })
+            Err(SendFailure::Refused { status: status.as_u16(), retry_after, said: said(response, url).await })
         }
     }
 }
@@ -96,8 +98,44 @@ fn retry_after(response: &Response, now: DateTime<Utc>) -> Option<Duration> {
 }
 
 /// Returns the beginning of an answer, for operators.
-async fn said(mut response: Response) -> String {
+async fn said(mut response: Response, url: &HookUrl) -> String {
     let beginning = response.chunk().await.ok().flatten().unwrap_or_default();
-    let text = String::from_utf8_lossy(&beginning);
+    let text = without_secrets(&String::from_utf8_lossy(&beginning), url);
     printable(&text.trim().chars().take(SHOWN).collect::<String>())
+}
+
+/// Hides the parts of the address that may be secret: many servers repeat the path in an answer such as `Cannot POST
+/// /services/T0/secret`.
+fn without_secrets(text: &str, url: &HookUrl) -> String {
+    let url = url.exposed();
+    let pairs = url.query_pairs().flat_map(|(name, value)| [name.into_owned(), value.into_owned()]);
+    let segments = url.path_segments().into_iter().flatten().map(str::to_owned);
+    let whole = [url.path().to_owned(), url.query().unwrap_or_default().to_owned(), url.username().to_owned()];
+    let password = url.password().map(str::to_owned);
+    let mut parts: Vec<String> = whole.into_iter().chain(password).chain(pairs).chain(segments).collect();
+    parts.retain(|part| part.len() >= SHORTEST_SECRET);
+    // The longest first, so that no part of one is left.
+    parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
+    parts.iter().fold(text.to_owned(), |text, part| text.replace(part.as_str(), "…"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_repeats_the_address_is_shown_without_it() {
+        let url = |text: &str| HookUrl::new(text.parse().unwrap());
+        let table = [
+            ("https://hooks.example/services/T0/swordfish", "Cannot POST /services/T0/swordfish", "Cannot POST …"),
+            ("https://hooks.example/services/T0/swordfish", "no hook swordfish in T0", "no hook … in T0"),
+            ("https://api.example/bot12:swordfish/send", "bot12:swordfish is unknown", "… is unknown"),
+            ("https://hooks.example/?token=sword%20fish", "bad token sword fish (token=sword%20fish)", "bad … … (…)"),
+            ("https://me:swordfish@hooks.example/", "not you, swordfish", "not you, …"),
+            ("https://hooks.example/", "500 / internal", "500 / internal"),
+        ];
+        for (address, said, shown) in table {
+            assert_eq!(without_secrets(said, &url(address)), shown, "{address}");
+        }
+    }
 }

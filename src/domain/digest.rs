@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 use super::action::{ActionKind, Step, Trigger};
 use super::ids::CampaignId;
@@ -19,6 +19,10 @@ pub struct DaySummary {
     pub names: BTreeMap<CampaignId, String>,
     /// The last spend of each campaign on that day.
     pub spends: Vec<(CampaignId, Money)>,
+    /// The number of guarded campaigns of which no spend on that day is known.
+    pub without_spend: u64,
+    /// The journal entries of the day before, the oldest first: a campaign may be stopped over midnight.
+    pub earlier: Vec<DayAction>,
     /// The journal entries of that day, the oldest first.
     pub actions: Vec<DayAction>,
 }
@@ -59,13 +63,22 @@ impl DaySummary {
         self.actions.iter().filter(|action| action.step == Step::Failed).count()
     }
 
-    /// Returns for how long each campaign was stopped by others, from the tick that saw it to the confirmed activation.
-    /// The time before that tick, at most one tick, is not known.
+    /// Returns for how long each campaign was stopped by others on that day, from the tick that saw it to the confirmed
+    /// activation, or to the end of the day. The time before that tick, at most one tick, is not known, and neither is a
+    /// stop from before the day before.
     #[must_use]
     pub fn stopped_by_others(&self) -> BTreeMap<CampaignId, TimeDelta> {
+        let begins = self.day.and_time(NaiveTime::MIN).and_utc();
+        let ends = begins.checked_add_days(Days::new(1)).unwrap_or(begins);
         let mut stopped_since: BTreeMap<CampaignId, DateTime<Utc>> = BTreeMap::new();
         let mut stopped_for: BTreeMap<CampaignId, TimeDelta> = BTreeMap::new();
-        for action in &self.actions {
+        let mut was_stopped = |id: CampaignId, since: DateTime<Utc>, until: DateTime<Utc>| {
+            let (since, until) = (since.max(begins), until.min(ends));
+            if since < until {
+                *stopped_for.entry(id).or_default() += until - since;
+            }
+        };
+        for action in self.earlier.iter().chain(&self.actions) {
             let id = action.campaign;
             match action.kind {
                 ActionKind::Activate => {
@@ -74,17 +87,20 @@ impl DaySummary {
                     }
                     if let (Some(confirmed_at), Some(since)) = (action.confirmed_at, stopped_since.get(&id).copied()) {
                         stopped_since.remove(&id);
-                        *stopped_for.entry(id).or_default() += confirmed_at - since;
+                        was_stopped(id, since, confirmed_at);
                     }
                 }
                 // From here on it is to be stopped.
                 ActionKind::Pause => {
                     if let Some(since) = stopped_since.remove(&id) {
-                        *stopped_for.entry(id).or_default() += action.requested_at - since;
+                        was_stopped(id, since, action.requested_at);
                     }
                 }
                 ActionKind::SetEndTime | ActionKind::TopUp | ActionKind::DailyBudget => {}
             }
+        }
+        for (id, since) in stopped_since {
+            was_stopped(id, since, ends);
         }
         stopped_for
     }

@@ -1,6 +1,6 @@
 //! Reading the facts of one UTC day for the daily digest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Days, NaiveDate, NaiveTime};
 use diesel::prelude::*;
@@ -24,6 +24,7 @@ impl Store {
     pub async fn day_summary(&self, day: NaiveDate) -> Result<DaySummary, StoreError> {
         let begins = day.and_time(NaiveTime::MIN).and_utc();
         let ends = begins.checked_add_days(Days::new(1)).unwrap_or(begins);
+        let day_before = begins.checked_sub_days(Days::new(1)).unwrap_or(begins);
         db!(self, move |connection| {
             let names: Vec<(i64, TrackerName)> =
                 campaigns::table.select((campaigns::id, campaigns::name)).load(connection)?;
@@ -33,7 +34,8 @@ impl Store {
                 .load(connection)?;
             let actions: Vec<ActionColumns> = journal::table
                 .inner_join(journal_steps::table)
-                .filter(journal::requested_at.ge(Stamp::from(begins)).and(journal::requested_at.lt(Stamp::from(ends))))
+                .filter(journal::requested_at.ge(Stamp::from(day_before)))
+                .filter(journal::requested_at.lt(Stamp::from(ends)))
                 .order((journal::requested_at, journal::id))
                 .select((
                     journal::id,
@@ -45,13 +47,21 @@ impl Store {
                     journal_steps::confirmed_at,
                 ))
                 .load(connection)?;
+            let guarded: Vec<i64> = campaigns::table
+                .filter(campaigns::generator_enabled.eq(true))
+                .filter(campaigns::created_at.lt(Stamp::from(ends)))
+                .select(campaigns::id)
+                .load(connection)?;
             let names: BTreeMap<_, _> = names.into_iter().map(|(id, name)| (CampaignId(id), name.into())).collect();
             let spend = |(id, micros)| {
                 Some((CampaignId(id), Place { table: "spends", row: id }.money("amount_micros", micros).ok()?))
             };
+            let with_spend: BTreeSet<i64> = of_the_day.iter().map(|(id, _)| *id).collect();
+            let without_spend = guarded.iter().filter(|id| !with_spend.contains(id)).count() as u64;
             let spends = of_the_day.into_iter().filter_map(spend).collect();
-            let actions = actions.into_iter().filter_map(|columns| action(columns).ok()).collect();
-            Ok(DaySummary { day, names, spends, actions })
+            let actions = actions.into_iter().filter_map(|columns| action(columns).ok());
+            let (earlier, actions) = actions.partition(|action| action.requested_at < begins);
+            Ok(DaySummary { day, names, spends, without_spend, earlier, actions })
         })
         .map_err(StoreError::ReadJournal)
     }

@@ -181,17 +181,20 @@ fn a_disabled_campaign_that_was_left_running_without_clicks_is_told() {
     world.add_guarded(ID);
     world.done(&["hold", "1"]);
     world.database.set_remaining_clicks(ID, 0);
-    world.wait_until(ID, "unguarded", |campaign| campaign.text("/unguarded") == "true");
-    world.done(&["disable", "1", "--leave-running"]);
-    LEFT_UNGUARDED.begins(&mut world, &receiver);
     let its_own = |receiver: &Receiver| {
         let told = told(receiver).into_iter().filter(|item| item["key"] == "unguarded/1/clicks");
         told.map(|item| item["state"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    world.wait_for("the end of its own occasion", |_| match its_own(&receiver).as_slice() {
-        [begin, end] if begin == "firing" && end == "resolved" => Ok(()),
-        others => Err(format!("{others:?}")),
-    });
+    let wait_until_told = |world: &mut World, states: &[&str]| {
+        world.wait_for("its own occasion", |_| match its_own(&receiver) {
+            told if told == states => Ok(()),
+            others => Err(format!("{others:?}")),
+        });
+    };
+    wait_until_told(&mut world, &["firing"]);
+    world.done(&["disable", "1", "--leave-running"]);
+    LEFT_UNGUARDED.begins(&mut world, &receiver);
+    wait_until_told(&mut world, &["firing", "resolved"]);
     assert_told_once(&receiver);
 }
 

@@ -143,6 +143,7 @@ fn the_digest_comes_once_a_day_at_its_local_time_and_says_also_that_a_day_was_em
     let config = telling(config, "ops", &receiver, &keys);
     let mut world = World::at(at("2026-12-08T06:45:00Z"), config, Options::default(), |_, _| {});
     world.add(CampaignSpec::paused(ID).spent(Amount::cents(400)), 20_000);
+    world.database.execute("UPDATE campaigns SET created_at = '2026-12-08 06:00:00'");
     world.wait_for_step(ID, "confirmed");
     world.wait_until(ID, "its spend", |campaign| campaign.text("/observed/spend") == "4.00");
     world.let_ticks_pass(3);
