@@ -38,8 +38,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The time after which a database that failed is asked again.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
-/// The time after which occasions that campaigns have stored are read.
-const READ_STORED_AFTER: Duration = Duration::from_millis(500);
+/// The time between two reads of what campaigns have stored.
+const READ_AGAIN_FROM: Duration = Duration::from_millis(500);
 
 /// The receivers, and the time zone of their texts.
 #[derive(Debug, Clone, Message)]
@@ -113,8 +113,9 @@ pub struct AlertsActor {
     book: Book,
     /// Whether the database has occasions that the book does not know.
     must_read: bool,
-    /// Whether the database will be read in a moment for this reason.
-    will_read: bool,
+    /// Whether it was read a moment ago for this reason, and whether it has to be read again.
+    has_just_read: bool,
+    must_read_again: bool,
     /// Whether the database is being asked. The answer ends with another round if something has changed meanwhile.
     is_busy: bool,
     must_go_on: bool,
@@ -148,7 +149,8 @@ impl AlertsActor {
             settings,
             book: Book::new(begins_at),
             must_read: true,
-            will_read: false,
+            has_just_read: false,
+            must_read_again: false,
             is_busy: false,
             must_go_on: false,
             timer: None,
@@ -191,6 +193,23 @@ impl AlertsActor {
             }
             actor.send_due(ctx);
         }));
+    }
+
+    /// Reads what campaigns have stored: at once, and then not again for a moment. So a thousand campaigns that store
+    /// something are a few reads.
+    fn read_stored(&mut self, ctx: &mut Context<Self>) {
+        if self.has_just_read {
+            self.must_read_again = true;
+            return;
+        }
+        (self.has_just_read, self.must_read) = (true, true);
+        ctx.run_later(READ_AGAIN_FROM, |actor, ctx| {
+            actor.has_just_read = false;
+            if std::mem::take(&mut actor.must_read_again) {
+                actor.read_stored(ctx);
+            }
+        });
+        self.go_on(ctx);
     }
 
     /// Stores the messages that are due, and sends them.
@@ -445,13 +464,7 @@ impl Handler<OccasionsStored> for AlertsActor {
     type Result = ();
 
     fn handle(&mut self, OccasionsStored: OccasionsStored, ctx: &mut Self::Context) {
-        // A thousand campaigns that store something at once are one read.
-        if !std::mem::replace(&mut self.will_read, true) {
-            ctx.run_later(READ_STORED_AFTER, |actor, ctx| {
-                (actor.will_read, actor.must_read) = (false, true);
-                actor.go_on(ctx);
-            });
-        }
+        self.read_stored(ctx);
     }
 }
 
